@@ -1,0 +1,19 @@
+-- Where each projection stands. Written in the transaction that writes the read tables, so a crash never half-applies.
+
+create table tracking (
+    name               text        primary key,
+    position           bigint      not null default 0,
+    version            integer     not null default 0,
+    status             text        not null default 'live' check (status in ('live', 'failed')),
+    error              text,
+    failed_at_position bigint,
+    updated_at         timestamptz not null default clock_timestamp()
+);
+grant select, insert, update, delete on tracking to mcphub_app;
+
+-- Read tables are made by the projector, which runs as mcphub_app: it owns the schema `read` and its successors.
+do $$
+begin
+    execute format('grant create on database %I to mcphub_app', current_database());
+end
+$$;

@@ -1,0 +1,498 @@
+"""The one decision: may this principal use this capability now, and why.
+
+`AccessModel` is a pure fold of the ledger held in dicts; `decide` and `visible_servers` read it.
+The gateway's lists and calls, the UI's simulator and questions about the past all use them, so nothing is listed that a call
+would refuse, and the other way round. When in doubt the answer is no.
+
+The clock is part of each decision: keys expire without an event.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Literal
+
+from msgspec import UNSET, Struct
+
+from mcphub.domain.codec import Recorded
+from mcphub.domain.events import (
+    AdminGranted,
+    AdminRevoked,
+    GroupActivated,
+    GroupChanged,
+    GroupCreated,
+    GroupDeactivated,
+    GroupDeleted,
+    KeyExtended,
+    KeyFirstUsed,
+    KeyIssued,
+    KeyRenamed,
+    KeyRevoked,
+    KeyRotated,
+    PasswordSet,
+    Scope,
+    ServerRef,
+    ServerRemoved,
+    ServerRenamed,
+    ServiceTokenRemoved,
+    ServiceTokenSaved,
+    SignedIn,
+    SignedOut,
+    UserActivated,
+    UserDeactivated,
+    UserDeleted,
+    UserErased,
+    UserPreferencesChanged,
+    UserRegistered,
+    UserRestored,
+)
+from mcphub.domain.servers import ServerState, SettingsState
+
+Kind = Literal["tools", "prompts", "resources"]
+
+
+class User(Struct):
+    """What the gateway and the browser session check know of a user; names are sealed and not here."""
+
+    user_id: str
+    provider: str = "local"
+    name_digest: str = ""  # of the `username:` tag: owner and audience lists are compared by it
+    active: bool = False
+    was_active: bool = False
+    admin: bool = False
+    deleted: bool = False
+    erased: bool = False
+    exposure_mode: str = "auto"
+    show_why: bool = False
+    language: str = ""
+    auth_version: int = 0  # position of the last fact that ended all his sessions
+    sessions: dict[str, int] = {}  # living browser and script sessions: id → position of SignedIn
+
+
+class Key(Struct):
+    key_id: str
+    user_id: str
+    name: str
+    digest: str
+    prefix: str
+    last4: str
+    issued_at: datetime
+    expires_at: datetime
+    description: str = ""
+    header_only: bool = False
+    scope: Scope | None = None
+    revoked: bool = False
+    grace_until: datetime | None = None
+    used: bool = False
+
+    def usable(self, at: datetime) -> bool:
+        """Not revoked, not expired, and, once rotated, within its grace."""
+        return not self.revoked and at < self.expires_at and (self.grace_until is None or at < self.grace_until)
+
+
+class Group(Struct):
+    group_id: str
+    user_id: str
+    name: str
+    slug: str
+    description: str
+    servers: list[ServerRef]
+    active: bool
+    created_at: datetime
+    updated_at: datetime
+    position: int
+
+
+class Credential(Struct, frozen=True):
+    """A user's stored value for one slot. `position` is its version."""
+
+    sealed: str
+    data_key: str
+    mask: str
+    fingerprint: str
+    position: int
+    saved_at: datetime
+
+
+class View(Struct, frozen=True):
+    """What one MCP URL shows: everything, one server, or one own group."""
+
+    kind: Literal["all", "server", "group"] = "all"
+    id: str = ""
+
+    def __str__(self) -> str:
+        return self.kind if self.kind == "all" else f"{self.kind}:{self.id}"
+
+
+ALL = View()
+
+
+class Principal(Struct, frozen=True):
+    """Who asks: a user, by a key (scope and expiry count) or, with no key, through the browser."""
+
+    user_id: str
+    key_id: str = ""
+
+
+class Capability(Struct, frozen=True):
+    """Something of a server that may be used: a tool, a prompt or a resource, by its upstream name."""
+
+    server_id: str
+    kind: Kind = "tools"
+    name: str = ""
+
+
+Reason = Literal[
+    "allowed",
+    "unknown_user",
+    "user_inactive",
+    "key_unusable",
+    "unknown_server",
+    "server_disabled",
+    "not_in_audience",
+    "outside_key_scope",
+    "outside_view",
+    "no_active_group",
+    "not_in_active_group",
+    "switched_off",
+]
+
+
+class Decision(Struct, frozen=True):
+    allowed: bool
+    reason: Reason
+
+
+YES = Decision(True, "allowed")
+
+
+class AccessModel:
+    """Key digest → key → user → active groups → servers, in dicts; one live instance a process, kept fresh by the Tail.
+
+    Not thread-safe: fold and decide on the same thread.
+
+    Args:
+        name_digest: the vault's keyed digest of a user name; owners and audiences of servers are written as names.
+    """
+
+    def __init__(self, name_digest: Callable[[str], str] = lambda name: name) -> None:
+        self.position = 0
+        self.users: dict[str, User] = {}
+        self.keys: dict[str, Key] = {}
+        self.key_by_digest: dict[str, Key] = {}
+        self.keys_of: dict[str, dict[str, Key]] = {}
+        self.groups_of: dict[str, dict[str, Group]] = {}
+        self.credentials: dict[str, dict[str, dict[str, Credential]]] = {}  # user → server → variable
+        self.settings = SettingsState()
+        self._name_digest = name_digest
+        self._visible: dict[tuple[str, str, View], dict[str, Reason]] = {}
+
+    @property
+    def servers(self) -> dict[str, ServerState]:
+        return self.settings.servers
+
+    # fold
+
+    def apply(self, recorded: Recorded) -> None:
+        """Folds one fact in. Facts come in order; one already folded is passed over, so a tail may start again."""
+        if recorded.position <= self.position:
+            return
+        self.position = recorded.position
+        self._visible.clear()
+        event = recorded.event
+        match event:
+            case UserRegistered():
+                digest = next((tag[9:] for tag in recorded.tags if tag.startswith("username:")), "")
+                self.users[event.user_id] = User(event.user_id, provider=event.provider, name_digest=digest)
+            case UserActivated():
+                user = self._user(event.user_id)
+                user.active = user.was_active = True
+            case UserDeactivated():
+                self._user(event.user_id).active = False
+                self._end_sessions(event.user_id, recorded.position)
+            case UserDeleted():
+                user = self._user(event.user_id)
+                user.active, user.deleted = False, True
+                self._end_sessions(event.user_id, recorded.position)
+            case UserRestored():
+                self._user(event.user_id).deleted = False
+            case UserErased():
+                self._erase(event.user_id, recorded.position)
+            case AdminGranted():
+                self._user(event.user_id).admin = True
+            case AdminRevoked():
+                self._user(event.user_id).admin = False
+            case PasswordSet():
+                self._end_sessions(event.user_id, recorded.position)
+            case SignedIn():
+                self._user(event.user_id).sessions[event.session_id] = recorded.position
+            case SignedOut(session_id=""):
+                self._end_sessions(event.user_id, recorded.position)
+            case SignedOut():
+                self._user(event.user_id).sessions.pop(event.session_id, None)
+            case UserPreferencesChanged():
+                user = self._user(event.user_id)
+                if event.exposure_mode is not UNSET:
+                    user.exposure_mode = event.exposure_mode
+                if event.show_why is not UNSET:
+                    user.show_why = event.show_why
+                if event.language is not UNSET:
+                    user.language = event.language
+            case KeyIssued():
+                self._issue(event, recorded.at)
+            case KeyRenamed():
+                key = self.keys[event.key_id]
+                for name in ("name", "description", "header_only", "scope"):
+                    if (value := getattr(event, name)) is not UNSET:
+                        setattr(key, name, value)
+            case KeyExtended():
+                self.keys[event.key_id].expires_at = event.expires_at
+            case KeyRotated():
+                self.keys[event.key_id].grace_until = event.grace_until
+            case KeyRevoked():
+                self.keys[event.key_id].revoked = True
+            case KeyFirstUsed():
+                self.keys[event.key_id].used = True
+            case ServiceTokenSaved():
+                self.credentials.setdefault(event.user_id, {}).setdefault(event.server_id, {})[event.variable] = (
+                    Credential(
+                        event.sealed, event.data_key, event.mask, event.fingerprint, recorded.position, recorded.at
+                    )
+                )
+            case ServiceTokenRemoved():
+                self.credentials.get(event.user_id, {}).get(event.server_id, {}).pop(event.variable, None)
+            case GroupCreated() | GroupChanged() | GroupActivated() | GroupDeactivated() | GroupDeleted():
+                self._group(event, recorded)
+            case ServerRenamed():
+                self._rename_in_groups(event)
+                self.settings.apply(event, recorded.position)
+            case ServerRemoved():
+                self.settings.apply(event, recorded.position)
+            case _:
+                self.settings.apply(event, recorded.position)
+
+    def _user(self, user_id: str) -> User:
+        return self.users.setdefault(user_id, User(user_id))
+
+    def _end_sessions(self, user_id: str, position: int) -> None:
+        user = self._user(user_id)
+        user.sessions.clear()
+        user.auth_version = position
+
+    def _erase(self, user_id: str, position: int) -> None:
+        for key_id in self.keys_of.pop(user_id, {}):
+            key = self.keys.pop(key_id)
+            self.key_by_digest.pop(key.digest, None)
+        self.groups_of.pop(user_id, None)
+        self.credentials.pop(user_id, None)
+        self.users[user_id] = User(user_id, erased=True, deleted=True, auth_version=position)
+
+    def _issue(self, event: KeyIssued, at: datetime) -> None:
+        key = Key(
+            key_id=event.key_id,
+            user_id=event.user_id,
+            name=event.name,
+            digest=event.digest,
+            prefix=event.prefix,
+            last4=event.last4,
+            issued_at=at,
+            expires_at=event.expires_at,
+            description=event.description,
+            header_only=event.header_only,
+            scope=event.scope,
+        )
+        self.keys[key.key_id] = self.key_by_digest[key.digest] = key
+        self.keys_of.setdefault(key.user_id, {})[key.key_id] = key
+
+    def _group(
+        self, event: GroupCreated | GroupChanged | GroupActivated | GroupDeactivated | GroupDeleted, recorded: Recorded
+    ) -> None:
+        groups = self.groups_of.setdefault(event.user_id, {})
+        match event:
+            case GroupCreated():
+                groups[event.group_id] = Group(
+                    event.group_id,
+                    event.user_id,
+                    event.name,
+                    event.slug,
+                    event.description,
+                    list(event.servers),
+                    True,
+                    recorded.at,
+                    recorded.at,
+                    recorded.position,
+                )
+                return
+            case GroupDeleted():
+                groups.pop(event.group_id, None)
+                return
+        group = groups[event.group_id]
+        group.updated_at, group.position = recorded.at, recorded.position
+        match event:
+            case GroupChanged():
+                for name in ("name", "slug", "description", "servers"):
+                    if (value := getattr(event, name)) is not UNSET:
+                        setattr(group, name, value)
+            case GroupActivated():
+                group.active = True
+            case GroupDeactivated():
+                group.active = False
+
+    def _rename_in_groups(self, event: ServerRenamed) -> None:
+        for groups in self.groups_of.values():
+            for group in groups.values():
+                group.servers = [
+                    ServerRef(ref.server_id, event.name) if ref.server_id == event.server_id else ref
+                    for ref in group.servers
+                ]
+
+    # questions
+
+    def authenticate(self, digest: str, at: datetime) -> Principal | None:
+        """The principal behind a key's digest; None for an unknown, expired or revoked key or a locked-out owner."""
+        key = self.key_by_digest.get(digest)
+        if key is None or not key.usable(at):
+            return None
+        user = self.users.get(key.user_id)
+        if user is None or not user.active:
+            return None
+        return Principal(key.user_id, key.key_id)
+
+    def alive(self, principal: Principal, at: datetime) -> bool:
+        """Does the principal still exist for the gateway: user active, key usable?"""
+        return self._standing(principal, at) == "allowed"
+
+    def credentials_of(self, user_id: str, server_id: str) -> dict[str, Credential]:
+        """Canonical variable name → stored value; empty when nothing is saved."""
+        return self.credentials.get(user_id, {}).get(server_id, {})
+
+    def credential_version(self, user_id: str, server_id: str) -> str:
+        """Names the state of a user's values for a server without holding any: it is part of the runtime's key."""
+        stored = self.credentials_of(user_id, server_id)
+        return ",".join(f"{name}@{stored[name].position}" for name in sorted(stored))
+
+    def resolve(self, ref: ServerRef) -> ServerState | None:
+        """The living server a group means: by id, else another server that carries the name now."""
+        return self.servers.get(ref.server_id) or self.settings.by_name(ref.name)
+
+    def active_groups(self, user_id: str) -> list[Group]:
+        return [group for group in self.groups_of.get(user_id, {}).values() if group.active]
+
+    def group_by_slug(self, user_id: str, slug: str) -> Group | None:
+        return next((group for group in self.groups_of.get(user_id, {}).values() if group.slug == slug), None)
+
+    def reasons(self, principal: Principal, view: View, at: datetime) -> dict[str, Reason]:
+        """Server id → why it is, or is not, visible. The one place that knows the rules; cached until the next fact."""
+        standing = self._standing(principal, at)
+        if standing != "allowed":
+            return dict.fromkeys(self.servers, standing)
+        cached = self._visible.get((principal.user_id, principal.key_id, view))
+        if cached is None:
+            cached = self._decide_servers(principal, view)
+            self._visible[principal.user_id, principal.key_id, view] = cached
+        return cached
+
+    def _standing(self, principal: Principal, at: datetime) -> Reason:
+        user = self.users.get(principal.user_id)
+        if user is None or user.erased:
+            return "unknown_user"
+        if not user.active:
+            return "user_inactive"
+        if principal.key_id:
+            key = self.keys.get(principal.key_id)
+            if key is None or key.user_id != principal.user_id or not key.usable(at):
+                return "key_unusable"
+        return "allowed"
+
+    def _decide_servers(self, principal: Principal, view: View) -> dict[str, Reason]:
+        user = self.users[principal.user_id]
+        scope = self.keys[principal.key_id].scope if principal.key_id else None
+        grouped = self._grouped(user.user_id)
+        scoped = self._scoped(user.user_id, scope)
+        viewed = self._viewed(user.user_id, view)
+        out: dict[str, Reason] = {}
+        for server_id, server in self.servers.items():
+            reason: Reason = "allowed"
+            if not server.enabled:
+                reason = "server_disabled"
+            elif not self._in_audience(user, server):
+                reason = "not_in_audience"
+            elif grouped is not None and server_id not in grouped:
+                reason = "not_in_active_group" if self.active_groups(user.user_id) else "no_active_group"
+            elif scoped is not None and server_id not in scoped:
+                reason = "outside_key_scope"
+            elif viewed is not None and server_id not in viewed:
+                reason = "outside_view"
+            out[server_id] = reason
+        return out
+
+    def _grouped(self, user_id: str) -> set[str] | None:
+        """Servers of the active groups; None when the user has no group at all, which narrows nothing."""
+        groups = self.groups_of.get(user_id)
+        if not groups:
+            return None
+        return self._members(group for group in groups.values() if group.active)
+
+    def _members(self, groups: Iterable[Group]) -> set[str]:
+        found = (self.resolve(ref) for group in groups for ref in group.servers)
+        return {server.server_id for server in found if server is not None}
+
+    def _scoped(self, user_id: str, scope: Scope | None) -> set[str] | None:
+        """An empty list means nothing; both lists together mean what is in both."""
+        if scope is None or (scope.servers is None and scope.groups is None):
+            return None
+        allowed: set[str] | None = None
+        if scope.servers is not None:
+            allowed = set(scope.servers)
+        if scope.groups is not None:
+            own = self.groups_of.get(user_id, {})
+            members = self._members(own[group] for group in scope.groups if group in own)
+            allowed = members if allowed is None else allowed & members
+        return allowed
+
+    def _viewed(self, user_id: str, view: View) -> set[str] | None:
+        match view.kind:
+            case "all":
+                return None
+            case "server":
+                return {view.id}
+            case "group":
+                group = self.groups_of.get(user_id, {}).get(view.id)
+                return self._members([group]) if group is not None and group.active else set()
+
+    def _in_audience(self, user: User, server: ServerState) -> bool:
+        """`private` and `group` servers are their owner's; an audience this hub cannot check lets nobody in."""
+        config = server.config
+        if config.get("visibility", "public") != "public":
+            owner = config.get("owner")
+            return isinstance(owner, str) and self._name_digest(owner) == user.name_digest
+        ours = config.get("mcphub")
+        audience = ours.get("audience", "everyone") if isinstance(ours, dict) else "everyone"
+        if audience == "everyone":
+            return True
+        named = audience.get("users", []) if isinstance(audience, dict) else []
+        return any(isinstance(name, str) and self._name_digest(name) == user.name_digest for name in named)
+
+
+def decide(
+    model: AccessModel, principal: Principal, capability: Capability, at: datetime, view: View = ALL
+) -> Decision:
+    """May this principal use this capability now, through this view? Pure; the lists use it too."""
+    reason = model.reasons(principal, view, at).get(capability.server_id, "unknown_server")
+    if reason != "allowed":
+        return Decision(False, reason)
+    if capability.name and not model.servers[capability.server_id].switched_on(capability.kind, capability.name):
+        return Decision(False, "switched_off")
+    return YES
+
+
+def visible_servers(model: AccessModel, principal: Principal, at: datetime, view: View = ALL) -> list[ServerState]:
+    """The servers whose capabilities the principal may use, by slug."""
+    reasons = model.reasons(principal, view, at)
+    seen = [model.servers[server_id] for server_id, reason in reasons.items() if reason == "allowed"]
+    return sorted(seen, key=lambda server: server.slug)
+
+
+def explain(model: AccessModel, principal: Principal, at: datetime, view: View = ALL) -> dict[str, Reason]:
+    """Server name → why it is visible or hidden: what the simulator and `why` show."""
+    reasons = model.reasons(principal, view, at)
+    return {model.servers[server_id].name: reason for server_id, reason in reasons.items()}

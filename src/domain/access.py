@@ -1,8 +1,9 @@
 """The one decision: may this principal use this capability now, and why.
 
 `AccessModel` is a pure fold of the ledger held in dicts; `decide` and `visible_servers` read it.
-The gateway's lists and calls, the UI's simulator and questions about the past all use them, so nothing is listed that a call
-would refuse, and the other way round. When in doubt the answer is no.
+The gateway's lists and calls, the simulator and questions about the past all use them, so nothing is listed that a call
+would refuse, and the other way round.
+When in doubt the answer is no.
 
 The clock is part of each decision: keys expire without an event.
 """

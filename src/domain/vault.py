@@ -1,7 +1,7 @@
 """Sealing: secrets and personal data leave this room only as ciphertext, masks and keyed digests.
 
 Every stored secret version has a data key of its own, a user's personal data one more; a master key ring wraps them.
-Destroying a data key erases what it sealed, in the immutable log too. Keys are stored by whatever KeyStore is plugged in.
+Destroying a data key erases what it sealed, in the immutable log too. Keys are stored by the KeyStore plugged in.
 
 Nothing here logs.
 """

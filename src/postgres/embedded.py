@@ -1,0 +1,471 @@
+"""The embedded PostgreSQL: a server of our own below the hub's home, started, watched, restarted and stopped with it.
+
+Promises:
+- It never outlives the hub: a watchdog process shuts it down when the hub dies, by whatever signal.
+- It comes back by itself when it dies, and a full disk is given the ballast file's space to recover with.
+- Nobody reaches it over the network, and nobody without a password over its unix socket.
+- A torn first start leaves nothing behind that a second one would trust.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Literal
+
+import structlog
+from psycopg.conninfo import make_conninfo
+
+from mcphub.postgres.home import HomeLock
+from mcphub.postgres.programs import PostgresFailed, Programs
+
+__all__ = ["EmbeddedPostgres", "PostgresFailed", "Role"]
+
+log = structlog.get_logger(__name__)
+
+Role = Literal["mcphub_owner", "mcphub_app", "mcphub_ro", "postgres"]
+
+MAJOR = "18"
+DATABASE = "mcphub"
+SOCKET = ".s.PGSQL.5432"
+SOCKET_PATH_LIMIT = 100  # bytes; the kernels allow 104 (macOS) and 108 (Linux)
+READY_WITHIN_S = 600.0  # crash recovery of a large log takes its time
+STOP_WITHIN_S = 60.0
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 10.0
+BALLAST_BYTES = 16 << 20
+BALLAST_EVERY_S = 30.0  # how often a missing ballast is tried again
+LOG_BYTES = 10 << 20
+LOGS_KEPT = 3
+
+SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "shared_buffers": "128MB",
+    "max_wal_size": "512MB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "password_encryption": "scram-sha-256",
+    "idle_in_transaction_session_timeout": "60s",
+    "log_min_duration_statement": "500ms",
+    "log_connections": "",
+    # Rows hold what users wrote: neither their parameters nor the row of a failed statement belong in a log file.
+    "log_parameter_max_length": "0",
+    "log_error_verbosity": "terse",
+    # Five processes fewer when idle: no I/O workers, no parallel or logical replication, no compiler in memory.
+    "io_method": "sync",
+    "jit": "off",
+    "max_logical_replication_workers": "0",
+    "max_parallel_workers_per_gather": "0",
+}
+
+# Runs once, before the cluster gets its name, so that no hub ever connects as superuser. One statement a line.
+ROLES_AND_DATABASE = """
+create role mcphub_owner login password '{mcphub_owner}'
+create role mcphub_app login password '{mcphub_app}'
+create role mcphub_ro login password '{mcphub_ro}'
+grant pg_read_all_data to mcphub_ro
+create database mcphub owner mcphub_owner
+revoke connect, temporary on database mcphub from public
+grant connect on database mcphub to mcphub_app, mcphub_ro
+"""
+EXTENSIONS = "create extension vector\n"
+
+
+class EmbeddedPostgres:
+    """One PostgreSQL server below one home.
+
+    `start` and `stop` are for the event loop; `open` and `close` are the same, blocking, for any thread. A thread of
+    its own watches the server in between.
+
+    Args:
+        home: the hub's home directory, made when it is missing.
+        extra_settings: added to the server's configuration, such as `fsync` for tests.
+        lock: the home's lock when the caller holds it already; it is then the caller's to release.
+    """
+
+    def __init__(
+        self, home: Path, *, extra_settings: Mapping[str, str] | None = None, lock: HomeLock | None = None
+    ) -> None:
+        self.home = home.absolute()
+        self.data = self.home / "pg" / MAJOR
+        self.log_path = self.home / "logs" / "postgres.log"
+        self.restarts = 0
+        self._settings = {**SETTINGS, **(extra_settings or {})}
+        self._durable = self._settings.get("fsync") != "off"
+        self._lock = lock
+        self._own_lock = lock is None
+        self._stopping = threading.Event()
+        self._guard = threading.Lock()  # spawning and the decision to stop exclude each other
+        self._ready = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
+        self._lifeline: int | None = None  # write end of the watchdog's pipe; open as long as this process lives
+        self._watcher: threading.Thread | None = None
+        self._passwords: dict[str, str] = {}
+        self._programs: Programs
+        self._sockets: Path
+
+    @classmethod
+    async def start(
+        cls, home: Path, *, extra_settings: Mapping[str, str] | None = None, lock: HomeLock | None = None
+    ) -> "EmbeddedPostgres":
+        """A server that accepts connections. Cancelling takes back what was begun.
+
+        Raises:
+            HomeUnusable: the home is taken (`AlreadyRunning`), foreign or shared.
+            PostgresFailed: the server did not start; nothing of it is left running.
+        """
+        server = cls(home, extra_settings=extra_settings, lock=lock)
+        opening = asyncio.ensure_future(asyncio.to_thread(server.open))
+        try:
+            await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            server._stopping.set()
+            with contextlib.suppress(Exception):
+                await opening
+            await asyncio.to_thread(server.close)
+            raise
+        return server
+
+    async def stop(self) -> None:
+        """Shuts down fast but cleanly; stopping twice is fine."""
+        await asyncio.to_thread(self.close)
+
+    def open(self) -> None:
+        """Blocking `start`."""
+        try:
+            self._lock = self._lock or HomeLock.take(self.home)
+            self._programs = Programs.find(self.home)
+            self._passwords = self._read_passwords()
+            self._sockets = self._socket_directory()
+            self._make_directories()
+            self._initialise()
+            self._launch()
+        except BaseException:
+            self.close()
+            raise
+        self._watcher = threading.Thread(target=self._watch, name="postgres-watch", daemon=True)
+        self._watcher.start()
+        threading.Thread(target=self._keep_ballast, name="postgres-ballast", daemon=True).start()
+
+    def close(self) -> None:
+        """Blocking `stop`."""
+        with self._guard:
+            self._stopping.set()
+            process = self._process
+        if process is not None:
+            for number, patience in ((signal.SIGINT, STOP_WITHIN_S), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)):
+                process.send_signal(number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(patience)
+                    break
+        if self._watcher is not None:
+            self._watcher.join(STOP_WITHIN_S)
+        self._end_watchdog()
+        if self._lock is not None and self._own_lock:
+            self._lock.release()
+
+    @property
+    def ready(self) -> bool:
+        """False while the server is down and being restarted."""
+        return self._ready.is_set()
+
+    @property
+    def pid(self) -> int | None:
+        """The postmaster's, for tests and `doctor`."""
+        return self._process.pid if self._process else None
+
+    def dsn(self, role: Role = "mcphub_app", dbname: str = DATABASE) -> str:
+        """Connection string over the unix socket, with the role's password: a secret."""
+        return make_conninfo(
+            host=str(self._sockets), port=5432, user=role, password=self._passwords[role], dbname=dbname
+        )
+
+    # Preparing the ground
+
+    def _read_passwords(self) -> dict[str, str]:
+        path = self.home / "pg.password"
+        if path.exists():
+            found: dict[str, str] = json.loads(path.read_text())
+            return found
+        if (self.data / "PG_VERSION").exists():
+            raise PostgresFailed(
+                f"{path} is missing, and the database in {self.data} cannot be opened without it."
+                " Restore both from the same backup."
+            )
+        made = {role: secrets.token_urlsafe(32) for role in ("postgres", "mcphub_owner", "mcphub_app", "mcphub_ro")}
+        _write_private(path, json.dumps(made, indent=1) + "\n")
+        return made
+
+    def _make_directories(self) -> None:
+        for folder in (self.data.parent, self.log_path.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        if self._programs.account:
+            self.data.parent.chmod(0o711)
+
+    def _socket_directory(self) -> Path:
+        folder = self.home / "run"
+        if len(os.fsencode(folder / SOCKET)) > SOCKET_PATH_LIMIT:
+            digest = sha256(os.fsencode(self.home)).hexdigest()[:12]
+            folder = Path(tempfile.gettempdir(), f"mcphub-{os.geteuid()}-{digest}")
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+            self._programs.own(folder)
+        # A temp directory is everybody's: what lies there under our name may be somebody else's trap.
+        found = folder.lstat()
+        owner = self._programs.account.pw_uid if self._programs.account else os.geteuid()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (owner, os.geteuid()):
+            raise PostgresFailed(f"{folder} should hold PostgreSQL's socket and belongs to somebody else. Remove it.")
+        self._programs.own(folder)
+        folder.chmod(0o700)
+        return folder
+
+    def _initialise(self) -> None:
+        """Makes the cluster under another name and renames it when it is complete, so a torn one is never used."""
+        if (self.data / "PG_VERSION").exists():
+            return
+        torn = self.data.with_suffix(".init")
+        shutil.rmtree(torn, ignore_errors=True)
+        torn.mkdir(mode=0o700)
+        self._programs.own(torn)
+        password_file = self.data.with_suffix(".password")
+        _write_private(password_file, self._passwords["postgres"] + "\n")
+        self._programs.own(password_file)
+        try:
+            # Not --pwfile=/dev/fd/N: that fails across the change of user.
+            self._must_run(
+                "initdb", "-D", str(torn), "-U", "postgres", "--encoding=UTF8", "--locale-provider=builtin",
+                "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={password_file}", "--no-instructions",
+                *([] if self._durable else ["--no-sync"]),
+            )  # fmt: skip
+        finally:
+            password_file.unlink(missing_ok=True)
+        self._single_user(torn, "postgres", ROLES_AND_DATABASE.format(**self._passwords).lstrip())
+        self._single_user(torn, DATABASE, EXTENSIONS)
+        with open(torn / "postgresql.conf", "a", opener=_no_follow) as file:
+            file.write("\ninclude_if_exists = 'mcphub.conf'\n")
+            os.fsync(file.fileno())
+        torn.rename(self.data)
+        _sync_directory(self.data.parent)
+
+    def _single_user(self, data: Path, dbname: str, script: str) -> None:
+        self._must_run(
+            "postgres", "--single", "-D", str(data), "-c", "exit_on_error=on", "-c", "log_min_error_statement=panic",
+            *([] if self._durable else ["-c", "fsync=off"]), dbname, input=script,
+        )  # fmt: skip
+
+    def _must_run(self, name: str, *args: str, input: str | None = None) -> None:
+        try:
+            done = self._programs.run(name, *args, input=input)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise PostgresFailed(f"{name} could not be run: {error}") from None
+        if done.returncode != 0:
+            last = done.stdout.strip().splitlines()[-3:]
+            raise PostgresFailed(f"{name} failed in {self.home}: {' / '.join(last)}")
+
+    def _write_settings(self) -> None:
+        path = self.data / "mcphub.conf"
+        text = "".join(f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in self._settings.items())
+        _write_private(path, "# Written by the hub at every start.\n" + text)
+        self._programs.own(path)
+
+    # Running
+
+    def _launch(self) -> None:
+        """Starts the server on whatever a dead one left behind, and returns when it accepts connections."""
+        foreign = self._settle_stale_state()
+        self._write_settings()
+        # The socket directory may hold spaces and commas, and the server reads a list.
+        sockets = '"' + str(self._sockets).replace('"', '""') + '"'
+        # A pid the server is told is an ancestor's counts as dead for it: the supported way (pg_ctl's own) past a
+        # pid file that names a live stranger, with the check for orphaned shared memory still made.
+        env = {"PG_GRANDPARENT_PID": str(foreign)} if foreign else None
+        with self._open_log() as log_file, self._guard:
+            if self._stopping.is_set():
+                raise PostgresFailed("PostgreSQL was stopped while it was starting")
+            self._process = self._programs.spawn(
+                self._programs.command("postgres", "-D", str(self.data), "-k", sockets), output=log_file, env=env
+            )
+            self._start_watchdog(self._process.pid)
+        self._wait_until_ready(self._process)
+        self._ready.set()
+
+    def _start_watchdog(self, pid: int) -> None:
+        """A shell that sleeps on a pipe nobody writes to: when this process dies its end closes, and it acts.
+
+        Portable where PR_SET_PDEATHSIG is not. Our end stays close-on-exec: a copy in any child would keep it open.
+        """
+        reading, self._lifeline = os.pipe()
+        try:
+            self._watchdog = self._programs.spawn(["/bin/sh", "-c", f"read _; kill -INT {pid}"], stdin=reading)
+        finally:
+            os.close(reading)
+
+    def _end_watchdog(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.kill()
+            self._watchdog.wait()
+            self._watchdog = None
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        begun = time.monotonic()
+        while True:
+            if process.poll() is not None:
+                raise PostgresFailed(f"PostgreSQL ended while it was starting. Its log says why: {self.log_path}")
+            if self._stopping.is_set():
+                raise PostgresFailed("PostgreSQL was stopped while it was starting")
+            if self._programs.run("pg_isready", "-q", "-h", str(self._sockets), "-t", "5").returncode == 0:
+                return
+            waited = time.monotonic() - begun
+            if waited > READY_WITHIN_S:
+                raise PostgresFailed(
+                    f"PostgreSQL did not answer within {READY_WITHIN_S:.0f} s. Its log says why: {self.log_path}"
+                )
+            self._stopping.wait(0.02 if waited < 2 else 0.25)
+
+    def _settle_stale_state(self) -> int | None:
+        """Ends the server of a dead hub. Returns the pid of a live stranger whose number the pid file names.
+
+        The pid file alone proves nothing, and `pg_ctl` believes it: it would signal the stranger.
+        """
+        pid = self._recorded_pid()
+        if pid is None or not _alive(pid):
+            return None
+        if not _is_server_of(pid, self.data):
+            log.warning("postgres_pid_reused", pid=pid)
+            return pid
+        log.warning("postgres_orphan_found", pid=pid)
+        for mode in ("fast", "immediate"):
+            self._programs.run(
+                "pg_ctl", "stop", "-D", str(self.data), "-m", mode, "-w", "-t", f"{STOP_WITHIN_S:.0f}",
+                timeout=STOP_WITHIN_S + 10,
+            )  # fmt: skip
+            # pg_ctl also fails when the server ended by itself in the meantime: what counts is that it is gone.
+            if self._recorded_pid() != pid or not _is_server_of(pid, self.data):
+                return None
+        raise PostgresFailed(
+            f"the PostgreSQL server of an earlier hub (pid {pid}) does not stop. End it, then try again"
+        )
+
+    def _recorded_pid(self) -> int | None:
+        try:
+            first = (self.data / "postmaster.pid").read_text().split("\n", 1)[0].strip()
+        except FileNotFoundError:
+            return None
+        return int(first) if first.isdigit() else None
+
+    def _watch(self) -> None:
+        """Restarts the server whenever it ends unasked, with growing pauses while that fails."""
+        pause = FIRST_PAUSE_S
+        while self._process is not None:
+            code = self._process.wait()
+            self._ready.clear()
+            if self._stopping.is_set():
+                return
+            log.error("postgres_ended", code=code, retry_in_s=pause, log=str(self.log_path))
+            self._end_watchdog()
+            if self._stopping.wait(pause):
+                return
+            try:
+                self._free_ballast_when_full()
+                self._launch()
+            except Exception as error:
+                if not self._stopping.is_set():
+                    log.error("postgres_restart_failed", why=str(error))
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+                if self._process.poll() is None:  # too slow to be called ready: end it before another try
+                    self._process.kill()
+                continue
+            pause = FIRST_PAUSE_S
+            self.restarts += 1
+            log.info("postgres_restarted", pid=self._process.pid)
+
+    # A full disk
+
+    def _keep_ballast(self) -> None:
+        """Sets space aside for the day the disk is full, and again after that day."""
+        while not self._stopping.is_set():
+            path = self.home / "ballast"
+            free = shutil.disk_usage(self.home).free
+            if not path.exists() and self.ready and free > 4 * BALLAST_BYTES:
+                with contextlib.suppress(OSError), open(path, "wb", opener=_no_follow) as file:
+                    for _ in range(BALLAST_BYTES >> 20):
+                        file.write(os.urandom(1 << 20))  # zeros would be compressed away, holes take no space
+            self._stopping.wait(BALLAST_EVERY_S)
+
+    def _free_ballast_when_full(self) -> None:
+        path = self.home / "ballast"
+        if path.exists() and shutil.disk_usage(self.home).free < BALLAST_BYTES:
+            path.unlink()
+            log.warning("ballast_freed", bytes=BALLAST_BYTES)
+
+    def _open_log(self) -> IO[bytes]:
+        path = self.log_path
+        if path.exists() and path.stat().st_size > LOG_BYTES:
+            for number in range(LOGS_KEPT - 1, 0, -1):
+                older = path if number == 1 else path.with_suffix(f".log.{number - 1}")
+                if older.exists():
+                    older.replace(path.with_suffix(f".log.{number}"))
+        return open(path, "ab", opener=_no_follow)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _is_server_of(pid: int, data: Path) -> bool:
+    """Is that process, living and no zombie, a PostgreSQL started on this data directory?"""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return False
+        return os.path.basename(command[0]) == b"postgres" and os.fsencode(data) in command
+    shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return "/postgres -D " in shown.stdout and str(data) in shown.stdout
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Whole or not at all, 0600 from its first moment, on the disk when this returns. Never through a link."""
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    with open(new, "x", opener=_no_follow) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    _sync_directory(path.parent)
+
+
+def _no_follow(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _sync_directory(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,148 @@
+"""Migrations: `migrations/NNNN_name.sql`, plain SQL, forward only, each in a transaction of its own.
+
+Two hubs starting at once take turns. A database newer than the code, and a file edited after it was applied, are
+refused before anything is touched.
+"""
+
+import re
+from hashlib import sha256
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import sql
+
+import mcphub
+
+FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+OTHER_ROLES = ("mcphub_app", "mcphub_ro")
+
+CREATE_SCHEMA_MIGRATION = """
+create table if not exists schema_migration (
+    version    integer     primary key,
+    name       text        not null,
+    sha256     bytea       not null,
+    applied_at timestamptz not null default clock_timestamp()
+)
+"""
+
+
+class MigrationError(Exception):
+    """The schema cannot be brought to this code's; the message says why. What was applied before stays applied."""
+
+
+class Migration(NamedTuple):
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def digest(self) -> bytes:
+        return sha256(self.sql.encode()).digest()
+
+    def __str__(self) -> str:
+        return f"{self.version:04}_{self.name}"
+
+
+def migrate(dsn: str, folder: Traversable) -> list[str]:
+    """Applies what is missing, in order, and returns it. Needs a direct connection as the owner of the schema.
+
+    Raises:
+        MigrationError: refused, or a file failed; its own transaction is rolled back.
+    """
+    files = load(folder)
+    applied = []
+    with psycopg.connect(dsn, autocommit=True, application_name="mcphub-migrate") as db:
+        db.execute("select pg_advisory_lock(hashtext('mcphub.migrate'))")  # released with the connection
+        db.execute(CREATE_SCHEMA_MIGRATION)
+        for file in _missing(db, files):
+            try:
+                with db.transaction():
+                    db.execute(file.sql)
+                    db.execute(
+                        "insert into schema_migration (version, name, sha256) values (%s, %s, %s)",
+                        (file.version, file.name, file.digest),
+                    )
+            except psycopg.Error as error:
+                raise MigrationError(f"migration {file} failed: {error.diag.message_primary or error}") from error
+            applied.append(str(file))
+    return applied
+
+
+def pending(dsn: str, folder: Traversable) -> list[str]:
+    """What `migrate` would apply; changes nothing and needs no more than SELECT.
+
+    Raises:
+        MigrationError: as `migrate` would refuse.
+    """
+    files = load(folder)
+    with psycopg.connect(dsn, autocommit=True, application_name="mcphub-migrate") as db:
+        found = db.execute("select to_regclass('schema_migration') is not null").fetchone()
+        return [str(file) for file in (_missing(db, files) if found and found[0] else files)]
+
+
+def load(folder: Traversable) -> list[Migration]:
+    """The migrations of a folder, numbered 1, 2, 3 … without gaps.
+
+    Raises:
+        MigrationError: a gap, a number used twice, or a name that does not read `0001_name.sql`.
+    """
+    found = []
+    for entry in folder.iterdir():
+        if not entry.name.endswith(".sql"):
+            continue
+        match = FILE_NAME.fullmatch(entry.name)
+        if match is None:
+            raise MigrationError(f"{entry.name} is no migration: name it like 0001_ledger.sql")
+        found.append(Migration(int(match[1]), match[2], entry.read_text(encoding="utf-8")))
+    found.sort()
+    for expected, file in enumerate(found, start=1):
+        if file.version != expected:
+            raise MigrationError(f"migration {expected:04} is missing: {file} comes in its place")
+    return found
+
+
+def migrations_folder() -> Path:
+    """The package's migrations, or the repository's when the package runs from its sources."""
+    package = Path(mcphub.__file__).parent
+    for folder in (package / "migrations", package.parent / "migrations"):
+        if folder.is_dir():
+            return folder
+    raise MigrationError(f"no migrations found beside {package}; the installation is incomplete")
+
+
+def ensure_roles(dsn: str) -> list[str]:
+    """Makes the roles that migrations grant to, without a login, and returns those that are missing still.
+
+    For a managed server, where the hub has one role; the embedded server has them all from the start.
+    """
+    with psycopg.connect(dsn, autocommit=True, application_name="mcphub-migrate") as db:
+        for role in _absent(db):
+            try:
+                db.execute(sql.SQL("create role {} nologin").format(sql.Identifier(role)))
+            except (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+                pass  # another hub was faster
+            except psycopg.errors.InsufficientPrivilege:
+                break
+        return _absent(db)
+
+
+def _missing(db: psycopg.Connection[Any], files: list[Migration]) -> list[Migration]:
+    done = {version: bytes(digest) for version, digest in db.execute("select version, sha256 from schema_migration")}
+    if newer := sorted(set(done) - {file.version for file in files}):
+        numbers = ", ".join(f"{version:04}" for version in newer)
+        raise MigrationError(
+            f"the database is newer than this code: it has migration {numbers}. Run the newer release, or restore the"
+            " backup made before it."
+        )
+    for file in files:
+        if file.version in done and done[file.version] != file.digest:
+            raise MigrationError(f"{file}.sql was edited after it was applied; put the change in a new migration")
+    return [file for file in files if file.version not in done]
+
+
+def _absent(db: psycopg.Connection[Any]) -> list[str]:
+    found = db.execute("select rolname from pg_roles where rolname = any(%s)", [list(OTHER_ROLES)])
+    known = {name for (name,) in found}
+    return [role for role in OTHER_ROLES if role not in known]

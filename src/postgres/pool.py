@@ -1,0 +1,107 @@
+"""Connection pools that notice a dead server at once and recover within seconds, and error texts without secrets."""
+
+import re
+import select
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+COMMAND_CONNECTIONS = 4
+READ_CONNECTIONS = 8
+WAIT_FOR_CONNECTION_S = 5.0
+# Afterwards the next caller tries anew at once. The pool's own 300 s would double its pauses up to minutes, and a
+# server that is back would be ignored that long.
+RECONNECT_FOR_S = 3.0
+# A server that vanished without a word (failover, cut cable) is given up within about ten seconds.
+LIVENESS = {
+    "connect_timeout": "5",
+    "keepalives": "1",
+    "keepalives_idle": "4",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+SECRETS = re.compile(r"(://)[^@/\s]*@|(\b(?:password|passfile|sslpassword|sslkey)\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.I)
+
+
+def conninfo(dsn: str, *, name: str, search_path: str = "") -> str:
+    """The connection string with liveness checks, a name the server shows, and a search path; its own values win.
+
+    Raises:
+        ValueError: it cannot be read. The text does not repeat it.
+    """
+    try:
+        given = conninfo_to_dict(dsn)
+    except psycopg.Error:
+        raise ValueError(
+            "the database URL cannot be read: it looks like postgresql://user:password@host/name"
+        ) from None
+    if search_path:
+        given["options"] = f"{given.get('options') or ''} -c search_path={search_path.replace(' ', '')}".strip()
+    return make_conninfo("", **{**LIVENESS, "application_name": name, **given})
+
+
+def command_pool(dsn: str, *, name: str = "mcphub-commands", size: int = COMMAND_CONNECTIONS) -> ConnectionPool:
+    """For the ledger and the vault: blocking, autocommit, a fixed number of connections. Not opened yet."""
+    return ConnectionPool(
+        conninfo(dsn, name=name),
+        kwargs={"autocommit": True},
+        min_size=size,
+        max_size=size,
+        open=False,
+        name=name,
+        timeout=WAIT_FOR_CONNECTION_S,
+        reconnect_timeout=RECONNECT_FOR_S,
+        check=check_socket,
+    )
+
+
+def read_pool(
+    dsn: str, *, search_path: str = "", name: str = "mcphub-reads", min_size: int = 1, max_size: int = READ_CONNECTIONS
+) -> AsyncConnectionPool:
+    """For queries from the event loop: autocommit, grows with the need. Open it inside the loop.
+
+    Args:
+        search_path: names without quoting, such as `read, public`; empty keeps the server's.
+    """
+    return AsyncConnectionPool(
+        conninfo(dsn, name=name, search_path=search_path),
+        kwargs={"autocommit": True},
+        min_size=min_size,
+        max_size=max_size,
+        open=False,
+        name=name,
+        timeout=WAIT_FOR_CONNECTION_S,
+        reconnect_timeout=RECONNECT_FOR_S,
+        check=check_socket_async,
+    )
+
+
+def check_socket(db: psycopg.Connection[Any]) -> None:
+    """Raises for a connection whose server is gone. Costs no round trip while it is there."""
+    if _has_news(db):
+        ConnectionPool.check_connection(db)
+
+
+async def check_socket_async(db: psycopg.AsyncConnection[Any]) -> None:
+    if _has_news(db):
+        await AsyncConnectionPool.check_connection(db)
+
+
+def _has_news(db: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:
+    # An idle connection has nothing to say: bytes waiting are a goodbye, an end of file, or a rare notice.
+    poll = select.poll()
+    poll.register(db.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def explain(error: BaseException) -> str:
+    """One line for logs and answers: the server's own sentence, without values of rows, addresses or passwords."""
+    if isinstance(error, psycopg.Error) and error.sqlstate and error.diag.message_primary:
+        return f"{error.diag.message_primary} ({error.sqlstate})"
+    if isinstance(error, psycopg.ProgrammingError):
+        return "the connection string or statement cannot be read"  # libpq quotes the whole string it stumbled over
+    first = (str(error).strip().splitlines() or [""])[0]
+    return SECRETS.sub(lambda m: f"{m[1]}" if m[1] else f"{m[2]}***", first) or type(error).__name__

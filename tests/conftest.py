@@ -1,0 +1,140 @@
+"""Fixtures shared by every tier: homes, and databases on an embedded PostgreSQL started by the hub's own supervisor.
+
+`database` is what most tests want: a fresh database with the schema of today, copied from a template.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from mcphub.postgres.embedded import EmbeddedPostgres
+from mcphub.postgres.migrate import migrate, migrations_folder
+
+TEMPLATE = "mcphub_template"
+# Durability is what the fault tests are about; they start servers of their own.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+NUMBERS = count(1)
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database of one test. Its roles are those of a real hub."""
+
+    server: EmbeddedPostgres
+    name: str
+
+    @property
+    def owner_dsn(self) -> str:
+        return self.server.dsn("mcphub_owner", self.name)
+
+    @property
+    def app_dsn(self) -> str:
+        return self.server.dsn("mcphub_app", self.name)
+
+    @property
+    def ro_dsn(self) -> str:
+        return self.server.dsn("mcphub_ro", self.name)
+
+    @property
+    def admin_dsn(self) -> str:
+        """The superuser, for what no hub may do: cutting connections, forging rows."""
+        return self.server.dsn("postgres", self.name)
+
+
+@pytest.fixture(scope="session")
+def make_home() -> Iterator[Callable[[], Path]]:
+    """Makes homes of hubs, removed at the end.
+
+    Not `tmp_path`: that lies below a directory which, for root, the service user cannot pass, and its long names
+    leave no room for a socket.
+    """
+    made: list[Path] = []
+
+    def make() -> Path:
+        made.append(Path(tempfile.mkdtemp(prefix="mcphub-")))
+        return made[-1]
+
+    yield make
+    for home in made:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def home(make_home: Callable[[], Path]) -> Path:
+    """An empty home of a hub."""
+    return make_home()
+
+
+@pytest.fixture(scope="session")
+def postgres(make_home: Callable[[], Path]) -> Iterator[EmbeddedPostgres]:
+    """The server of this test run."""
+    server = EmbeddedPostgres(make_home(), extra_settings=FAST)
+    server.open()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def make_database(postgres: EmbeddedPostgres) -> Callable[..., Database]:
+    """Makes databases from another one by name; `template0` for an empty one without extensions.
+
+    The caller drops them, or leaves that to the end of the server.
+    """
+
+    def make(template: str = "mcphub") -> Database:
+        name = f"test_{os.getpid()}_{next(NUMBERS)}"
+        create_database(postgres, name, template)
+        return Database(postgres, name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def template(postgres: EmbeddedPostgres) -> str:
+    """Name of a database with every migration applied; nobody may connect to it."""
+    create_database(postgres, TEMPLATE, "mcphub")
+    migrate(postgres.dsn("mcphub_owner", TEMPLATE), migrations_folder())
+    return TEMPLATE
+
+
+@pytest.fixture
+def database(make_database: Callable[..., Database], template: str) -> Iterator[Database]:
+    """A database with today's schema and no rows of anybody else."""
+    made = make_database(template)
+    yield made
+    drop_database(made)
+
+
+@pytest.fixture
+def empty_database(make_database: Callable[..., Database]) -> Iterator[Database]:
+    """A database as a hub finds it before its first migration."""
+    made = make_database()
+    yield made
+    drop_database(made)
+
+
+def create_database(server: EmbeddedPostgres, name: str, template: str) -> None:
+    with psycopg.connect(server.dsn("postgres", "postgres"), autocommit=True) as db:
+        db.execute(
+            sql.SQL("create database {} owner mcphub_owner template {} is_template false").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+        # Rights on the database itself are not copied with it.
+        db.execute(
+            "update pg_database set datacl = (select datacl from pg_database where datname = %s) where datname = %s",
+            (template, name),
+        )
+
+
+def drop_database(made: Database) -> None:
+    with psycopg.connect(made.server.dsn("postgres", "postgres"), autocommit=True) as db:
+        db.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(made.name)))

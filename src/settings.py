@@ -1,7 +1,7 @@
 """The hub's configuration from the environment, read once at start; `mcphub doctor` prints it without secrets.
 
-A secret also has a `…_FILE` form; such a file must belong to nobody else (0600). Unknown `MCPHUB_*` names are reported: they
-are usually typing errors.
+A secret also has a `…_FILE` form; such a file must belong to nobody else (0600).
+Unknown `MCPHUB_*` names are reported: they are usually typing errors.
 """
 
 import os
@@ -118,7 +118,8 @@ def read(
     insecure = insecure or _flag(env, "MCPHUB_INSECURE", default=False)
     if bind not in LOOPBACK and not public.startswith("https://") and not insecure:
         raise SettingsUnusable(
-            f"mcphub does not listen on {bind} without https: set MCPHUB_PUBLIC_URL to an https address, or give --insecure."
+            f"mcphub does not listen on {bind} without https:"
+            " set MCPHUB_PUBLIC_URL to an https address, or give --insecure."
         )
     parts = urlsplit(public)
     if parts.scheme not in {"http", "https"} or not parts.hostname:

@@ -66,6 +66,7 @@ class User(Struct):
     show_why: bool = False
     language: str = ""
     auth_version: int = 0  # position of the last fact that ended all his sessions
+    password: str = ""  # sealed argon2id hash of a local account
     sessions: dict[str, int] = {}  # living browser and script sessions: id → position of SignedIn
 
 
@@ -178,6 +179,7 @@ class AccessModel:
     def __init__(self, name_digest: Callable[[str], str] = lambda name: name) -> None:
         self.position = 0
         self.users: dict[str, User] = {}
+        self.user_by_name: dict[str, str] = {}  # digest of the name → user id; erased users leave it
         self.keys: dict[str, Key] = {}
         self.key_by_digest: dict[str, Key] = {}
         self.keys_of: dict[str, dict[str, Key]] = {}
@@ -204,6 +206,7 @@ class AccessModel:
             case UserRegistered():
                 digest = next((tag[9:] for tag in recorded.tags if tag.startswith("username:")), "")
                 self.users[event.user_id] = User(event.user_id, provider=event.provider, name_digest=digest)
+                self.user_by_name[digest] = event.user_id
             case UserActivated():
                 user = self._user(event.user_id)
                 user.active = user.was_active = True
@@ -223,6 +226,7 @@ class AccessModel:
             case AdminRevoked():
                 self._user(event.user_id).admin = False
             case PasswordSet():
+                self._user(event.user_id).password = event.sealed
                 self._end_sessions(event.user_id, recorded.position)
             case SignedIn():
                 self._user(event.user_id).sessions[event.session_id] = recorded.position
@@ -285,6 +289,9 @@ class AccessModel:
             self.key_by_digest.pop(key.digest, None)
         self.groups_of.pop(user_id, None)
         self.credentials.pop(user_id, None)
+        digest = self._user(user_id).name_digest
+        if self.user_by_name.get(digest) == user_id:
+            del self.user_by_name[digest]
         self.users[user_id] = User(user_id, erased=True, deleted=True, auth_version=position)
 
     def _issue(self, event: KeyIssued, at: datetime) -> None:

@@ -3,7 +3,8 @@
 import random
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from eventsourcing.dcb.application import DCBApplication
 from eventsourcing.dcb.domain import Slice
@@ -12,6 +13,8 @@ from eventsourcing.persistence import IntegrityError
 from mcphub.domain.actor import ACTOR, acting, current, named
 from mcphub.domain.errors import Busy, Outdated
 from mcphub.domain.events import Event
+
+CommandT = TypeVar("CommandT", bound="Command")
 
 ATTEMPTS = 5
 
@@ -30,6 +33,15 @@ class Command(Slice[Event]):
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class Done(Generic[CommandT]):
+    """A command that ran: the position of its last event, or the last known one when nothing changed, and its state."""
+
+    position: int
+    command: CommandT
+    changed: bool
+
+
 class Hub(DCBApplication):
     """The write side on the recorder plugged in: PostgreSQL in the hub, the library's in-memory twin in unit tests."""
 
@@ -38,7 +50,7 @@ class Hub(DCBApplication):
         "MAPPER_TOPIC": "mcphub.domain.codec:JsonMapper",
     }
 
-    def execute(self, build: Callable[[], Command], *, if_match: int | None = None) -> int:
+    def execute(self, build: Callable[[], CommandT], *, if_match: int | None = None) -> Done[CommandT]:
         """Decide on fresh facts and append; blocking, so call it in a thread.
 
         Args:
@@ -46,7 +58,7 @@ class Hub(DCBApplication):
             if_match: the position of the state the caller saw; any later event in the boundary refuses the command.
 
         Returns:
-            The position of the last event written, or the last known position when nothing changed.
+            Where the facts stand now, and the command with what it worked out.
 
         Raises:
             Refused: a rule said no; nothing was written.
@@ -60,11 +72,11 @@ class Hub(DCBApplication):
             with acting(named(meta, type(command).__name__)):
                 command.execute()
                 if not command.new_decisions:
-                    return command.last_known_position or 0
+                    return Done(command.last_known_position or 0, command, changed=False)
                 if if_match is not None:
                     command.last_known_position = if_match  # conflict = anything in the boundary after what was seen
                 try:
-                    return int(self.repository.save(command))
+                    return Done(int(self.repository.save(command)), command, changed=True)
                 except IntegrityError:
                     if if_match is not None:
                         raise Outdated(if_match) from None

@@ -1,7 +1,8 @@
-"""The one reader of new facts in a process: it feeds the access model, the live streams and whoever waits for a position.
+"""The one reader of new facts in a process: it feeds the access model, live streams and whoever waits for a position.
 
-Positions are gapless and in commit order, so reading behind the last one seen never skips a fact. A lost notification costs
-at most a second: the wait for the bell is also the poll, and each look at the head renews the lease the gateway decides by.
+Positions are gapless and in commit order, so reading behind the last one seen never skips a fact.
+A lost notification costs at most a second: the wait for the bell is also the poll, and each look at the head renews the
+lease the gateway decides by.
 """
 
 import asyncio
@@ -69,7 +70,7 @@ class Tail:
         return time.monotonic() - self.confirmed_at < LEASE_SECONDS
 
     async def confirm(self, timeout: float) -> bool:  # noqa: ASYNC109  the deadline is part of the question
-        """Looks at the head now; False when no look succeeded in time. For a lease that ran out while the loop was busy."""
+        """Looks at the head now; False when no look succeeded in time. For a lease that ran out in a busy loop."""
         future = asyncio.get_running_loop().create_future()
         self._looks.append(future)
         self._look.set()

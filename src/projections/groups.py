@@ -1,0 +1,95 @@
+"""Read model `groups`: one row per living group; a server's new name follows into it."""
+
+from datetime import datetime
+
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
+
+from mcphub.domain.codec import Recorded
+from mcphub.domain.events import (
+    GroupActivated,
+    GroupChanged,
+    GroupCreated,
+    GroupDeactivated,
+    GroupDeleted,
+    ServerRef,
+    ServerRenamed,
+    UserErased,
+)
+from mcphub.projections.projection import EVERY, Keys, Projection
+
+CHANGEABLE = ("name", "slug", "description", "servers")
+
+
+class GroupRow(Struct, frozen=True, kw_only=True):
+    group_id: str
+    user_id: str
+    name: str
+    slug: str
+    description: str
+    servers: list[ServerRef]
+    active: bool
+    created_at: datetime
+    updated_at: datetime
+    position: int
+
+
+class Groups(Projection[GroupRow]):
+    name = "groups"
+    row = GroupRow
+    key_columns = ("group_id",)
+    handles = (GroupCreated, GroupChanged, GroupActivated, GroupDeactivated, GroupDeleted, ServerRenamed, UserErased)
+    ddl = """
+        create table groups (
+            group_id    text        primary key,
+            user_id     text        not null,
+            name        text        not null,
+            slug        text        not null,
+            description text        not null,
+            servers     json        not null,
+            active      boolean     not null,
+            created_at  timestamptz not null,
+            updated_at  timestamptz not null,
+            position    bigint      not null
+        );
+        create index groups_user on groups (user_id);
+    """
+
+    def key(self, recorded: Recorded) -> tuple[str] | Keys:
+        event = recorded.event
+        return EVERY if isinstance(event, ServerRenamed | UserErased) else (event.group_id,)  # type: ignore[attr-defined]
+
+    def evolve(self, row: GroupRow | None, recorded: Recorded) -> GroupRow | None:
+        event, at, position = recorded.event, recorded.at, recorded.position
+        if isinstance(event, GroupCreated):
+            return GroupRow(
+                group_id=event.group_id,
+                user_id=event.user_id,
+                name=event.name,
+                slug=event.slug,
+                description=event.description,
+                servers=list(event.servers),
+                active=True,
+                created_at=at,
+                updated_at=at,
+                position=position,
+            )
+        if row is None:
+            return None
+        match event:
+            case GroupChanged():
+                changed = {name: value for name in CHANGEABLE if (value := getattr(event, name)) is not UNSET}
+                return replace(row, **changed, updated_at=at, position=position)
+            case GroupActivated():
+                return replace(row, active=True, updated_at=at, position=position)
+            case GroupDeactivated():
+                return replace(row, active=False, updated_at=at, position=position)
+            case GroupDeleted():
+                return None
+            case UserErased(user_id=user) if user == row.user_id:
+                return None
+            case ServerRenamed() if any(ref.server_id == event.server_id for ref in row.servers):
+                renamed = ServerRef(event.server_id, event.name)
+                servers = [renamed if ref.server_id == event.server_id else ref for ref in row.servers]
+                return replace(row, servers=servers)
+        return row

@@ -1,0 +1,124 @@
+"""Read model `users`: one row per living user, for the admin list, the session check and the caller's own page."""
+
+from datetime import datetime
+
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
+
+from mcphub.domain.codec import Recorded
+from mcphub.domain.events import (
+    AdminGranted,
+    AdminRevoked,
+    SignedIn,
+    UserActivated,
+    UserDeactivated,
+    UserDeleted,
+    UserErased,
+    UserPreferencesChanged,
+    UserRegistered,
+    UserRestored,
+)
+from mcphub.projections.projection import Projection
+
+PREFERENCES = ("language", "time_zone", "theme", "density", "exposure_mode", "show_why")
+
+
+class UserRow(Struct, frozen=True, kw_only=True):
+    user_id: str
+    username: str  # sealed; the API opens it
+    display_name: str  # sealed
+    email: str  # sealed
+    provider: str
+    active: bool = False
+    was_active: bool = False
+    admin: bool = False
+    deleted: bool = False
+    language: str = ""
+    time_zone: str = ""
+    theme: str = "system"
+    density: str = "comfortable"
+    exposure_mode: str = "auto"
+    show_why: bool = False
+    registered_at: datetime
+    last_sign_in_at: datetime | None = None
+    position: int  # of the last event that changed this row: the row's ETag
+
+
+class Users(Projection[UserRow]):
+    name = "users"
+    row = UserRow
+    key_columns = ("user_id",)
+    handles = (
+        UserRegistered,
+        UserActivated,
+        UserDeactivated,
+        UserDeleted,
+        UserRestored,
+        UserErased,
+        AdminGranted,
+        AdminRevoked,
+        SignedIn,
+        UserPreferencesChanged,
+    )
+    ddl = """
+        create table users (
+            user_id         text        primary key,
+            username        text        not null,
+            display_name    text        not null,
+            email           text        not null,
+            provider        text        not null,
+            active          boolean     not null,
+            was_active      boolean     not null,
+            admin           boolean     not null,
+            deleted         boolean     not null,
+            language        text        not null,
+            time_zone       text        not null,
+            theme           text        not null,
+            density         text        not null,
+            exposure_mode   text        not null,
+            show_why        boolean     not null,
+            registered_at   timestamptz not null,
+            last_sign_in_at timestamptz,
+            position        bigint      not null
+        );
+        create index users_registered on users (registered_at desc, user_id desc);
+    """
+
+    def key(self, recorded: Recorded) -> tuple[str]:
+        return (recorded.event.user_id,)  # type: ignore[attr-defined]
+
+    def evolve(self, row: UserRow | None, recorded: Recorded) -> UserRow | None:
+        event, position = recorded.event, recorded.position
+        if isinstance(event, UserRegistered):
+            return UserRow(
+                user_id=event.user_id,
+                username=event.username,
+                display_name=event.display_name,
+                email=event.email,
+                provider=event.provider,
+                registered_at=recorded.at,
+                position=position,
+            )
+        if row is None:
+            return None
+        match event:
+            case UserActivated():
+                return replace(row, active=True, was_active=True, position=position)
+            case UserDeactivated():
+                return replace(row, active=False, position=position)
+            case UserDeleted():
+                return replace(row, active=False, deleted=True, position=position)
+            case UserRestored():
+                return replace(row, deleted=False, position=position)
+            case AdminGranted():
+                return replace(row, admin=True, position=position)
+            case AdminRevoked():
+                return replace(row, admin=False, position=position)
+            case SignedIn():
+                return replace(row, last_sign_in_at=recorded.at, position=position)
+            case UserPreferencesChanged():
+                changed = {name: value for name in PREFERENCES if (value := getattr(event, name)) is not UNSET}
+                return replace(row, **changed, position=position)
+            case UserErased():
+                return None
+        return row

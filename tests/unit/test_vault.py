@@ -1,0 +1,158 @@
+import time
+
+import pytest
+
+from mcphub.domain.vault import (
+    ERASED,
+    HUB,
+    MASK,
+    MemoryKeyStore,
+    Ring,
+    RingUnusable,
+    Unopenable,
+    Vault,
+    WrappedKey,
+    loose,
+    masked,
+    new_ring_text,
+)
+
+RING = new_ring_text()
+
+
+def vault(store=None, ring=RING):
+    return Vault(store if store is not None else MemoryKeyStore(), Ring.parse(ring), time.monotonic)
+
+
+def test_a_sealed_value_opens_at_its_own_place_only():
+    ours = vault()
+    _, sealed = ours.seal_new("bob", "token", ("bob", "jira", "TOKEN"), "s3cret")
+
+    assert ours.open(sealed, "token", ("bob", "jira", "TOKEN")) == "s3cret"
+    for purpose, place in (
+        ("token", ("ann", "jira", "TOKEN")),
+        ("token", ("bob", "git", "TOKEN")),
+        ("token", ("bob", "jira", "OTHER")),
+        ("password", ("bob", "jira", "TOKEN")),
+    ):
+        with pytest.raises(Unopenable):
+            ours.open(sealed, purpose, place)
+
+
+def test_a_changed_ciphertext_is_refused():
+    ours = vault()
+    _, sealed = ours.seal_new("bob", "token", ("bob",), "value")
+    at = len(sealed) - 10
+    changed = sealed[:at] + ("A" if sealed[at] != "A" else "B") + sealed[at + 1 :]
+
+    with pytest.raises(Unopenable):
+        ours.open(changed, "token", ("bob",))
+
+
+def test_each_value_has_a_key_of_its_own_and_destroying_it_erases_the_value():
+    store = MemoryKeyStore()
+    ours = vault(store)
+    first, sealed = ours.seal_new("bob", "token", ("bob",), "value")
+    second, other = ours.seal_new("bob", "token", ("bob",), "value")
+
+    assert first != second
+    assert ours.destroy(first)
+    with pytest.raises(Unopenable):
+        ours.open(sealed, "token", ("bob",))
+    with pytest.raises(Unopenable):
+        vault(store).open(sealed, "token", ("bob",))
+    assert ours.open(other, "token", ("bob",)) == "value"
+
+
+def test_destroying_a_users_keys_erases_everything_personal():
+    store = MemoryKeyStore()
+    ours = vault(store)
+    name = ours.seal_personal("bob", "profile.username", "bob")
+    ours.seal_new("bob", "token", ("bob",), "value")
+
+    assert ours.destroy_owner("bob") == 2
+    assert ours.open_personal(name, "bob", "profile.username") == ERASED
+
+
+def test_personal_data_shares_one_key_also_between_processes():
+    store = MemoryKeyStore()
+    here, there = vault(store), vault(store)
+    name = here.seal_personal("bob", "profile.username", "bob")
+    mail = there.seal_personal("bob", "profile.email", "bob@example.com")
+
+    assert there.open_personal(name, "bob", "profile.username") == "bob"
+    assert here.open_personal(mail, "bob", "profile.email") == "bob@example.com"
+    assert len([key for key in store.keys.values() if key.owner == "bob"]) == 1
+
+
+def test_the_length_of_a_short_value_does_not_show():
+    ours = vault()
+    lengths = {len(ours.seal_new("bob", "token", ("bob",), "x" * n)[1]) for n in (1, 10, 59)}
+
+    assert len(lengths) == 1
+
+
+def test_digests_are_keyed_and_survive_a_restart():
+    store = MemoryKeyStore()
+    here, there, stranger = vault(store), vault(store), vault()
+
+    assert here.tag("username", "Bob") == there.tag("username", "bob") != stranger.tag("username", "bob")
+    assert here.fingerprint("v") == there.fingerprint("v") != here.fingerprint("w")
+    assert here.key_digest("k") == there.key_digest("k") != stranger.key_digest("k")
+
+
+def test_digests_survive_a_rotation_of_the_master_key():
+    store = MemoryKeyStore()
+    before = vault(store).key_digest("k")
+    fresh = new_ring_text().replace("k1:", "k2:").strip()
+
+    after = Vault(store, Ring.parse(f"{fresh},{RING.strip()}"), time.monotonic)
+
+    assert after.key_digest("k") == before
+
+
+def test_a_wrong_ring_is_refused_at_start_with_words():
+    store = MemoryKeyStore()
+    vault(store)
+
+    with pytest.raises(RingUnusable, match="not the one the data was written with"):
+        vault(store, new_ring_text())
+    with pytest.raises(RingUnusable, match="has no key k1"):
+        vault(store, new_ring_text().replace("k1:", "k2:"))
+
+
+@pytest.mark.parametrize("text", ["", "k1", "k1:!!!", "k1:c2hvcnQ="])
+def test_an_unusable_ring_is_refused(text):
+    with pytest.raises(RingUnusable):
+        Ring.parse(text)
+
+
+def test_a_wrapped_key_cannot_be_moved_to_another_owner():
+    store = MemoryKeyStore()
+    ours = vault(store)
+    key_id, sealed = ours.seal_new("bob", "token", ("bob",), "value")
+    key = store.keys[key_id]
+    store.keys[key_id] = WrappedKey(key.id, "eve", key.purpose, key.kek_id, key.wrapped)
+
+    with pytest.raises(RingUnusable):
+        vault(store).open(sealed, "token", ("bob",))
+
+
+def test_a_mask_shows_four_characters_of_long_values_only():
+    assert masked("short") == MASK
+    assert masked("x" * 12 + "tail") == MASK + "tail"
+
+
+def test_a_file_others_may_read_is_loose():
+    assert loose(0o100644)
+    assert not loose(0o100600)
+
+
+def test_the_hubs_own_keys_stay_when_a_user_called_hub_goes():
+    """Owners are user ids, which are UUIDs; the word `hub` is nobody's id."""
+    ours = vault()
+    session = ours.secret("session")
+    ours.destroy_owner("0197-some-user")
+
+    assert ours.secret("session") == session
+    assert HUB == "hub"

@@ -24,7 +24,8 @@ create table if not exists schema_migration (
     name       text        not null,
     sha256     bytea       not null,
     applied_at timestamptz not null default clock_timestamp()
-)
+);
+grant select on schema_migration to public;  -- every role may ask whether the schema fits it
 """
 
 

@@ -54,5 +54,5 @@ class DataKeys:
 
     def _one(self, sql: str, params: tuple[str, ...]) -> Any:
         with self._pool.connection() as db:
-            row = db.execute(sql, params, prepare=True).fetchone()  # type: ignore[arg-type]
+            row = db.execute(sql, params, prepare=True).fetchone()
         return None if row is None else self._make(row[0], row[1], row[2], row[3], bytes(row[4]))

@@ -140,6 +140,15 @@ class EmbeddedPostgres:
             raise
         return server
 
+    @classmethod
+    def reach(cls, home: Path) -> "EmbeddedPostgres":
+        """A handle on the server that another process runs in this home; only its `dsn` works."""
+        server = cls(home)
+        server._programs = Programs.find(server.home)
+        server._passwords = server._read_passwords()
+        server._sockets = server._socket_directory()
+        return server
+
     async def stop(self) -> None:
         """Shuts down fast but cleanly; stopping twice is fine."""
         await asyncio.to_thread(self.close)

@@ -1,0 +1,151 @@
+"""What a hub stands on: its home, its database with today's schema, its master keys; and on them the vault and the hub.
+
+The server, the command line and the tests all begin here. With `DATABASE_URL` the embedded PostgreSQL is never touched.
+"""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import structlog
+from msgspec import Struct
+from psycopg_pool import ConnectionPool
+
+from mcphub.domain.hub import Hub, plugged
+from mcphub.domain.vault import Ring, RingUnusable, Vault, WrappedKey, loose, new_ring_text
+from mcphub.postgres.data_key import DataKeys
+from mcphub.postgres.embedded import EmbeddedPostgres
+from mcphub.postgres.home import AlreadyRunning, HomeLock
+from mcphub.postgres.ledger import Factory
+from mcphub.postgres.migrate import ensure_roles, migrate, migrations_folder, pending
+from mcphub.postgres.pool import command_pool
+from mcphub.settings import Settings
+
+log = structlog.get_logger()
+
+
+class Database(Struct, frozen=True):
+    """Where the data is. Every string is a secret: it holds a password."""
+
+    owner: str  # migrations, import
+    app: str  # everything at run time
+    direct: str  # LISTEN and advisory locks, past any pooling proxy
+    read_only: str  # backup, export
+
+
+class Foundation:
+    """Opened once a process.
+
+    Args:
+        settings: as read from the environment.
+        attach: use the embedded server another hub process runs in the home, instead of refusing.
+        migrating: bring the schema up to date; otherwise an outdated one is refused.
+    """
+
+    def __init__(self, settings: Settings, *, attach: bool = False, migrating: bool = True) -> None:
+        self.settings = settings
+        self.attach = attach
+        self.migrating = migrating
+        self.database: Database
+        self.pool: ConnectionPool[Any]
+        self.vault: Vault
+        self.hub: Hub
+        self.fresh_home = False
+        self.applied: list[str] = []
+        self.warnings: list[str] = []
+        self._server: EmbeddedPostgres | None = None
+        self._lock: HomeLock | None = None
+
+    async def __aenter__(self) -> "Foundation":
+        try:
+            await self._open()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _open(self) -> None:
+        try:
+            self._lock = await asyncio.to_thread(HomeLock.take, self.settings.home)
+        except AlreadyRunning:
+            if not self.attach:
+                raise
+        if self.settings.database_url:
+            url = self.settings.database_url
+            self.database = Database(url, url, self.settings.database_direct_url, url)
+            if self.migrating:
+                self.warnings += [
+                    f"the role {role} does not exist and cannot be made; append-only rests on the trigger alone"
+                    for role in await asyncio.to_thread(ensure_roles, url)
+                ]
+        else:
+            await self._embedded()
+        folder = migrations_folder()
+        if self.migrating and self._lock is not None:
+            self.applied = await asyncio.to_thread(migrate, self.database.owner, folder)
+        elif missing := await asyncio.to_thread(pending, self.database.owner, folder):
+            raise psycopg.OperationalError(f"the schema is not up to date: run `mcphub migrate` ({', '.join(missing)})")
+        self.pool = command_pool(self.database.app)
+        await asyncio.to_thread(self.pool.open, True, 10)
+        ring = await asyncio.to_thread(self._ring)
+        self.vault = await asyncio.to_thread(Vault, DataKeys(self.pool, WrappedKey), ring, time.monotonic)
+        Factory.use(self.pool)
+        self.hub = plugged("mcphub.postgres.ledger:Factory", {})
+
+    async def _embedded(self) -> None:
+        home = self.settings.home
+        if self._lock is None:
+            self._server = EmbeddedPostgres.reach(home)
+        else:
+            self._server = await EmbeddedPostgres.start(home, lock=self._lock)
+        dsn = self._server.dsn
+        self.database = Database(dsn("mcphub_owner"), dsn("mcphub_app"), dsn("mcphub_app"), dsn("mcphub_ro"))
+
+    @property
+    def postgres_ready(self) -> bool:
+        """False while the embedded server is being restarted; a managed one answers for itself."""
+        return self._server is None or self._lock is None or self._server.ready
+
+    def _ring(self) -> Ring:
+        """The master keys: from the environment, else `master.key`, which only an empty hub makes anew.
+
+        Raises:
+            RingUnusable: missing, loose or unreadable.
+        """
+        if self.settings.master_keys:
+            return Ring.parse(self.settings.master_keys)
+        path = self.settings.master_key_file or self.settings.home / "master.key"
+        if not path.exists():
+            with self.pool.connection() as db:
+                sealed = db.execute("select count(*) from data_key").fetchone()
+            if sealed and sealed[0]:
+                raise RingUnusable(
+                    f"{path} is missing, and {sealed[0]} sealed keys wait for it: restore it from a backup"
+                )
+            _write_private(path, new_ring_text())
+            self.fresh_home = True
+        if loose(path.stat().st_mode):
+            raise RingUnusable(f"others may read {path}: run chmod 600 on it, and consider rotating the key")
+        return Ring.parse(path.read_text())
+
+    async def close(self) -> None:
+        """Stops what was started here, PostgreSQL last."""
+        if hasattr(self, "pool"):
+            await asyncio.to_thread(self.pool.close)
+        if self._server is not None and self._lock is not None:
+            await self._server.stop()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def _write_private(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

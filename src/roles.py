@@ -1,0 +1,192 @@
+"""Background roles that act in the hub's own name: erasure, expiry, and the use of keys.
+
+Each round is idempotent and safe to cut off; whatever a crash left undone, the next start finds and finishes.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from psycopg_pool import ConnectionPool
+
+from mcphub.domain.access import AccessModel
+from mcphub.domain.actor import acting, system
+from mcphub.domain.codec import Recorded
+from mcphub.domain.events import ServiceTokenRemoved, ServiceTokenSaved, UserErased
+from mcphub.domain.hub import Command, Hub
+from mcphub.domain.keys import NoteKeyExpired, NoteKeyFirstUsed
+from mcphub.domain.users import CertifyErasure
+from mcphub.domain.vault import Vault
+
+log = structlog.get_logger()
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def run_as(hub: Hub, role: str, build: Callable[[], Command], *, causation_id: str = "") -> None:
+    """Runs a command in a thread in the hub's own name."""
+
+    def work() -> None:
+        with acting(system(role, causation_id=causation_id)):
+            hub.execute(build)
+
+    await asyncio.to_thread(work)
+
+
+class Erasure:
+    """Destroys the data keys of erased users and of values nobody stores any more.
+
+    The handler that erased already tried; this makes it certain: after a crash in between, and after an import or an
+    older backup of the keys that brought an erased user's keys back.
+    """
+
+    ORPHAN_AGE = "1 hour"  # a value sealed but not yet appended is that young
+
+    def __init__(self, hub: Hub, vault: Vault, model: AccessModel, pool: ConnectionPool[Any]) -> None:
+        self._hub = hub
+        self._vault = vault
+        self._model = model
+        self._pool = pool
+        self._erased: dict[str, str] = {}  # user → id of the event
+        self._spent: dict[tuple[str, str, str], str] = {}  # place → data key of the value stored now
+        self._due: list[str] = []
+        self._rung = asyncio.Event()
+
+    def facts_applied(self, facts: Sequence[Recorded]) -> None:
+        """The tail's sink: only notes what is due; the role does the work."""
+        for recorded in facts:
+            match recorded.event:
+                case UserErased(user_id=user):
+                    self._erased[user] = recorded.id
+                    self._rung.set()
+                case ServiceTokenSaved(user_id=user, server_id=server, variable=name, data_key=key):
+                    old = self._spent.get((user, server, name))
+                    if old is not None and old != key:
+                        self._due.append(old)
+                        self._rung.set()
+                    self._spent[user, server, name] = key
+                case ServiceTokenRemoved(user_id=user, server_id=server, variable=name, data_key=key):
+                    self._spent.pop((user, server, name), None)
+                    self._due.append(key)
+                    self._rung.set()
+
+    async def run(self) -> None:
+        """For ever; one failing round is tried again a second later."""
+        while True:
+            await self._rung.wait()
+            self._rung.clear()
+            try:
+                await self.round()
+            except Exception as error:
+                log.warning("erasure_failed", why=type(error).__name__, retry_in_s=1)
+                self._rung.set()
+                await asyncio.sleep(1)
+
+    async def round(self) -> None:
+        """Destroys what is due."""
+        while self._due:
+            await asyncio.to_thread(self._vault.destroy, self._due[-1])
+            self._due.pop()
+        for user, event_id in list(self._erased.items()):
+            destroyed = await asyncio.to_thread(self._vault.destroy_owner, user)
+            await run_as(self._hub, "erasure", lambda u=user, n=destroyed: CertifyErasure(u, n), causation_id=event_id)  # type: ignore[misc]
+            del self._erased[user]
+
+    async def sweep(self) -> int:
+        """Destroys the data keys of values that no fact stores: sealed for a change that was then refused."""
+        stored = {
+            value.data_key
+            for servers in self._model.credentials.values()
+            for values in servers.values()
+            for value in values.values()
+        }
+        return await asyncio.to_thread(self._sweep, stored)
+
+    def _sweep(self, stored: set[str]) -> int:
+        with self._pool.connection() as db:
+            rows = db.execute(
+                "select id::text from data_key where purpose = 'token' and created_at < now() - %s::interval",
+                (self.ORPHAN_AGE,),
+            ).fetchall()
+        orphans = [row[0] for row in rows if row[0] not in stored]
+        for key_id in orphans:
+            self._vault.destroy(key_id)
+        if orphans:
+            log.info("orphaned_keys_destroyed", count=len(orphans))
+        return len(orphans)
+
+
+class KeyExpiry:
+    """Writes the audit line of keys whose time is over."""
+
+    def __init__(self, hub: Hub, model: AccessModel, now: Callable[[], datetime] = utc_now) -> None:
+        self._hub = hub
+        self._model = model
+        self._now = now
+        self._noted: set[tuple[str, datetime]] = set()
+
+    async def round(self) -> None:
+        now = self._now()
+        due = [
+            key
+            for key in self._model.keys.values()
+            if not key.revoked and now >= key.expires_at and (key.key_id, key.expires_at) not in self._noted
+        ]
+        for key in due:
+            await run_as(self._hub, "expiry", lambda k=key: NoteKeyExpired(k.user_id, k.key_id, now))  # type: ignore[misc]
+            self._noted.add((key.key_id, key.expires_at))
+
+
+class KeyUse:
+    """Counts uses of keys in memory and writes them once a minute; the first use of a key becomes a fact."""
+
+    FLUSH = """
+        insert into key_use (key_id, last_used_at, use_count) values (%s, %s, %s)
+        on conflict (key_id) do update set
+            last_used_at = greatest(key_use.last_used_at, excluded.last_used_at),
+            use_count = key_use.use_count + excluded.use_count
+    """
+
+    def __init__(
+        self, hub: Hub, model: AccessModel, pool: ConnectionPool[Any], now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._hub = hub
+        self._model = model
+        self._pool = pool
+        self._now = now
+        self._counts: dict[str, int] = {}
+        self._first: set[str] = set()
+
+    def used(self, key_id: str) -> None:
+        """A request came in with this key; costs a dict entry."""
+        self._counts[key_id] = self._counts.get(key_id, 0) + 1
+        key = self._model.keys.get(key_id)
+        if key is not None and not key.used:
+            self._first.add(key_id)
+
+    async def round(self) -> None:
+        """Writes what was counted since the last round; what cannot be written is counted again."""
+        counts, self._counts = self._counts, {}
+        first, self._first = self._first, set()
+        try:
+            for key_id in list(first):
+                key = self._model.keys.get(key_id)
+                if key is not None and not key.used:
+                    await run_as(self._hub, "key-use", lambda k=key: NoteKeyFirstUsed(k.user_id, k.key_id, self._now()))  # type: ignore[misc]
+                first.discard(key_id)
+            if counts:
+                await asyncio.to_thread(self._write, counts)
+        except Exception:
+            self._first |= first
+            for key_id, count in counts.items():
+                self._counts[key_id] = self._counts.get(key_id, 0) + count
+            raise
+
+    def _write(self, counts: dict[str, int]) -> None:
+        now = self._now()
+        with self._pool.connection() as db, db.cursor() as cursor:
+            cursor.executemany(self.FLUSH, [(key_id, now, count) for key_id, count in sorted(counts.items())])

@@ -1,10 +1,15 @@
 """Fixtures shared by every tier: homes, and databases on an embedded PostgreSQL started by the hub's own supervisor.
 
-`database` is what most tests want: a fresh database with the schema of today, copied from a template.
+`database` is what most tests want: a fresh database with the schema of today, copied from a template. `owners` is for
+tests that kill: it runs the supervisor in a process of its own, as the present user and as an ordinary one.
 """
 
 import os
+import pwd
 import shutil
+import subprocess
+import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,11 +22,13 @@ from psycopg import sql
 
 from mcphub.postgres.embedded import EmbeddedPostgres
 from mcphub.postgres.migrate import migrate, migrations_folder
+from tests.support.owners import Owners, python_for
 
 TEMPLATE = "mcphub_template"
 # Durability is what the fault tests are about; they start servers of their own.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 NUMBERS = count(1)
+ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -138,3 +145,29 @@ def create_database(server: EmbeddedPostgres, name: str, template: str) -> None:
 def drop_database(made: Database) -> None:
     with psycopg.connect(made.server.dsn("postgres", "postgres"), autocommit=True) as db:
         db.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(made.name)))
+
+
+@pytest.fixture(scope="session")
+def ordinary_user() -> Iterator[pwd.struct_passwd]:
+    """A throwaway user without rights; only root can make one."""
+    if os.geteuid() != 0:
+        pytest.skip("the test run itself is by an ordinary user")
+    name = f"mcphub-test-{os.getpid()}"
+    subprocess.run(
+        ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "--user-group", name], check=True
+    )
+    yield pwd.getpwnam(name)
+    subprocess.run(["userdel", name], check=True)
+
+
+@pytest.fixture(params=["present user", "ordinary user"])
+def owners(request: pytest.FixtureRequest, make_home: Callable[[], Path]) -> Iterator[Owners]:
+    """Owners of embedded servers: by whoever runs the tests (root: with the service user), and by an ordinary user."""
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT / '.dev'}:{sysconfig.get_path('purelib')}"}
+    if request.param == "present user":
+        made = Owners(make_home, None, sys.executable, env)
+    else:
+        made = Owners(make_home, request.getfixturevalue("ordinary_user"), "", env)
+        made.python = python_for(made)
+    yield made
+    made.end()

@@ -42,6 +42,7 @@ SOCKET = ".s.PGSQL.5432"
 SOCKET_PATH_LIMIT = 100  # bytes; the kernels allow 104 (macOS) and 108 (Linux)
 READY_WITHIN_S = 600.0  # crash recovery of a large log takes its time
 STOP_WITHIN_S = 60.0
+REMNANTS_GONE_WITHIN_S = 10.0
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
 BALLAST_BYTES = 16 << 20
@@ -162,7 +163,7 @@ class EmbeddedPostgres:
             self._sockets = self._socket_directory()
             self._make_directories()
             self._initialise()
-            self._launch()
+            self._launch_patiently()
         except BaseException:
             self.close()
             raise
@@ -246,11 +247,13 @@ class EmbeddedPostgres:
         """Makes the cluster under another name and renames it when it is complete, so a torn one is never used."""
         if (self.data / "PG_VERSION").exists():
             return
-        torn = self.data.with_suffix(".init")
-        shutil.rmtree(torn, ignore_errors=True)
+        for left in self.data.parent.glob(f"{MAJOR}.init-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        # A name of its own for each try: an initdb outlives a killed hub, and would go on in the directory of the next.
+        torn = self.data.with_name(f"{MAJOR}.init-{secrets.token_hex(4)}")
         torn.mkdir(mode=0o700)
         self._programs.own(torn)
-        password_file = self.data.with_suffix(".password")
+        password_file = torn.with_suffix(".password")
         _write_private(password_file, self._passwords["postgres"] + "\n")
         self._programs.own(password_file)
         try:
@@ -288,14 +291,32 @@ class EmbeddedPostgres:
     def _write_settings(self) -> None:
         path = self.data / "mcphub.conf"
         text = "".join(f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in self._settings.items())
-        _write_private(path, "# Written by the hub at every start.\n" + text)
+        text = "# Written by the hub at every start.\n" + text
+        if path.exists() and path.read_text() == text:
+            return  # a full disk must not keep the server from coming back
+        _write_private(path, text)
         self._programs.own(path)
 
     # Running
 
+    def _launch_patiently(self) -> None:
+        """The first launch. After a crash the processes of the dead server may hold its memory a moment longer."""
+        crashed = self._recorded_pid() is not None
+        deadline = time.monotonic() + REMNANTS_GONE_WITHIN_S
+        while True:
+            try:
+                return self._launch()
+            except PostgresFailed:
+                ended = self._process is not None and self._process.poll() is not None
+                if not (crashed and ended) or time.monotonic() > deadline or self._stopping.wait(0.25):
+                    raise
+                self._end_watchdog()
+
     def _launch(self) -> None:
         """Starts the server on whatever a dead one left behind, and returns when it accepts connections."""
         foreign = self._settle_stale_state()
+        for left in (self._sockets / f"{SOCKET}.lock", self._sockets / SOCKET):
+            left.unlink(missing_ok=True)  # the lock names a pid as well; the home's own lock makes it needless
         self._write_settings()
         # The socket directory may hold spaces and commas, and the server reads a list.
         sockets = '"' + str(self._sockets).replace('"', '""') + '"'
@@ -349,15 +370,15 @@ class EmbeddedPostgres:
             self._stopping.wait(0.02 if waited < 2 else 0.25)
 
     def _settle_stale_state(self) -> int | None:
-        """Ends the server of a dead hub. Returns the pid of a live stranger whose number the pid file names.
+        """Ends the server of a dead hub. Returns the pid in the pid file when it is a stranger's or a zombie's.
 
-        The pid file alone proves nothing, and `pg_ctl` believes it: it would signal the stranger.
+        That file proves nothing after a crash, and `pg_ctl` believes it: it would signal the stranger.
         """
         pid = self._recorded_pid()
         if pid is None or not _alive(pid):
             return None
         if not _is_server_of(pid, self.data):
-            log.warning("postgres_pid_reused", pid=pid)
+            log.warning("postgres_pid_file_misleads", pid=pid)
             return pid
         log.warning("postgres_orphan_found", pid=pid)
         for mode in ("fast", "immediate"):

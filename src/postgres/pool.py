@@ -23,6 +23,12 @@ LIVENESS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
 }
+COMMON: dict[str, Any] = {
+    "kwargs": {"autocommit": True},
+    "open": False,
+    "timeout": WAIT_FOR_CONNECTION_S,
+    "reconnect_timeout": RECONNECT_FOR_S,
+}
 SECRETS = re.compile(r"(://)[^@/\s]*@|(\b(?:password|passfile|sslpassword|sslkey)\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.I)
 
 
@@ -45,17 +51,17 @@ def conninfo(dsn: str, *, name: str, search_path: str = "") -> str:
 
 def command_pool(dsn: str, *, name: str = "mcphub-commands", size: int = COMMAND_CONNECTIONS) -> ConnectionPool:
     """For the ledger and the vault: blocking, autocommit, a fixed number of connections. Not opened yet."""
-    return ConnectionPool(
-        conninfo(dsn, name=name),
-        kwargs={"autocommit": True},
-        min_size=size,
-        max_size=size,
-        open=False,
-        name=name,
-        timeout=WAIT_FOR_CONNECTION_S,
-        reconnect_timeout=RECONNECT_FOR_S,
-        check=check_socket,
-    )
+
+    def check(db: psycopg.Connection[Any]) -> None:
+        try:
+            if _has_news(db):
+                ConnectionPool.check_connection(db)
+        except psycopg.Error:
+            pool.drain()
+            raise
+
+    pool = ConnectionPool(conninfo(dsn, name=name), min_size=size, max_size=size, name=name, check=check, **COMMON)
+    return pool
 
 
 def read_pool(
@@ -66,32 +72,32 @@ def read_pool(
     Args:
         search_path: names without quoting, such as `read, public`; empty keeps the server's.
     """
-    return AsyncConnectionPool(
+
+    async def check(db: psycopg.AsyncConnection[Any]) -> None:
+        try:
+            if _has_news(db):
+                await AsyncConnectionPool.check_connection(db)
+        except psycopg.Error:
+            await pool.drain()
+            raise
+
+    pool = AsyncConnectionPool(
         conninfo(dsn, name=name, search_path=search_path),
-        kwargs={"autocommit": True},
         min_size=min_size,
         max_size=max_size,
-        open=False,
         name=name,
-        timeout=WAIT_FOR_CONNECTION_S,
-        reconnect_timeout=RECONNECT_FOR_S,
-        check=check_socket_async,
+        check=check,
+        **COMMON,
     )
-
-
-def check_socket(db: psycopg.Connection[Any]) -> None:
-    """Raises for a connection whose server is gone. Costs no round trip while it is there."""
-    if _has_news(db):
-        ConnectionPool.check_connection(db)
-
-
-async def check_socket_async(db: psycopg.AsyncConnection[Any]) -> None:
-    if _has_news(db):
-        await AsyncConnectionPool.check_connection(db)
+    return pool
 
 
 def _has_news(db: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:
-    # An idle connection has nothing to say: bytes waiting are a goodbye, an end of file, or a rare notice.
+    """Has the server said something on an idle connection: a goodbye, an end of file, or a rare notice?
+
+    The pool asks before it lends a connection, and without news spends no round trip. With one dead connection it
+    drops them all: a restarted server leaves none alive, and the pool pauses ever longer between single ones.
+    """
     poll = select.poll()
     poll.register(db.fileno(), select.POLLIN)
     return bool(poll.poll(0))

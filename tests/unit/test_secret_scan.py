@@ -23,7 +23,7 @@ PATTERNS = {
     "npm or PyPI token": r"\b(?:npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,})",
     "private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----",
     "JWT": r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{16,}",
-    "password in a URL": r"\b[a-z][a-z0-9+.-]*://[^\s/:@'\"`]*:(?!(?:password|secret|\.\.\.|…|\*+)@)[^\s/:@'\"`<>{}$%]+@",
+    "password in a URL": r"\b[a-z][a-z0-9+.-]*://[^\s/:@'\"`]*:(?!(?i:password|secret|\.\.\.|…|\*+)@)[^\s/:@'\"`<>{}$%]+@",
     "MCPHub key": r"\bmcphub_[0-9A-Za-z]{38}\b",
 }
 COMPILED = {name: re.compile(pattern) for name, pattern in PATTERNS.items()}

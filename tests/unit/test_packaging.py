@@ -1,9 +1,9 @@
 """What is in the tree is what gets installed, and what gets installed is what was locked."""
 
 import re
+import shutil
 import subprocess
 import sys
-import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -45,8 +45,7 @@ def test_the_wheel_built_from_the_source_archive_holds_every_file(tmp_path: Path
     """Built with the locked setuptools and nothing else, from a copy that holds only tracked files."""
     copy = tracked_copy(tmp_path / "tree")
     build(copy, "sdist", tmp_path / "dist")
-    with tarfile.open(next((tmp_path / "dist").glob("*.tar.gz"))) as archive:
-        archive.extractall(tmp_path / "unpacked", filter="data")
+    shutil.unpack_archive(next((tmp_path / "dist").glob("*.tar.gz")), tmp_path / "unpacked")
     build(next((tmp_path / "unpacked").iterdir()), "wheel", tmp_path / "dist")
 
     with zipfile.ZipFile(next((tmp_path / "dist").glob("*.whl"))) as wheel:

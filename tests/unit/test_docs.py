@@ -1,0 +1,62 @@
+"""The documents at the top: links lead somewhere, snippets parse, and both languages show the same commands."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mcphub.settings import KNOWN
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = ["README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+VERBS = set(re.findall(r"^    \./hub (\w+)", (ROOT / "hub").read_text(), re.M))
+
+
+def blocks(name: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / name).read_text(), re.M | re.S)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_to_files_of_the_tree(name: str) -> None:
+    targets = re.findall(r"\]\(([^)#]+)", (ROOT / name).read_text())
+
+    assert [target for target in targets if "://" not in target and not (ROOT / target).exists()] == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_only_verbs_and_variables_that_exist_are_named(name: str) -> None:
+    text = (ROOT / name).read_text()
+
+    assert set(re.findall(r"\./hub ([a-z]+)", text)) <= VERBS
+    assert set(re.findall(r"\bMCPHUB_[A-Z_]+", text)) <= KNOWN | {"MCPHUB_KEY"}
+
+
+def test_both_languages_show_the_same_commands_and_snippets() -> None:
+    english = {language: blocks("README.md", language) for language in ("sh", "json")}
+
+    assert english == {language: blocks("README.ko.md", language) for language in ("sh", "json")}
+    assert [len(found) for found in english.values()] == [4, 2]
+
+
+def test_the_first_screen_is_the_two_commands() -> None:
+    for name in ("README.md", "README.ko.md"):
+        first = "\n".join((ROOT / name).read_text().splitlines()[:12])
+
+        assert "./hub up" in first
+        assert "./hub test" in first
+        assert "Debian 12, x86_64, Python 3.11" in first
+
+
+def test_the_snippets_are_what_the_ides_read() -> None:
+    cursor, code = (json.loads(block) for block in blocks("README.md", "json"))
+
+    assert cursor["mcpServers"]["mcphub"]["url"] == "http://127.0.0.1:3000/mcp"
+    assert code["servers"]["mcphub"]["type"] == "http"
+    assert code["inputs"][0]["id"] in code["servers"]["mcphub"]["headers"]["Authorization"]
+
+
+def test_the_shell_snippets_parse() -> None:
+    for block in blocks("README.md", "sh"):
+        subprocess.run(["bash", "-n"], input=block, text=True, check=True, timeout=10)

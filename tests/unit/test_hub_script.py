@@ -33,6 +33,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (tmp_path / "requirements.lock").write_text("aiohttp==3.14.5\n")
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "LOCK", tmp_path / "requirements.lock")
+    module.check_lock = module.lock_problems
     monkeypatch.setattr(module, "lock_problems", list)
     return module
 
@@ -87,6 +88,45 @@ def test_resolved_addresses_of_npm_are_found(hub: Any) -> None:
     (hub.ROOT / "frontend/package-lock.json").write_text('{"packages": {"node_modules/a": {"resolved": "x"}}}')
 
     assert hub.tree_problems() == ["frontend/package-lock.json holds resolved addresses"]
+
+
+OFFLINE = "error: No solution found\n  cause: Because a was not found in the cache\nhint: the network was disabled."
+REFUSED = "error: Request failed after 3 retries\n  cause: Connection refused (os error 111)"
+NO_SOLUTION = "error: No solution found\n  cause: Because a==1 needs b<2 and you need b>2, we can conclude …"
+
+
+@pytest.mark.parametrize(
+    ("stderr", "ci", "problems"),
+    [
+        (OFFLINE, "", 0),
+        (REFUSED, "", 0),
+        (NO_SOLUTION, "", 1),
+        (OFFLINE, "true", 1),
+        (REFUSED, "true", 1),
+    ],
+)
+def test_without_an_index_only_ci_insists_on_comparing_the_lock(
+    hub: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stderr: str, ci: str, problems: int
+) -> None:
+    uv = hub.ROOT / "uv"
+    uv.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{stderr}\nEND\nexit 1\n")
+    uv.chmod(0o755)
+    monkeypatch.setattr(hub, "pinned_uv", lambda: str(uv))
+    monkeypatch.setenv("CI", ci)
+
+    found = hub.check_lock()
+
+    assert len(found) == problems
+    assert problems or "was not compared" in capsys.readouterr().err
+
+
+def test_a_lock_that_would_come_out_otherwise_is_found(hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    uv = hub.ROOT / "uv"
+    uv.write_text('#!/bin/sh\nfor last; do :; done\necho "aiohttp==3.15.0" > "$last"\n')
+    uv.chmod(0o755)
+    monkeypatch.setattr(hub, "pinned_uv", lambda: str(uv))
+
+    assert hub.check_lock() == ["requirements.lock does not fit pyproject.toml: ./hub lock"]
 
 
 def test_tests_run_fastest_tier_first_and_none_is_left_out(hub: Any) -> None:

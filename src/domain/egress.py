@@ -5,6 +5,7 @@ The list is written out because `ipaddress.is_global` differs between Python pat
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
 
 Address = IPv4Address | IPv6Address
 
@@ -57,6 +58,18 @@ def literal(host: str) -> Address | None:
         return ip_address(host)
     except ValueError:
         return _loose_ipv4(host)
+
+
+def dialled_host(url: str) -> str | None:
+    """The lower-case host of an http or https address; None for everything a client could read in another way."""
+    # urlsplit drops tabs and line breaks, and some clients take '\\' for '/': what is checked must be what is dialled.
+    if any(char <= " " or char in "\\\x7f" for char in url):
+        return None
+    try:
+        split = urlsplit(url)
+        return split.hostname if split.scheme in {"http", "https"} and split.hostname and split.port != 0 else None
+    except ValueError:
+        return None
 
 
 def _loose_ipv4(host: str) -> IPv4Address | None:

@@ -5,12 +5,13 @@ Both are the same after every restart and on every node, because they depend on 
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from hashlib import sha256
 
 MOST_SLUG = 24
 MOST_EXPOSED = 48  # characters; an IDE's own prefix has to fit before it
 SEPARATOR = "__"
+SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 INITIALS = "g kk n d tt r m b pp s ss . j jj ch k t p h".split()
 VOWELS = "a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i".split()
@@ -47,17 +48,50 @@ def romanised(char: str) -> str:
     return "".join(part for part in parts if part != ".")
 
 
+def good_slug(slug: str) -> bool:
+    """Could an administrator write this as `mcphub.slug`?"""
+    return len(slug) <= MOST_SLUG and SLUG.fullmatch(slug) is not None
+
+
 def exposed_name(slug: str, name: str) -> str:
-    """A tool on the aggregate: `{slug}__{name}`, cut and marked with a hash when too long or spelled oddly."""
-    full = f"{slug}{SEPARATOR}{name}"
-    plain = re.sub(r"[^A-Za-z0-9_-]", "_", full)
-    if plain == full and len(full) <= MOST_EXPOSED:
-        return full
-    return hashed_name(slug, name)
+    """A tool on the aggregate: `{slug}__{tool}`, other characters as `_`, cut and marked with a hash when too long."""
+    plain = _plain(slug, name)
+    return plain if len(plain) <= MOST_EXPOSED else hashed_name(slug, name)
 
 
-def hashed_name(slug: str, name: str) -> str:
-    """The long form, which does not collide: head, `_`, six digits of the full name's hash."""
-    full = f"{slug}{SEPARATOR}{name}"
-    plain = re.sub(r"[^A-Za-z0-9_-]", "_", full)
-    return f"{plain[: MOST_EXPOSED - 7]}_{sha256(full.encode()).hexdigest()[:6]}"
+def hashed_name(slug: str, name: str, digits: int = 6) -> str:
+    """The form that does not collide: head, `_`, and the first hex digits of the full name's hash."""
+    digest = sha256(f"{slug}{SEPARATOR}{name}".encode()).hexdigest()[:digits]
+    return f"{_plain(slug, name)[: MOST_EXPOSED - 1 - digits]}_{digest}"
+
+
+def tool_map(slug: str, names: Iterable[str]) -> dict[str, str]:
+    """{exposed name: upstream name} for all tools of one server, whatever order the upstream lists them in.
+
+    A tool whose name needs no change keeps it; of two that would look alike each changed one gets the hash.
+    Names of different servers never meet, because a slug holds no `_`.
+    """
+    made: dict[str, str] = {}
+    changed: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        exposed = exposed_name(slug, name)
+        if exposed == f"{slug}{SEPARATOR}{name}":
+            made[exposed] = name
+        else:
+            changed.setdefault(exposed, []).append(name)
+    for exposed, alike in changed.items():
+        if len(alike) == 1 and exposed not in made:
+            made[exposed] = alike[0]
+            continue
+        for name in alike:
+            made[next(found for found in _hashed(slug, name) if found not in made and found not in changed)] = name
+    return made
+
+
+def _hashed(slug: str, name: str) -> Iterator[str]:
+    """Longer and longer hashes, for the case that a tool is literally named like another's short one."""
+    return (hashed_name(slug, name, digits) for digits in range(6, 41, 2))
+
+
+def _plain(slug: str, name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", f"{slug}{SEPARATOR}{name}")

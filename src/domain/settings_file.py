@@ -1,35 +1,24 @@
-"""`mcp_settings.json`: read strictly, checked completely, and never with a secret in the clear behind this door.
+"""`mcp_settings.json` as text: read strictly, with the place of every problem, and written as people read it.
 
-A document is checked as a whole: every error is reported with its JSON pointer, warnings never block.
-Unknown fields are kept.
-Literal secrets become `{"$sealed": …}` before anything is recorded, and show as bullets in every read.
+Order of members and unknown fields are kept.
+What a document may say is `settings_check`; what of it is secret is `literal_secrets`.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any, cast
 
-from msgspec import Struct
+from msgspec.structs import replace
 
-from mcphub.domain.errors import Invalid, SettingsInvalid
-from mcphub.domain.vault import MASK
+from mcphub.domain.errors import Invalid
+from mcphub.domain.findings import DocumentRefused, Finding, Path, escaped
 
 MOST_BYTES = 4 * 1024 * 1024
 MOST_DEPTH = 64
-SEALED = "$sealed"
 Document = dict[str, Any]
-Path = tuple[str | int, ...]
-
-
-class Finding(Struct, frozen=True):
-    """An error or warning. `pointer` is a JSON pointer (RFC 6901); line and column count from 1, 0 when unknown."""
-
-    pointer: str
-    code: str
-    detail: str
-    line: int = 0
-    column: int = 0
 
 
 class BodyTooLarge(Invalid):
@@ -41,19 +30,6 @@ class BodyTooLarge(Invalid):
         super().__init__("The settings document is too large.")
 
 
-def pointer(path: Path) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
-
-
-def refuse(*findings: Finding) -> SettingsInvalid:
-    """The refusal that carries these findings; places are in the detail because errors have three parts."""
-    return SettingsInvalid(tuple((found.pointer, found.code, _placed(found)) for found in findings))
-
-
-def _placed(found: Finding) -> str:
-    return f"{found.detail} (line {found.line}, column {found.column})" if found.line else found.detail
-
-
 # reading
 
 
@@ -62,67 +38,60 @@ def parse(text: str | bytes) -> Document:
 
     Raises:
         BodyTooLarge: over 4 MiB.
-        SettingsInvalid: not strict JSON, the same key twice, deeper than 64 levels, or no object.
+        DocumentRefused: not strict JSON, the same key twice, deeper than 64 levels, or no object.
     """
-    raw = text.encode() if isinstance(text, str) else text
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if len(raw) > MOST_BYTES:
         raise BodyTooLarge
     try:
         decoded = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise refuse(Finding("", "malformed_json", f"byte {error.start} is not UTF-8")) from None
+        raise DocumentRefused([Finding("", "malformed_json", f"byte {error.start} is not UTF-8")]) from None
     _check_depth(decoded)
+    twice = False
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal twice
+        made = dict(pairs)
+        twice = twice or len(made) < len(pairs)
+        return made
+
     try:
-        document = json.loads(decoded, object_pairs_hook=_Members, parse_constant=_no_constant)
+        document = json.loads(
+            decoded, object_pairs_hook=members, parse_constant=_refuse_number, parse_float=_float, parse_int=_int
+        )
     except json.JSONDecodeError as error:
-        raise refuse(Finding("", "malformed_json", error.msg, error.lineno, error.colno)) from None
-    except _Constant as error:
-        raise refuse(Finding("", "malformed_json", f"{error} is not JSON")) from None
+        raise DocumentRefused([Finding("", "malformed_json", error.msg, error.lineno, error.colno)]) from None
+    except _BadNumber as error:
+        raise DocumentRefused([Finding("", "malformed_json", str(error))]) from None
     if not isinstance(document, dict):
-        raise refuse(Finding("", "malformed_json", "the document is not an object"))
-    twice = [(*path, key) for path, members in _objects(document, ()) for key in members.twice]
+        raise DocumentRefused([Finding("", "malformed_json", "the document is not an object")])
     if twice:
-        raise refuse(*(_locate(decoded, path) for path in twice))
-    return cast(Document, plain(document))
+        raise DocumentRefused(_written_twice(decoded))
+    return cast(Document, document)
 
 
-class _Members(dict[str, Any]):
-    """An object that remembers which of its keys were written twice."""
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        super().__init__(pairs)
-        seen: set[str] = set()
-        self.twice = [key for key, _ in pairs if key in seen or seen.add(key)]  # type: ignore[func-returns-value]
-
-
-class _Constant(ValueError):
+class _BadNumber(ValueError):
     pass
 
 
-def _no_constant(name: str) -> Any:
-    raise _Constant(name)
+def _refuse_number(text: str) -> Any:
+    raise _BadNumber(f"{text[:20]} is not a JSON number this hub keeps")
 
 
-def _objects(value: Any, path: Path) -> Iterator[tuple[Path, _Members]]:
-    if isinstance(value, _Members):
-        yield path, value
-        for key, item in value.items():
-            yield from _objects(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _objects(item, (*path, index))
+def _float(text: str) -> float:
+    number = float(text)
+    return number if isfinite(number) else cast(float, _refuse_number(text))
 
 
-def plain(value: Any) -> Any:
-    """The same JSON value as ordinary dicts and lists."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return value
+def _int(text: str) -> int:
+    return int(text) if len(text) <= 1000 else cast(int, _refuse_number(text))
 
 
-STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]')
+# A string that is never closed runs to the end, and possessive quantifiers never retry: linear whatever is sent.
+STRING = r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
+STRUCTURE = re.compile(STRING + r"|[{}\[\]]", re.DOTALL)
+TOKEN = re.compile(STRING + r"|[{}\[\]:,]|[^\s{}\[\]:,\"]+", re.DOTALL)
 
 
 def _check_depth(text: str) -> None:
@@ -132,22 +101,97 @@ def _check_depth(text: str) -> None:
             case "{" | "[":
                 depth += 1
                 if depth > MOST_DEPTH:
-                    line, column = _place(text, token.start())
-                    raise refuse(Finding("", "too_deep", f"more than {MOST_DEPTH} levels", line, column))
+                    line, column = Positions(text).at(token.start())
+                    raise DocumentRefused(
+                        [Finding("", "too_deep", f"there are more than {MOST_DEPTH} levels", line, column)]
+                    )
             case "}" | "]":
                 depth -= 1
 
 
-def _place(text: str, offset: int) -> tuple[int, int]:
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+class Positions:
+    """Where things stand in a text that was parsed; worked out only when asked, because only errors need it."""
+
+    def __init__(self, text: str | bytes) -> None:
+        self._text = text.removeprefix("\ufeff") if isinstance(text, str) else text.decode("utf-8-sig")
+        self._line_starts: list[int] = []
+
+    def at(self, offset: int) -> tuple[int, int]:
+        """Line and column of a character, both from 1."""
+        if not self._line_starts:
+            self._line_starts = [0, *(found.end() for found in re.finditer("\n", self._text))]
+        line = bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
+
+    def placed(self, findings: Sequence[Finding]) -> list[Finding]:
+        """The findings with line and column: of the member's key, of the element, or of the nearest thing around it."""
+        if not findings:
+            return []
+        wanted = {found.pointer for found in findings}
+        wanted |= {parent for found in wanted for parent in _parents(found)}
+        offsets = {place: offset for place, offset, _ in _places(self._text) if place in wanted}
+        out = []
+        for found in findings:
+            near = next((place for place in (found.pointer, *_parents(found.pointer)) if place in offsets), None)
+            line, column = self.at(offsets[near]) if near is not None else (1, 1)
+            out.append(replace(found, line=line, column=column))
+        return out
 
 
-def _locate(text: str, path: Path) -> Finding:
-    """The second place of a key written twice."""
-    key = json.dumps(path[-1], ensure_ascii=False)
-    places = [match.start() for match in re.finditer(re.escape(key) + r"\s*:", text)]
-    line, column = _place(text, places[-1]) if places else (0, 0)
-    return Finding(pointer(path), "duplicate_key", f"the key {key} appears twice in one object", line, column)
+def _parents(place: str) -> Iterator[str]:
+    while place:
+        place = place.rpartition("/")[0]
+        yield place
+
+
+def _written_twice(text: str) -> list[Finding]:
+    positions = Positions(text)
+    return [
+        Finding(place, "duplicate_key", "this key appears twice in one object", *positions.at(offset))
+        for place, offset, again in _places(text)
+        if again
+    ]
+
+
+def _places(text: str) -> Iterator[tuple[str, int, bool]]:
+    """(JSON pointer, offset, written before in its object?) of each member's key and each element of valid JSON."""
+    around: list[tuple[str, set[str] | None]] = []  # pointer, and the keys so far when it is an object
+    place, elements, key_next = "", [0], False
+    for token in TOKEN.finditer(text):
+        word = token.group()
+        in_array = bool(around) and around[-1][1] is None
+        if key_next and word[0] == '"':
+            outer, keys = around[-1]
+            key = json.loads(word)
+            place = f"{outer}/{escaped(key)}"
+            yield place, token.start(), keys is not None and key in keys
+            if keys is not None:
+                keys.add(key)
+            key_next = False
+            continue
+        if in_array and word not in {",", "]"}:
+            place = f"{around[-1][0]}/{elements[-1]}"
+            yield place, token.start(), False
+        match word:
+            case "{":
+                around.append((place, set()))
+                key_next = True
+            case "[":
+                around.append((place, None))
+                elements.append(0)
+            case "}":
+                around.pop()
+                key_next = False
+            case "]":
+                around.pop()
+                elements.pop()
+            case ",":
+                key_next = not in_array
+                if in_array:
+                    elements[-1] += 1
+
+
+# writing
 
 
 def dump(document: Mapping[str, Any]) -> str:
@@ -157,136 +201,23 @@ def dump(document: Mapping[str, Any]) -> str:
 
 def compact(value: Any) -> bytes:
     """A JSON value as events keep it: members in order, no spaces."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-# literal secrets
-
-SECRET_HEADER = re.compile(r"(?i)^(authorization|cookie)$|key|token|secret")
-SECRET_ENV = re.compile(r"(?i)TOKEN|KEY|SECRET|PASSWORD|PASSWD")
-SECRET_MEMBER = re.compile(r"(?i)(secret|token|password|credentials)$")
-SECRET_SYSTEM = {("routing", "bearerAuthKey"), ("smartRouting", "openaiApiKey"), ("smartRouting", "dbUrl")}
-PLACEHOLDER_SECRET = re.compile(r"(?=.*[a-z])(?=.*[A-Z0-9])[^\s@]{20,}")
+# values inside a document
 
 
-def secret_paths(config: Mapping[str, Any]) -> list[Path]:
-    """Where a server's configuration holds, or would hold, a literal secret: strings without a variable in them."""
-    from mcphub.domain.slots import is_slot  # here, because slots knows nothing of documents
-
-    found: list[Path] = []
-    for key, value in _members(config, "headers"):
-        if SECRET_HEADER.search(key) and is_literal(value):
-            found.append(("headers", key))
-    for key, value in _members(config, "env"):
-        if is_slot(key):
-            if isinstance(value, dict) or (isinstance(value, str) and looks_secret(value)):
-                found.append(("env", key))
-        elif SECRET_ENV.search(key) and is_literal(value):
-            found.append(("env", key))
-    openapi = config.get("openapi")
-    if isinstance(openapi, dict):
-        for path, value in leaves(openapi.get("security"), ("openapi", "security")):
-            member = str(path[-1])
-            if (SECRET_MEMBER.search(member) or path[-2:] == ("apiKey", "value")) and is_literal(value):
-                found.append(path)
-    for path, value in leaves(config.get("oauth"), ("oauth",)):
-        if SECRET_MEMBER.search(str(path[-1])) and is_literal(value):
-            found.append(path)
-    return found
-
-
-def secret_paths_outside(document: Mapping[str, Any]) -> list[Path]:
-    """The same for everything beside `mcpServers`."""
-    found: list[Path] = []
-    for member, value in document.items():
-        if member in {"mcpServers", "users"}:
-            continue
-        for path, item in leaves(value, (member,)):
-            named = SECRET_MEMBER.search(str(path[-1])) or str(path[-1]) == "key"
-            if (named or path[1:] in SECRET_SYSTEM) and is_literal(item):
-                found.append(path)
-    return found
-
-
-def _members(config: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
-    value = config.get(name)
+def plain(value: Any) -> Any:
+    """A copy of a JSON value that shares nothing with it."""
     if isinstance(value, dict):
-        yield from value.items()
-
-
-def leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Every scalar, and every sealed value, with its path."""
-    if isinstance(value, dict) and SEALED not in value:
-        for key, item in value.items():
-            yield from leaves(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from leaves(item, (*path, index))
-    else:
-        yield path, value
-
-
-def is_literal(value: Any) -> bool:
-    """A text without a variable, or one that is sealed already."""
-    if isinstance(value, dict):
-        return SEALED in value
-    return isinstance(value, str) and value != "" and not re.search(r"(?<!\$)\$\{", value)
-
-
-def looks_secret(text: str) -> bool:
-    """20 or more characters of mixed classes, no space, not an address: a real value where a sample was meant."""
-    return "://" not in text and PLACEHOLDER_SECRET.fullmatch(text) is not None
-
-
-def sealed_copy(
-    wanted: Mapping[str, Any],
-    current: Mapping[str, Any] | None,
-    paths: list[Path],
-    seal: Callable[[Path, str], str],
-    same: Callable[[Path, str, str], bool],
-) -> Document:
-    """The wanted value with literal secrets sealed.
-
-    A mask written back, and a text equal to what is sealed now, keep the present sealed value, so that saving the same
-    document again changes nothing.
-
-    Args:
-        seal: makes the sealed text of a plaintext at a path.
-        same: is the plaintext at this path what this sealed text holds?
-
-    Raises:
-        SettingsInvalid: a mask stands where nothing is sealed.
-    """
-    out = cast(Document, plain(wanted))
-    for path in paths:
-        value = at(out, path)
-        present = at(current, path) if current is not None else None
-        present_sealed = present[SEALED] if isinstance(present, dict) and SEALED in present else None
-        if isinstance(value, dict):
-            if value.get(SEALED) != present_sealed:
-                raise refuse(Finding(pointer(path), "masked_value", "a sealed value cannot be written, only kept"))
-            continue
-        if value == MASK:
-            if present_sealed is None:
-                raise refuse(Finding(pointer(path), "masked_value", "there is no stored value behind this mask"))
-            put(out, path, {SEALED: present_sealed})
-        elif present_sealed is not None and same(path, value, present_sealed):
-            put(out, path, {SEALED: present_sealed})
-        else:
-            put(out, path, {SEALED: seal(path, value)})
-    return out
-
-
-def masked(value: Any) -> Any:
-    """The value as reads show it: bullets for everything sealed."""
-    if isinstance(value, dict):
-        return MASK if SEALED in value else {key: masked(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [masked(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 
 def at(value: Any, path: Path) -> Any:
+    """What stands at the path; None when nothing does."""
     for part in path:
         if isinstance(value, dict):
             value = value.get(cast(str, part))
@@ -301,3 +232,9 @@ def put(value: Any, path: Path, item: Any) -> None:
     for part in path[:-1]:
         value = value[part]
     value[path[-1]] = item
+
+
+def objects(value: Any, member: str) -> Document:
+    """A member that should be an object; {} when it is missing or something else."""
+    found = value.get(member) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 Placement = Literal["env", "header", "url", "arg", "openapi"]
 
@@ -16,6 +17,7 @@ SLOT = re.compile(r"USER_[A-Z0-9_]+|GITHUB_TOKEN|FIRECRAWL_TOKEN|ATLASSIAN_.*_(?
 HUB_VARIABLE = re.compile(r"HUB_[A-Z0-9_]+")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 OPEN = re.compile(r"\$\$\{|\$\{")
+MOST_ORDER = 2**31 - 1  # what the read table's integer holds
 READABLE = ("EMAIL", "URL", "HOST", "SITE", "TENANT", "USER", "USERNAME", "REGION")
 
 
@@ -31,6 +33,7 @@ class Slot(Struct, frozen=True, kw_only=True):
     placeholder: str = ""
     pattern: str = ""
     default: str = ""
+    opens_argument: bool = False  # begins an element of args, so its value may not begin with '-'
     required: bool = True
     secret: bool = True
     sort_order: int = 0
@@ -52,7 +55,7 @@ Part = Text | Variable
 
 
 class PlaceholderSyntax(ValueError):
-    """A `${` that is not closed, empty, or holds more than a name."""
+    """A `${` not closed, empty, or with more than a name in it. What is in it may be a secret: it is not repeated."""
 
 
 def parts(template: str) -> list[Part]:
@@ -71,7 +74,7 @@ def parts(template: str) -> list[Part]:
         end = template.find("}", found.end())
         name = template[found.end() : end] if end >= 0 else ""
         if not NAME.fullmatch(name):
-            raise PlaceholderSyntax(f"${{{name or '…'}" + ("}" if end >= 0 else ""))
+            raise PlaceholderSyntax("a '${' is not closed" if end < 0 else "'${…}' holds something else than a name")
         if text:
             out.append(Text(text))
         out.append(Variable(name))
@@ -93,7 +96,7 @@ def variables(template: object) -> list[str]:
 
 
 def is_slot(name: str) -> bool:
-    return SLOT.fullmatch(name) is not None
+    return SLOT.fullmatch(name) is not None and NAME.fullmatch(name) is not None
 
 
 def canonical(name: str) -> str:
@@ -163,38 +166,54 @@ def _mentions(config: Mapping[str, Any]) -> Iterator[tuple[str, Placement, str, 
 def slots_of(config: Mapping[str, Any]) -> list[Slot]:
     """The slots of one server, in order of first appearance; two spellings of one canonical name are one slot."""
     ours = config.get("mcphub")
-    described = ours.get("slots", {}) if isinstance(ours, dict) else {}
+    described = ours.get("slots") if isinstance(ours, dict) else None
+    described = described if isinstance(described, dict) else {}
     made: dict[str, Slot] = {}
     for name, placement, placeholder, label in _mentions(config):
         key = canonical(name)
         present = made.get(key)
         if present is None:
-            meta = described.get(name) or described.get(key) or {} if isinstance(described, dict) else {}
+            meta = described.get(name) or described.get(key)
             made[key] = _slot(name, key, placement, placeholder, label, meta if isinstance(meta, dict) else {})
         elif placement not in present.placements or (placeholder and not present.placeholder):
             wider = tuple(dict.fromkeys((*present.placements, placement)))
-            made[key] = _with(present, wider, present.placeholder or placeholder)
+            made[key] = replace(present, placements=wider, placeholder=present.placeholder or placeholder)
+    for key in _openers(config):
+        made[key] = replace(made[key], opens_argument=True)
     return list(made.values())
 
 
 def _slot(name: str, key: str, placement: Placement, placeholder: str, label: str, meta: Mapping[str, Any]) -> Slot:
     words = " ".join(word.capitalize() for word in key.split("_") if word)
+    order, secret = meta.get("sortOrder"), meta.get("isSecret")
     return Slot(
         name=name,
         canonical=key,
         placements=(placement,),
-        label=str(meta.get("displayName") or label or words),
-        description=str(meta.get("description") or ""),
-        help_url=str(meta.get("helpUrl") or ""),
+        label=_text(meta, "displayName") or label or words,
+        description=_text(meta, "description"),
+        help_url=_text(meta, "helpUrl"),
         placeholder=placeholder,
-        pattern=str(meta.get("validationRegex") or ""),
-        default=str(meta.get("defaultValue") or ""),
-        required=bool(meta.get("required", True)),
-        secret=bool(meta.get("isSecret", not key.endswith(READABLE))),
-        sort_order=meta["sortOrder"] if isinstance(meta.get("sortOrder"), int) else 0,
+        pattern=_text(meta, "validationRegex"),
+        default=_text(meta, "defaultValue"),
+        required=meta.get("required") is not False,
+        secret=secret if isinstance(secret, bool) else not key.endswith(READABLE),
+        sort_order=max(-MOST_ORDER, min(order, MOST_ORDER)) if type(order) is int else 0,
     )
 
 
-def _with(slot: Slot, placements: tuple[Placement, ...], placeholder: str) -> Slot:
-    values = {name: getattr(slot, name) for name in slot.__struct_fields__}
-    return Slot(**{**values, "placements": placements, "placeholder": placeholder})
+def _text(meta: Mapping[str, Any], member: str) -> str:
+    value = meta.get(member)
+    return value if isinstance(value, str) else ""
+
+
+def _openers(config: Mapping[str, Any]) -> Iterator[str]:
+    args = config.get("args")
+    for element in args if isinstance(args, list) else ():
+        if (
+            isinstance(element, str)
+            and element.startswith("${")
+            and (names := variables(element))
+            and is_slot(names[0])
+        ):
+            yield canonical(names[0])

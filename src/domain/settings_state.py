@@ -1,0 +1,171 @@
+"""The servers as the facts make them: a pure fold, and `mcp_settings.json` as a view of it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from mcphub.domain.events import (
+    Event,
+    SecretSlotDeclared,
+    SecretSlotRetired,
+    ServerAdded,
+    ServerChanged,
+    ServerDisabled,
+    ServerEnabled,
+    ServerRemoved,
+    ServerRenamed,
+    SettingsFileImported,
+    SystemConfigChanged,
+    ToolDescriptionOverridden,
+    ToolDisabled,
+    ToolEnabled,
+    ToolOverrideReset,
+)
+from mcphub.domain.server_spec import ServerSpec, spec_of
+from mcphub.domain.settings_file import Document
+from mcphub.domain.slots import Slot, slots_of
+
+ToolEvent = ToolEnabled | ToolDisabled | ToolDescriptionOverridden | ToolOverrideReset
+
+
+class ServerState(Struct):
+    """A living server."""
+
+    server_id: str
+    name: str
+    slug: str
+    config: Document
+    slots: dict[str, Slot]
+    added_at: int  # position
+    changed_at: int  # position
+    _spec: ServerSpec | None = None
+
+    @property
+    def enabled(self) -> bool:
+        return self.config.get("enabled") is not False
+
+    @property
+    def spec(self) -> ServerSpec:
+        """What the gateway needs; made once for each configuration."""
+        if self._spec is None:
+            self._spec = spec_of(self.server_id, self.name, self.slug, self.config, self.slots)
+        return self._spec
+
+    def override(self, kind: str, name: str) -> Mapping[str, Any]:
+        """The document's entry for a tool, prompt or resource; {} without one."""
+        entries = self.config.get(kind)
+        entry = entries.get(name) if isinstance(entries, dict) else None
+        return entry if isinstance(entry, dict) else {}
+
+    def switched_on(self, kind: str, name: str) -> bool:
+        return self.override(kind, name).get("enabled") is not False
+
+    def become(self, config: Document, position: int) -> None:
+        self.config, self.changed_at, self._spec = config, position, None
+        self.slots = {slot.canonical: slot for slot in slots_of(config)}
+
+
+class SettingsState:
+    """The fold of the server facts: living servers, system configuration, and the document they make."""
+
+    def __init__(self) -> None:
+        self.servers: dict[str, ServerState] = {}
+        self.version = 0  # position of the last fact about settings: the document's ETag
+        self.system_config: Document | None = None  # None: the document has no such member
+        self.preserved: Document = {}
+        self.members: list[str] = ["mcpServers"]
+        self.order: dict[str, None] = {}  # server ids as the document has them
+        self._by_name: dict[str, str] = {}
+        self._by_slug: dict[str, str] = {}
+
+    def by_name(self, name: str) -> ServerState | None:
+        return self.servers.get(self._by_name.get(name, ""))
+
+    def by_slug(self, slug: str) -> ServerState | None:
+        return self.servers.get(self._by_slug.get(slug, ""))
+
+    @property
+    def system(self) -> Document:
+        return self.system_config or {}
+
+    @property
+    def slugs(self) -> dict[str, str]:
+        """Slug → server id of the living servers."""
+        return self._by_slug
+
+    def apply(self, event: Event, position: int = 0) -> None:
+        """Folds a fact in; facts about other things are passed over."""
+        match event:
+            case ServerAdded():
+                config = json.loads(bytes(event.config))
+                server = ServerState(event.server_id, event.name, event.slug, {}, {}, position, position)
+                server.become(config, position)
+                self.servers[server.server_id] = server
+                self._by_name[server.name] = self._by_slug[server.slug] = server.server_id
+                self.order[server.server_id] = None
+            case ServerChanged():
+                self.servers[event.server_id].become(json.loads(bytes(event.config)), position)
+            case ServerRenamed():
+                server = self.servers[event.server_id]
+                self._by_name.pop(server.name, None)
+                server.name, server.changed_at, server._spec = event.name, position, None
+                self._by_name[event.name] = event.server_id
+            case ServerEnabled() | ServerDisabled():
+                server = self.servers[event.server_id]
+                server.become({**server.config, "enabled": isinstance(event, ServerEnabled)}, position)
+            case ServerRemoved():
+                server = self.servers.pop(event.server_id)
+                self._by_name.pop(server.name, None)
+                self._by_slug.pop(server.slug, None)
+                del self.order[event.server_id]
+            case ToolEnabled() | ToolDisabled() | ToolDescriptionOverridden() | ToolOverrideReset():
+                server = self.servers[event.server_id]
+                server.become(with_tool(server.config, event), position)
+            case SystemConfigChanged():
+                self.system_config = json.loads(bytes(event.config))
+                if self.system_config is not None and "systemConfig" not in self.members:
+                    self.members.append("systemConfig")
+            case SettingsFileImported():
+                self.members = list(event.members)
+                self.order = dict.fromkeys(event.order)
+                self.preserved = json.loads(bytes(event.preserved))
+            case SecretSlotDeclared() | SecretSlotRetired():
+                pass  # follows from the configuration, which is here
+            case _:
+                return
+        self.version = position
+
+    def document(self) -> Document:
+        """The document, sealed values still sealed; members and servers in the order last imported, new ones after.
+
+        It shares its parts with the state: to be read, not changed.
+        """
+        out: Document = {}
+        for member in self.members:
+            if member == "mcpServers":
+                out[member] = {self.servers[server].name: self.servers[server].config for server in self.order}
+            elif member == "systemConfig":
+                if self.system_config is not None:
+                    out[member] = self.system_config
+            elif member in self.preserved:
+                out[member] = self.preserved[member]
+        return out
+
+
+def with_tool(config: Document, event: ToolEvent) -> Document:
+    """The configuration after one switch or description; the rest of the entry stays."""
+    entries = dict(config.get(event.kind) or {})
+    entry = dict(entries.get(event.tool) or {})
+    match event:
+        case ToolEnabled():
+            entry["enabled"] = True
+        case ToolDisabled():
+            entry["enabled"] = False
+        case ToolDescriptionOverridden():
+            entry["description"] = event.description
+        case ToolOverrideReset():
+            entry.pop("description", None)
+    entries[event.tool] = entry
+    return {**config, event.kind: entries}

@@ -1,0 +1,192 @@
+"""Logs: one JSON line an event, secrets removed last, and the newest lines kept in memory for the administrator's page.
+
+An event is a past-tense name with fields. Arguments, results, headers and environments are never logged at all:
+redaction is the second lock, not the first. A value without a recognisable form under a harmless name passes.
+"""
+
+import asyncio
+import logging as stdlib
+import re
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, MutableMapping
+from itertools import count
+from types import FrameType
+from typing import Any, TextIO
+
+import structlog
+
+RING = 5000
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+HIDDEN = "[hidden]"
+SECRET_KEY = re.compile(
+    r"(?i)authorization|cookie|token|secret|password|passwd|api[-_]?key|(?:^|[-_])key$|dsn|database_url|^args$|^env$"
+)
+SECRET_TEXT = re.compile(
+    r"mcphub_(?:[a-z]{2,3}_)?[0-9A-Za-z]{8,}"
+    r"|gh[oprsu]_[0-9A-Za-z]{16,}|github_pat_[0-9A-Za-z_]{16,}|xox[abpr]-[0-9A-Za-z-]{8,}|sk-[0-9A-Za-z_-]{16,}"
+    r"|AKIA[0-9A-Z]{12,}|eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]{6,}"
+    r"|(?<=[?&])(?:key|code|state|token)=[^&\s\"']+"
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|(?i:\bbearer\s+)[^\s\"',]+|(?i:\bbasic\s+)[0-9A-Za-z+/=]{8,}"
+)
+MOST_TEXT, CUT_TEXT, MOST_ITEMS, MOST_DEPTH = 64 * 1024, 4 * 1024, 100, 6
+HARMLESS_KEYS = {"data_key"}  # its id
+# At info these write whole addresses with their queries, or a line a request.
+NOISY = (
+    *("httpx", "httpx2", "httpcore", "aiohttp", "aiohttp.access", "granian", "_granian", "granian.access"),
+    *("asyncio", "psycopg.pool", "mcp"),
+)
+
+
+def redacted(value: Any, depth: int = 0) -> Any:
+    """The value without anything that looks like a secret; long and deep things are cut."""
+    if isinstance(value, str):
+        return SECRET_TEXT.sub(HIDDEN, value if len(value) <= MOST_TEXT else value[:CUT_TEXT] + "…")
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"{len(value)} bytes"
+    if depth >= MOST_DEPTH:
+        return "…"
+    if isinstance(value, dict):
+        return {redacted(str(key)): _field(str(key), item, depth) for key, item in list(value.items())[:MOST_ITEMS]}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [redacted(item, depth + 1) for item in list(value)[:MOST_ITEMS]]
+    return value if isinstance(value, int | float | bool) or value is None else redacted(str(value), depth)
+
+
+def _field(key: str, value: Any, depth: int) -> Any:
+    if key not in HARMLESS_KEYS and SECRET_KEY.search(key) and value not in ("", True, False, None):
+        return HIDDEN
+    return redacted(value, depth + 1)
+
+
+def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The processor; it comes last before the renderer, after exceptions became text."""
+    for key, value in event.items():
+        event[key] = _field(key, value, 0)
+    return event
+
+
+class LogRing:
+    """The newest records, redacted, and whoever follows them."""
+
+    def __init__(self, size: int = RING) -> None:
+        self._records: deque[dict[str, Any]] = deque(maxlen=size)
+        self._numbers = count(1)
+        self._followers: set[asyncio.Queue[dict[str, Any]]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Followers live on this loop; records come from any thread."""
+        self._loop = loop
+
+    def keep(self, _: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """The processor, after redaction."""
+        record = {"n": next(self._numbers), **event}
+        self._records.append(record)
+        if self._followers and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._hand_out, record)
+        return event
+
+    def _hand_out(self, record: dict[str, Any]) -> None:
+        for queue in self._followers:
+            if not queue.full():  # a slow reader misses lines; the ring has them
+                queue.put_nowait(record)
+
+    def page(self, *, level: str = "", source: str = "", q: str = "", limit: int = 200) -> list[dict[str, Any]]:
+        """The newest records that fit, newest first."""
+        out = []
+        for record in reversed(list(self._records)):
+            if fits(record, level=level, source=source, q=q):
+                out.append(record)
+                if len(out) >= limit:
+                    break
+        return out
+
+    async def follow(self) -> AsyncIterator[dict[str, Any]]:
+        """Records from now on."""
+        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(500)
+        self._followers.add(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._followers.discard(queue)
+
+
+def fits(record: dict[str, Any], *, level: str = "", source: str = "", q: str = "") -> bool:
+    """Is the record at least of this level, from this logger, and does it hold this text?"""
+    if level and LEVELS.get(record.get("level", ""), 0) < LEVELS.get(level, 0):
+        return False
+    if source and not str(record.get("logger", "")).startswith(source):
+        return False
+    return not q or q.casefold() in str(record).casefold()
+
+
+class NamedLogger(structlog.PrintLogger):
+    """Prints, and knows the module it belongs to: the log page's `source`."""
+
+    def __init__(self, name: str, file: TextIO) -> None:
+        super().__init__(file)
+        self.name = name
+
+
+class NamedLoggers:
+    """Makes the logger of a module at its first line; structlog keeps it, so the look at the stack is paid once."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def __call__(self, *args: str) -> NamedLogger:
+        return NamedLogger(args[0] if args else _calling_module(), self._file)
+
+
+def _calling_module() -> str:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", ""))
+        if name != __name__ and name.split(".")[0] != "structlog":
+            return name
+        frame = frame.f_back
+    return "mcphub"
+
+
+def _logger_name(logger: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    record = event.get("_record")  # of the standard library's loggers
+    event["logger"] = record.name if record is not None else getattr(logger, "name", "mcphub")
+    return event
+
+
+def configure(level: str = "info", style: str = "", ring: LogRing | None = None) -> LogRing:
+    """Sets logging up for the process; the renderer is JSON unless stderr is a terminal or `style` says `console`."""
+    ring = ring or LogRing()
+    console = style == "console" or (not style and sys.stderr.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        _logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    last: list[Any] = [redact, ring.keep]
+    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    number = LEVELS.get(level, 20)
+    structlog.configure(
+        processors=[*shared, *last, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=NamedLoggers(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = stdlib.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last, renderer],
+        )
+    )
+    root = stdlib.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(number, 20))
+    for name in NOISY:
+        stdlib.getLogger(name).setLevel(stdlib.WARNING)
+    return ring

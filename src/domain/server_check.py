@@ -41,12 +41,11 @@ SHAPES = {
     for member in members.split()
 }
 KNOWN = frozenset({*SHAPES, "keepAliveInterval", "idleTimeoutMs", "proxy"})
-KNOWN_OURS = frozenset(
-    {"slug", "isolation", "audience", "contextHeaders", "userHosts", "riskLevel", "slots"},
-)
+KNOWN_OURS = frozenset({"slug", "isolation", "audience", "contextHeaders", "userHosts", "riskLevel", "slots"})
 KNOWN_OPTIONS = frozenset({"timeout", "resetTimeoutOnProgress", "maxTotalTimeout"})
 ISOLATIONS = ("auto", "shared", "per-user", "per-session")
 CONTEXT_HEADERS = ("identity", "tokens", "none")
+RISKS = ("low", "medium", "high", "critical")
 MOST_NAME = 100
 
 
@@ -147,6 +146,11 @@ def _shapes(config: Mapping[str, Any], notes: Notes) -> bool:
                 notes.error((kind, name), "type_conflict", "an entry is an object, and enabled is true or false")
             elif not isinstance(entry.get("description", ""), str):
                 notes.error((kind, name, "description"), "type_conflict", "the description is a text")
+    times: list[tuple[Path, Any]] = [((key,), config.get(key)) for key in ("keepAliveInterval", "idleTimeoutMs")]
+    times += [(("options", key), objects(config, "options").get(key)) for key in ("timeout", "maxTotalTimeout")]
+    for path, millis in times:
+        if millis is not None and (isinstance(millis, bool) or not isinstance(millis, int | float) or millis < 0):
+            notes.error(path, "type_conflict", "a number of milliseconds")
     for key in ("args", "passthroughHeaders"):
         elements = config.get(key)
         for index, value in enumerate(elements if isinstance(elements, list) else ()):
@@ -210,7 +214,7 @@ def _ours(config: Mapping[str, Any], notes: Notes) -> None:
     for slot in slots:
         if slot.pattern and not usable_pattern(slot.pattern):
             notes.error(("mcphub", "slots", slot.name), "pattern_invalid", "validationRegex is no usable pattern")
-    for member, allowed in (("isolation", ISOLATIONS), ("contextHeaders", CONTEXT_HEADERS)):
+    for member, allowed in (("isolation", ISOLATIONS), ("contextHeaders", CONTEXT_HEADERS), ("riskLevel", RISKS)):
         if member in ours and ours[member] not in allowed:
             notes.error(("mcphub", member), "type_conflict", f"one of {', '.join(allowed)}")
     if ours.get("isolation") == "shared" and slots:

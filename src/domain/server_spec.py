@@ -101,7 +101,7 @@ def spec_of(
         reset_on_progress=options.get("resetTimeoutOnProgress") is not False,
         max_total_ms=_millis(options.get("maxTotalTimeout"), 3_600_000),
         idle_timeout_ms=_millis(config.get("idleTimeoutMs"), 600_000),
-        keep_alive_ms=_millis(config.get("keepAliveInterval"), 60_000) if config.get("enableKeepAlive", True) else 0,
+        keep_alive_ms=_keep_alive(config),
         start_on_demand=config.get("startOnDemand") is not False,
         context_headers=context if context in CONTEXT_HEADERS else "identity",
         user_hosts=tuple(ours.get("userHosts", ())),
@@ -149,6 +149,12 @@ def _overrides(config: Mapping[str, Any], kind: str) -> dict[str, ToolOverride]:
         for name, entry in objects(config, kind).items()
         if isinstance(entry, dict)
     }
+
+
+def _keep_alive(config: Mapping[str, Any]) -> int:
+    if config.get("enableKeepAlive") is False or config.get("keepAliveInterval") == 0:
+        return 0
+    return _millis(config.get("keepAliveInterval"), 60_000)
 
 
 def _millis(value: object, default: int) -> int:

@@ -209,7 +209,8 @@ class _Filler:
             origin = self.text((), scheme) + slashes + self.text((), authority)
             segments = [self.text((), segment, _component) for segment in before]
         except _Absent as absent:  # an address has no part that could be left out
-            self._missing[str(absent)] = None
+            slot = self._spec.slots[canonical(str(absent))]
+            self._missing[slot.name] = None
             return ""
         if any(now in {".", ".."} and was not in {".", ".."} for now, was in zip(segments, before, strict=True)):
             raise UnusableValue(self._spec.name, "a value leads out of the address's path")
@@ -238,7 +239,8 @@ class _Filler:
         if self._missing_hub:
             raise MissingVariables(self._spec.name, self._spec.slug, list(self._missing_hub), hub=True)
         if self._missing:
-            raise MissingVariables(self._spec.name, self._spec.slug, list(self._missing))
+            in_the_form = [slot.name for slot in self._spec.slots.values() if slot.name in self._missing]
+            raise MissingVariables(self._spec.name, self._spec.slug, in_the_form or list(self._missing))
 
 
 def _component(value: str) -> str:

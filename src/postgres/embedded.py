@@ -16,10 +16,9 @@ import shutil
 import signal
 import stat
 import subprocess
-import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Literal
@@ -28,7 +27,7 @@ import structlog
 from psycopg.conninfo import make_conninfo
 
 from mcphub.postgres.home import HomeLock
-from mcphub.postgres.programs import PostgresFailed, Programs
+from mcphub.postgres.programs import PostgresFailed, Programs, temp_directory
 
 __all__ = ["EmbeddedPostgres", "PostgresFailed", "Role"]
 
@@ -117,7 +116,7 @@ class EmbeddedPostgres:
         self._watcher: threading.Thread | None = None
         self._passwords: dict[str, str] = {}
         self._programs: Programs
-        self._sockets: Path
+        self._sockets = self.home / "run"
 
     @classmethod
     async def start(
@@ -143,8 +142,14 @@ class EmbeddedPostgres:
 
     @classmethod
     def reach(cls, home: Path) -> "EmbeddedPostgres":
-        """A handle on the server that another process runs in this home; only its `dsn` works."""
+        """A handle on the server that another process runs in this home; only its `dsn` works.
+
+        Raises:
+            PostgresFailed: no hub has ever run there.
+        """
         server = cls(home)
+        if not (server.data / "PG_VERSION").exists():
+            raise PostgresFailed(f"{server.home} holds no database. Start a hub there first, or name its --home.")
         server._programs = Programs.find(server.home)
         server._passwords = server._read_passwords()
         server._sockets = server._socket_directory()
@@ -185,6 +190,9 @@ class EmbeddedPostgres:
         if self._watcher is not None:
             self._watcher.join(STOP_WITHIN_S)
         self._end_watchdog()
+        if self._sockets.parent != self.home:
+            with contextlib.suppress(OSError):
+                self._sockets.rmdir()
         if self._lock is not None and self._own_lock:
             self._lock.release()
 
@@ -228,9 +236,9 @@ class EmbeddedPostgres:
 
     def _socket_directory(self) -> Path:
         folder = self.home / "run"
-        if len(os.fsencode(folder / SOCKET)) > SOCKET_PATH_LIMIT:
+        if len(os.fsencode(folder / SOCKET)) > SOCKET_PATH_LIMIT or not self._programs.home_reachable:
             digest = sha256(os.fsencode(self.home)).hexdigest()[:12]
-            folder = Path(tempfile.gettempdir(), f"mcphub-{os.geteuid()}-{digest}")
+            folder = temp_directory(self._programs.account) / f"mcphub-{os.geteuid()}-{digest}"
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
             self._programs.own(folder)
@@ -257,12 +265,12 @@ class EmbeddedPostgres:
         _write_private(password_file, self._passwords["postgres"] + "\n")
         self._programs.own(password_file)
         try:
-            # Not --pwfile=/dev/fd/N: that fails across the change of user.
-            self._must_run(
-                "initdb", "-D", str(torn), "-U", "postgres", "--encoding=UTF8", "--locale-provider=builtin",
-                "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={password_file}", "--no-instructions",
-                *([] if self._durable else ["--no-sync"]),
-            )  # fmt: skip
+            with self._programs.reach(torn) as (data, held), self._programs.reach(password_file) as (pwfile, held_too):
+                self._must_run(
+                    "initdb", "-D", data, "-U", "postgres", "--encoding=UTF8", "--locale-provider=builtin",
+                    "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={pwfile}", "--no-instructions",
+                    *([] if self._durable else ["--no-sync"]), inherit=(*held, *held_too),
+                )  # fmt: skip
         finally:
             password_file.unlink(missing_ok=True)
         self._single_user(torn, "postgres", ROLES_AND_DATABASE.format(**self._passwords).lstrip())
@@ -273,15 +281,16 @@ class EmbeddedPostgres:
         torn.rename(self.data)
         _sync_directory(self.data.parent)
 
-    def _single_user(self, data: Path, dbname: str, script: str) -> None:
-        self._must_run(
-            "postgres", "--single", "-D", str(data), "-c", "exit_on_error=on", "-c", "log_min_error_statement=panic",
-            *([] if self._durable else ["-c", "fsync=off"]), dbname, input=script,
-        )  # fmt: skip
+    def _single_user(self, folder: Path, dbname: str, script: str) -> None:
+        with self._programs.reach(folder) as (data, held):
+            self._must_run(
+                "postgres", "--single", "-D", data, "-c", "exit_on_error=on", "-c", "log_min_error_statement=panic",
+                *([] if self._durable else ["-c", "fsync=off"]), dbname, input=script, inherit=held,
+            )  # fmt: skip
 
-    def _must_run(self, name: str, *args: str, input: str | None = None) -> None:
+    def _must_run(self, name: str, *args: str, input: str | None = None, inherit: Sequence[int] = ()) -> None:
         try:
-            done = self._programs.run(name, *args, input=input)
+            done = self._programs.run(name, *args, input=input, inherit=inherit)
         except (OSError, subprocess.SubprocessError) as error:
             raise PostgresFailed(f"{name} could not be run: {error}") from None
         if done.returncode != 0:
@@ -323,12 +332,13 @@ class EmbeddedPostgres:
         # A pid the server is told is an ancestor's counts as dead for it: the supported way (pg_ctl's own) past a
         # pid file that names a live stranger, with the check for orphaned shared memory still made.
         env = {"PG_GRANDPARENT_PID": str(foreign)} if foreign else None
-        with self._open_log() as log_file, self._guard:
+        with self._open_log() as log_file, self._programs.reach(self.data) as (data, held), self._guard:
             if self._stopping.is_set():
                 raise PostgresFailed("PostgreSQL was stopped while it was starting")
             self._process = self._programs.spawn(
-                self._programs.command("postgres", "-D", str(self.data), "-k", sockets), output=log_file, env=env
-            )
+                self._programs.command("postgres", "-D", data, "-k", sockets, "-c", _mark(self.data)),
+                output=log_file, env=env, inherit=held,
+            )  # fmt: skip
             self._start_watchdog(self._process.pid)
         self._wait_until_ready(self._process)
         self._ready.set()
@@ -382,10 +392,11 @@ class EmbeddedPostgres:
             return pid
         log.warning("postgres_orphan_found", pid=pid)
         for mode in ("fast", "immediate"):
-            self._programs.run(
-                "pg_ctl", "stop", "-D", str(self.data), "-m", mode, "-w", "-t", f"{STOP_WITHIN_S:.0f}",
-                timeout=STOP_WITHIN_S + 10,
-            )  # fmt: skip
+            with self._programs.reach(self.data) as (data, held):
+                self._programs.run(
+                    "pg_ctl", "stop", "-D", data, "-m", mode, "-w", "-t", f"{STOP_WITHIN_S:.0f}",
+                    timeout=STOP_WITHIN_S + 10, inherit=held,
+                )  # fmt: skip
             # pg_ctl also fails when the server ended by itself in the meantime: what counts is that it is gone.
             if self._recorded_pid() != pid or not _is_server_of(pid, self.data):
                 return None
@@ -465,6 +476,11 @@ def _alive(pid: int) -> bool:
     return True
 
 
+def _mark(data: Path) -> str:
+    """A setting without effect: it shows in the process list which directory a server works on."""
+    return f"mcphub.data={data}"
+
+
 def _is_server_of(pid: int, data: Path) -> bool:
     """Is that process, living and no zombie, a PostgreSQL started on this data directory?"""
     if Path("/proc/self/cmdline").exists():
@@ -472,7 +488,8 @@ def _is_server_of(pid: int, data: Path) -> bool:
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             return False
-        return os.path.basename(command[0]) == b"postgres" and os.fsencode(data) in command
+        marks = {os.fsencode(data), os.fsencode(_mark(data))}
+        return os.path.basename(command[0]) == b"postgres" and not marks.isdisjoint(command)
     shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return "/postgres -D " in shown.stdout and str(data) in shown.stdout
 

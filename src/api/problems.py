@@ -1,0 +1,206 @@
+"""Everything that goes wrong becomes one form: problem details with a stable code and the request id.
+
+A refusal of the domain and a problem of the door look alike to a client. What nobody expected is a 500 whose text tells
+nothing; the log has it under the same request id.
+"""
+
+from typing import Any
+
+import psycopg
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from msgspec import Struct
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+from mcphub.api.incoming import incoming
+from mcphub.domain.errors import Refused
+from mcphub.postgres.ledger import LedgerUnavailable
+
+log = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+TYPE = "urn:mcphub:problem:"
+
+
+class FieldProblem(Struct, rename="camel"):
+    """What is wrong with one part of the request."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class ProblemDetails(Struct, rename="camel", kw_only=True):
+    """RFC 9457, with the contract's extensions; `success` and `message` are for clients of the earlier hub."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    errors: list[FieldProblem] = []
+    success: bool = False
+    message: str = ""
+
+
+class Problem(Exception):
+    """A request that cannot be answered as asked.
+
+    Args:
+        title: what failed; `detail`: what to do.
+        retry_after: seconds, for a problem that passes.
+        errors: (JSON pointer, code, text) for each part that is wrong.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        detail: str = "",
+        *,
+        retry_after: int | None = None,
+        errors: tuple[tuple[str, str, str], ...] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(title)
+        self.status = status
+        self.code = code
+        self.title = title
+        self.detail = detail
+        self.errors = errors
+        self.headers = dict(headers or {})
+        if retry_after is not None:
+            self.headers["Retry-After"] = str(retry_after)
+
+    def details(self, instance: str) -> ProblemDetails:
+        return ProblemDetails(
+            type=TYPE + self.code,
+            title=self.title,
+            status=self.status,
+            detail=self.detail or self.title,
+            instance=instance,
+            code=self.code,
+            request_id=incoming().request_id,
+            errors=[FieldProblem(*error) for error in self.errors],
+            message=self.detail or self.title,
+        )
+
+
+def not_authenticated() -> Problem:
+    return Problem(401, "not_authenticated", "Nobody is signed in.", "Sign in, then try again.")
+
+
+def session_ended() -> Problem:
+    return Problem(401, "session_ended", "This session has ended.", "Sign in again.")
+
+
+def user_inactive() -> Problem:
+    return Problem(403, "user_inactive", "This account is not active.", "Ask an administrator to activate it.")
+
+
+def user_pending() -> Problem:
+    return Problem(
+        403, "user_pending", "This account was not let in yet.", "An administrator has to activate it first."
+    )
+
+
+def admin_required() -> Problem:
+    return Problem(403, "admin_required", "This is for administrators.", "Ask an administrator to do it.")
+
+
+def key_not_allowed() -> Problem:
+    return Problem(
+        403, "key_not_allowed", "An MCPHub key opens MCP addresses only.", "Sign in and send the session's token."
+    )
+
+
+def csrf_failed() -> Problem:
+    return Problem(
+        403, "csrf_failed", "The request did not come from the hub's own pages.", "Reload the page, then try again."
+    )
+
+
+def not_found(what: str = "") -> Problem:
+    return Problem(404, "not_found", what or "There is nothing at this address.", "Check the address.")
+
+
+def not_ready(why: str = "The hub cannot decide on current facts right now.") -> Problem:
+    return Problem(503, "not_ready", why, "Try again in a moment.", retry_after=1)
+
+
+def invalid(detail: str, *errors: tuple[str, str, str], code: str = "invalid_request") -> Problem:
+    return Problem(422, code, detail, "Correct the request; nothing was changed.", errors=errors)
+
+
+# from exceptions
+
+
+def problem_of(error: BaseException) -> Problem:
+    """The problem behind any exception; one nobody foresaw tells nothing."""
+    match error:
+        case Problem():
+            return error
+        case Refused():
+            headers = {"Retry-After": "1"} if error.code == "busy" else None
+            return Problem(error.status, error.code, str(error), error.remedy, errors=error.errors, headers=headers)
+        case LedgerUnavailable():
+            return Problem(
+                503,
+                "not_recorded",
+                "The change could not be recorded, so it did not happen.",
+                "Try again in a moment.",
+                retry_after=2,
+            )
+        case psycopg.OperationalError() | psycopg.InterfaceError() | PoolTimeout() | TooManyRequests():
+            return not_ready("The database does not answer.")
+        case ValidationException():
+            extra = error.extra if isinstance(error.extra, list) else []
+            return invalid("The request has values that cannot be used.", *(_field(item) for item in extra))
+        case HTTPException():
+            return _http(error)
+    return Problem(
+        500,
+        "internal_error",
+        "The hub failed to answer.",
+        "Try again; if it stays, give an administrator the request id.",
+    )
+
+
+def _field(item: Any) -> tuple[str, str, str]:
+    key = str(item.get("key", "")) if isinstance(item, dict) else ""
+    text = str(item.get("message", "")) if isinstance(item, dict) else str(item)
+    return (f"/{key}" if key else "", "invalid_value", text)
+
+
+def _http(error: HTTPException) -> Problem:
+    match error.status_code:
+        case 404:
+            return not_found()
+        case 405:
+            return Problem(405, "method_not_allowed", "This address does not take that method.", headers=error.headers)
+        case 413:
+            return Problem(413, "body_too_large", "The request's body is too large.", "Send less at once.")
+        case 400:
+            return Problem(400, "malformed_json", "The request cannot be read.", "Send valid JSON.")
+        case status if status < 500:
+            return Problem(status, "invalid_request", "The request cannot be answered.")
+    return Problem(500, "internal_error", "The hub failed to answer.")
+
+
+def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The one exception handler of the application."""
+    problem = problem_of(error)
+    if problem.code == "internal_error":
+        log.error("request_failed", path=request.url.path, method=request.method, exc_info=error)
+    elif problem.status == 503:
+        log.warning("request_not_served", path=request.url.path, code=problem.code, why=type(error).__name__)
+    return Response(
+        problem.details(request.url.path),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers=problem.headers,
+    )

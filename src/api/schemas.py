@@ -1,0 +1,72 @@
+"""The shapes all areas share: requests refuse unknown fields, answers are the envelope, names are camelCase."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.exceptions import ClientException
+from msgspec import UNSET, Struct, UnsetType
+
+from mcphub.api.problems import Problem, invalid
+
+
+class Schema(Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
+    """A request's body."""
+
+
+class Out(Struct, rename="camel", kw_only=True):
+    """A part of an answer."""
+
+
+class Envelope(Out):
+    """Every answer of the management API; areas add `data`."""
+
+    success: bool = True
+    message: str | UnsetType = UNSET
+    position: int | UnsetType = UNSET
+
+
+class Page(Out):
+    """Where the next page begins; `next` is None on the last one."""
+
+    next: str | None
+    limit: int
+
+
+class Empty(Schema):
+    """A body that may be left out, and says nothing."""
+
+
+class StrictRequest(Request[Any, Any, Any]):
+    """Reads a body as exactly the type the handler declares: no coercion, no unknown fields."""
+
+    async def json(self) -> Any:
+        field = self.route_handler.parsed_data_field
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        body = await self.body()
+        if body and kind and kind != "application/json" and not kind.endswith("+json"):
+            raise Problem(415, "unsupported_media_type", f"{kind} is not read here.", "Send application/json.")
+        wanted = field.annotation if field is not None else Any
+        if not body:
+            body = b"{}"
+        try:
+            return msgspec.json.decode(body, type=wanted)
+        except msgspec.ValidationError as error:
+            raise _explained(str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise ClientException("malformed") from None
+
+
+def _explained(text: str) -> Problem:
+    """msgspec's sentence as a problem: what, and where as a JSON pointer."""
+    what, _, where = text.partition(" - at `")
+    pointer = where.rstrip("`").removeprefix("$").replace("[...]", "").replace("[", ".").replace("]", "")
+    place = pointer.replace(".", "/")
+    if what.startswith("Object contains unknown field"):
+        name = what.split("`")[1]
+        return invalid(
+            f"There is no field {name!r} here.",
+            (f"{place}/{name}", "unknown_field", "this field is not known"),
+            code="unknown_field",
+        )
+    return invalid(what.rstrip(".") + ".", (place, "invalid_value", what))

@@ -1,0 +1,202 @@
+"""What the gateway itself answers when something cannot be done, and how it says so.
+
+Every text names what failed, for whom, and what to do; it names things by slug, never by a value.
+
+    Answer (an exception that is a JSON-RPC error)
+    ├── UnknownName        hidden, disabled and unknown alike: one text
+    ├── NotSupported       a method nobody serves here
+    ├── BadParams
+    ├── ServerFailed       the upstream could not do it; a tool call answers this as a result with isError
+    │   └── ValuesMissing  the caller has to enter something first
+    └── Cancelled
+
+Spec: MCP 2025-11-25, Elicitation (URL mode) for -32042; contract of this hub for the wording.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from mcp_types.jsonrpc import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    UNSUPPORTED_PROTOCOL_VERSION,
+    URL_ELICITATION_REQUIRED,
+)
+
+from mcphub.gateway import wire
+
+REQUEST_CANCELLED = -32800
+CONNECTION_CLOSED = -32000
+
+__all__ = [
+    "CONNECTION_CLOSED",
+    "INTERNAL_ERROR",
+    "INVALID_PARAMS",
+    "INVALID_REQUEST",
+    "METHOD_NOT_FOUND",
+    "REQUEST_CANCELLED",
+    "UNSUPPORTED_PROTOCOL_VERSION",
+    "URL_ELICITATION_REQUIRED",
+    "Answer",
+    "BadParams",
+    "Cancelled",
+    "NotSupported",
+    "ServerFailed",
+    "UnknownName",
+    "ValuesMissing",
+]
+
+
+class Answer(Exception):
+    """A JSON-RPC error made by the hub.
+
+    Args:
+        reason: stable, for the request's row.
+    """
+
+    code = INTERNAL_ERROR
+    reason = "failed"
+    denied = False
+
+    def __init__(self, message: str, *, data: object = None, reason: str = "") -> None:
+        super().__init__(message)
+        self.data = data
+        self.reason = reason or self.reason
+
+    @property
+    def raw(self) -> bytes:
+        return wire.error(self.code, str(self), self.data)
+
+
+class UnknownName(Answer):
+    """The same for what does not exist and for what this user may not use: existence is nobody's business."""
+
+    code = INVALID_PARAMS
+    denied = True
+
+    def __init__(self, what: str, name: str, reason: str) -> None:
+        super().__init__(f"Unknown {what}: {name[:200]}", reason=reason)
+
+
+class NotSupported(Answer):
+    code = METHOD_NOT_FOUND
+    reason = "unknown_method"
+
+    def __init__(self, method: str) -> None:
+        super().__init__(f"There is no method {method[:64]}.")
+
+
+class BadParams(Answer):
+    code = INVALID_PARAMS
+    reason = "bad_params"
+
+
+class Cancelled(Answer):
+    code = REQUEST_CANCELLED
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("The request was cancelled.", reason=reason)
+
+
+class ServerFailed(Answer):
+    """The upstream could not do it.
+
+    Args:
+        timed_out: the row says TimedOut, not Failed.
+    """
+
+    reason = "upstream_failed"
+
+    def __init__(self, message: str, *, timed_out: bool = False, reason: str = "", data: object = None) -> None:
+        super().__init__(message, reason=reason, data=data)
+        self.timed_out = timed_out
+
+    @property
+    def result(self) -> bytes:
+        """The same as the result of a tool call: the model reads it and can tell the user."""
+        return wire.encode({"content": [{"type": "text", "text": str(self)}], "isError": True})
+
+
+class ValuesMissing(ServerFailed):
+    reason = "values_missing"
+
+    def __init__(self, message: str, url: str) -> None:
+        super().__init__(message)
+        self.url = url
+
+    def elicitation(self, elicitation_id: str) -> bytes:
+        """The -32042 error that opens the settings page in the client."""
+        front, _, fragment = self.url.partition("#")
+        entry = {
+            "mode": "url",
+            "elicitationId": elicitation_id,
+            "url": f"{front}?e={elicitation_id}#{fragment}",
+            "message": str(self),
+        }
+        return wire.error(URL_ELICITATION_REQUIRED, str(self), {"elicitations": [entry]})
+
+
+def settings_url(public_url: str, slug: str) -> str:
+    return f"{public_url}/settings#{quote(slug)}"
+
+
+def values_missing(slug: str, names: Sequence[str], public_url: str, request_id: str) -> ValuesMissing:
+    url = settings_url(public_url, slug)
+    return ValuesMissing(
+        f"Server '{slug}' needs {', '.join(names)} from you. Enter it at {url}, then call again."
+        f" (request {request_id})",
+        url,
+    )
+
+
+def value_unusable(why: str, slug: str, public_url: str, request_id: str) -> ValuesMissing:
+    """`why` names the variable and the server, never the value."""
+    url = settings_url(public_url, slug)
+    return ValuesMissing(f"{why} Change it at {url}, then call again. (request {request_id})", url)
+
+
+def hub_values_missing(slug: str, names: Sequence[str], request_id: str) -> ServerFailed:
+    return ServerFailed(
+        f"Server '{slug}' needs {', '.join(names)} from the hub's environment. Ask an admin to set it."
+        f" (request {request_id})",
+        reason="hub_values_missing",
+    )
+
+
+def timed_out(slug: str, seconds: float, request_id: str) -> ServerFailed:
+    return ServerFailed(
+        f"Server '{slug}' did not answer within {seconds:g} s; whether it did the work is unknown."
+        f" Try again, or ask an admin to look at its status page. (request {request_id})",
+        timed_out=True,
+        reason="timed_out",
+    )
+
+
+def unreachable(slug: str, why: str, request_id: str, *, sent: bool) -> ServerFailed:
+    """`sent`: the request had left the hub, so nobody knows whether it was carried out."""
+    if sent:
+        text = (
+            f"The connection to server '{slug}' broke before it answered ({why}): outcome unknown."
+            f" Check what it did before you call again. (request {request_id})"
+        )
+        return ServerFailed(text, reason="outcome_unknown")
+    return ServerFailed(
+        f"Server '{slug}' cannot be reached ({why}); nothing was sent. Try again in a moment, or ask an admin to look"
+        f" at its status page. (request {request_id})",
+        reason="unreachable",
+    )
+
+
+def unavailable(slug: str, why: str, retry_at: float | None, request_id: str) -> ServerFailed:
+    """`retry_at` is Unix seconds."""
+    again = ""
+    if retry_at is not None:
+        again = f" The next attempt is at {datetime.fromtimestamp(retry_at, UTC):%H:%M:%S} UTC."
+    return ServerFailed(
+        f"Server '{slug}' is not available: {why}.{again} Ask an admin to look at its status page if it stays so."
+        f" (request {request_id})",
+        reason="unavailable",
+    )

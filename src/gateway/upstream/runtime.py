@@ -1,0 +1,187 @@
+"""The seam between the two halves of the gateway: what a call may ask of an upstream, and the other way round.
+
+A runtime is one process or connection, opened for one user (or declared shared). Payloads cross the seam as raw JSON.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from mcphub.domain.server_spec import ServerSpec
+from mcphub.domain.substitution import Injected
+
+
+class UpstreamFailed(Exception):
+    """An upstream did not do what was asked of it."""
+
+
+class UpstreamTimeout(UpstreamFailed):
+    """No complete answer in time; the request may have been carried out."""
+
+
+class UpstreamUnreachable(UpstreamFailed):
+    """The connection or process is gone.
+
+    Args:
+        sent: the request had left the hub, so it may have been carried out.
+    """
+
+    def __init__(self, why: str, *, sent: bool) -> None:
+        super().__init__(why)
+        self.sent = sent
+
+
+class UpstreamBroken(UpstreamFailed):
+    """The upstream answered something that is no answer."""
+
+
+class UpstreamUnavailable(UpstreamFailed):
+    """No runtime could be opened; nothing was asked of the upstream.
+
+    Args:
+        next_retry_at: Unix seconds before which no further attempt is made; None when the next call may try at once.
+    """
+
+    def __init__(self, server: str, reason: str, next_retry_at: float | None = None) -> None:
+        super().__init__(reason)
+        self.server = server
+        self.reason = reason
+        self.next_retry_at = next_retry_at
+
+
+class Reply(Struct, frozen=True):
+    """Exactly one of the two is set: the raw JSON of the member, untouched."""
+
+    result: bytes | None = None
+    error: bytes | None = None
+
+
+class Identity(Struct, frozen=True):
+    """For whom a runtime is opened."""
+
+    user_id: str
+    session_id: str  # public id of the downstream session; '' for one-shot requests
+    key_id: str
+    groups: tuple[str, ...]  # names of the active groups
+    protocol_version: str  # negotiated with the downstream client
+    client_params: bytes  # the client's own initialize params, raw JSON
+    credential_version: str  # digest of the versions of this user's values for this server
+
+
+class Caller(Protocol):
+    """The downstream side of one call, as an upstream sees it. `notify` never waits."""
+
+    @property
+    def request_id(self) -> str: ...
+
+    @property
+    def traceparent(self) -> str:
+        """W3C, or ''."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Inbound headers, lower case; only for `passthroughHeaders`."""
+
+    def notify(self, frame: bytes) -> None:
+        """A whole JSON-RPC notification of the upstream that belongs to this call."""
+
+    async def ask(self, method: str, params: bytes) -> Reply:
+        """A request of the upstream to the client: sampling, elicitation, roots."""
+
+
+class Runtime(Protocol):
+    """One open process or connection."""
+
+    @property
+    def server_id(self) -> str: ...
+
+    @property
+    def slug(self) -> str: ...
+
+    @property
+    def user_id(self) -> str | None:
+        """None only for a shared one."""
+
+    @property
+    def initialize_result(self) -> bytes: ...
+
+    async def call(
+        self,
+        method: str,
+        params: bytes,
+        caller: Caller | None,
+        *,
+        timeout: float,  # noqa: ASYNC109  reset by progress, so the upstream keeps the clock
+        reset_on_progress: bool,
+        max_total: float,
+    ) -> Reply:
+        """
+        Raises:
+            UpstreamTimeout, UpstreamUnreachable, UpstreamBroken: see there. Cancelling tells the upstream.
+        """
+
+    async def notify(self, method: str, params: bytes) -> None: ...
+
+    async def close(self, reason: str) -> None: ...
+
+
+class Listener(Protocol):
+    """What runtimes report outside any call."""
+
+    def server_notification(self, runtime: Runtime, method: str, frame: bytes) -> None: ...
+
+    def runtime_ended(self, runtime: Runtime, reason: str) -> None: ...
+
+
+class ServerStatus(Struct, frozen=True, kw_only=True):
+    """How a server is doing, over all its runtimes. Times are Unix seconds."""
+
+    state: Literal["idle", "connecting", "connected", "error"]
+    since: float
+    error: str = ""
+    next_retry_at: float | None = None
+    runtimes: int = 0
+    leases: int = 0
+    reconnects: int = 0
+
+
+class RuntimeInfo(Struct, frozen=True, kw_only=True):
+    """One open runtime, for administrators. Times are Unix seconds."""
+
+    id: str
+    server_id: str
+    user_id: str | None
+    session_id: str
+    kind: str
+    pid: int | None
+    opened_at: float
+    last_used: float
+    in_flight: int
+
+
+class Pool(Protocol):
+    """Every open runtime, by (server, transport, user, credential version) and for HTTP the downstream session."""
+
+    def lease(
+        self, spec: ServerSpec, identity: Identity, inject: Callable[[], Injected]
+    ) -> AbstractAsyncContextManager[Runtime]:
+        """
+        Raises:
+            MissingVariables, UnusableValue: from `inject`; nothing was dialled or spawned.
+            UpstreamUnavailable: it could not be opened.
+        """
+
+    async def end_session(self, session_id: str) -> None: ...
+
+    async def end_user(self, user_id: str, reason: str) -> None: ...
+
+    async def end_server(self, server_id: str, reason: str) -> None: ...
+
+    async def drain_credential(self, user_id: str, server_id: str) -> None:
+        """New calls open a new runtime; the old one ends when its leases are gone."""
+
+    def status(self, server_id: str) -> ServerStatus: ...
+
+    def runtimes(self) -> list[RuntimeInfo]: ...

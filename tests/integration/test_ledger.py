@@ -94,7 +94,7 @@ def test_one_changed_byte_is_found_at_its_position(ledger, database):
 
     with psycopg.connect(database.owner_dsn) as db:
         db.execute("alter table ledger disable trigger ledger_append_only")
-        db.execute("update ledger set data = '{\"type\":\"Happenee\"}' where position = 3")
+        db.execute('update ledger set data = \'{"type":"Happenee"}\' where position = 3')
 
     found = checked(database.app_dsn)
     assert found.broken_at == 3
@@ -118,7 +118,7 @@ def test_concurrent_appends_commit_in_the_order_of_their_positions(ledger, datab
     """A slow append held open while a fast one arrives: the fast one waits, so no reader ever skips the slow one."""
     with psycopg.connect(database.app_dsn) as slow:
         slow.execute(
-            "select ledger_append('[{\"types\":[],\"tags\":[\"x\"]}]', null, array[gen_random_uuid()], array['Slow'],"
+            'select ledger_append(\'[{"types":[],"tags":["x"]}]\', null, array[gen_random_uuid()], array[\'Slow\'],'
             " array['x'], array['{}'], array['{}'])"
         )
         fast = threading.Thread(target=lambda: ledger.append([event()], condition()))

@@ -1,0 +1,69 @@
+"""What the management API and the command line may ask of the running gateway, and nothing else of it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from mcphub.domain.access import Principal
+from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
+
+ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class LiveSession(Struct, frozen=True, kw_only=True):
+    """One downstream session of this process."""
+
+    session_id: str  # public UUID
+    user_id: str
+    key_id: str
+    client_name: str
+    client_version: str
+    protocol_version: str
+    view: str
+    created_at: datetime
+    idle_seconds: float
+    in_flight: int
+    stream_open: bool
+
+
+class Tool(Struct, frozen=True):
+    """A tool as a user sees it. `definition` is the upstream's JSON, the administrator's description in it."""
+
+    name: str  # as the upstream spells it
+    exposed_name: str  # on the aggregate
+    definition: bytes
+    original_description: str | None = None  # set when the description is overridden
+
+
+class Gateway(Protocol):
+    """The running gateway."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """The ASGI application behind `/mcp`; `scope["path"]` is the whole path."""
+
+    def sessions(self) -> list[LiveSession]: ...
+
+    async def end_session(self, session_id: str, reason: str) -> bool:
+        """False when there is no such live session here."""
+
+    async def end_user(self, user_id: str, reason: str) -> None:
+        """Ends the user's sessions, streams, calls and runtimes."""
+
+    def status(self, server_id: str) -> ServerStatus: ...
+
+    def runtimes(self) -> list[RuntimeInfo]: ...
+
+    async def reload(self, server_id: str) -> None:
+        """Ends the server's runtimes; the next call opens new ones, whatever the back-off says."""
+
+    def known_tools(self, user_id: str, server_id: str) -> list[Tool] | None:
+        """From the list the gateway holds for the user; None when it has none yet. Switched-off tools are in it."""
+
+    async def list_tools(self, principal: Principal, server_id: str) -> list[Tool]:
+        """Asks the server, for this user.
+
+        Raises:
+            gateway.errors.Answer: it cannot be listed, and why.
+        """

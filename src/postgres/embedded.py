@@ -236,7 +236,9 @@ class EmbeddedPostgres:
 
     def _socket_directory(self) -> Path:
         folder = self.home / "run"
-        if len(os.fsencode(folder / SOCKET)) > SOCKET_PATH_LIMIT or not self._programs.home_reachable:
+        too_long = len(os.fsencode(folder / SOCKET)) > SOCKET_PATH_LIMIT
+        # libpq takes a comma for the end of one host in a list, and knows no way to write one inside.
+        if too_long or "," in str(folder) or not self._programs.home_reachable:
             digest = sha256(os.fsencode(self.home)).hexdigest()[:12]
             folder = temp_directory(self._programs.account) / f"mcphub-{os.geteuid()}-{digest}"
         with contextlib.suppress(FileExistsError):

@@ -121,6 +121,14 @@ def database(make_database: Callable[..., Database], template: str) -> Iterator[
 
 
 @pytest.fixture
+def other_database(make_database: Callable[..., Database], template: str) -> Iterator[Database]:
+    """A second one, for what moves from hub to hub."""
+    made = make_database(template)
+    yield made
+    drop_database(made)
+
+
+@pytest.fixture
 def empty_database(make_database: Callable[..., Database]) -> Iterator[Database]:
     """A database as a hub finds it before its first migration."""
     made = make_database()

@@ -152,36 +152,34 @@ def test_a_ledger_out_of_reach_says_so(database):
 REGISTERED = b'{"type":"UserActivated","user_id":"bob"}'
 
 
-def test_an_export_continues_an_empty_ledger_byte_for_byte(ledger, database, new_database):
+def test_an_export_continues_an_empty_ledger_byte_for_byte(ledger, database, other_database):
     for _ in range(3):
         ledger.append([event("UserActivated", data=REGISTERED)], condition(after=99))
-    other = new_database()
     with psycopg.connect(database.ro_dsn, autocommit=True) as db:
         lines = list(export(db))
 
-    with psycopg.connect(other.owner_dsn) as db:
+    with psycopg.connect(other_database.owner_dsn) as db:
         assert import_lines(db, lines) == 3
 
-    with psycopg.connect(other.app_dsn, autocommit=True) as db:
+    with psycopg.connect(other_database.app_dsn, autocommit=True) as db:
         assert list(export(db)) == lines
-    assert checked(other.app_dsn) == checked(database.app_dsn)
-    with command_pool(other.app_dsn) as pool:
+    assert checked(other_database.app_dsn) == checked(database.app_dsn)
+    with command_pool(other_database.app_dsn) as pool:
         assert Ledger(pool).append([event()], condition(after=99)) == 4
-    assert checked(other.app_dsn).broken_at is None
+    assert checked(other_database.app_dsn).broken_at is None
 
 
-def test_an_import_that_does_not_fit_writes_nothing(ledger, database, new_database):
+def test_an_import_that_does_not_fit_writes_nothing(ledger, database, other_database):
     for _ in range(3):
         ledger.append([event("UserActivated", data=REGISTERED)], condition(after=99))
     with psycopg.connect(database.ro_dsn, autocommit=True) as db:
         lines = list(export(db))
-    other = new_database()
 
     for bad, why in (
         (lines[1:], "does not follow"),
         ([lines[0], lines[1].replace(b'"bob"', b'"eve"'), lines[2]], "does not hash"),
         ([lines[0].replace(b"UserActivated", b"UserBribed")], "not an event this hub knows"),
     ):
-        with psycopg.connect(other.owner_dsn) as db, pytest.raises(ImportRefused, match=why):
+        with psycopg.connect(other_database.owner_dsn) as db, pytest.raises(ImportRefused, match=why):
             import_lines(db, bad)
-    assert checked(other.app_dsn).events == 0
+    assert checked(other_database.app_dsn).events == 0

@@ -10,7 +10,7 @@ import msgspec
 import psycopg
 from msgspec import Raw, Struct
 
-from mcphub.domain.codec import TAG_SEPARATOR, decode
+from mcphub.domain.codec import TAG_SEPARATOR, checked_tags, decode, decode_meta
 from mcphub.postgres.ledger import FIELD_SEPARATOR
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,6 +21,8 @@ READ = """
            meta::text, data::text, hash
     from ledger where position > %s order by position
 """
+# The head of an empty ledger is of `-infinity`, a time Python does not have.
+HEAD = "select position, hash, nullif(recorded_at, '-infinity') from ledger_head for update"
 COPY = "copy ledger (position, id, type, tags, recorded_at, meta, data, hash) from stdin"
 
 
@@ -67,10 +69,10 @@ def import_lines(
         ImportRefused: the ledger holds other events, or a line is out of order, unknown, or not what was hashed.
     """
     with db.transaction():
-        head = db.execute("select position, hash, recorded_at from ledger_head for update").fetchone()
+        head = db.execute(HEAD).fetchone()
         if head is None:
             raise ImportRefused("this database has no ledger; run `mcphub migrate` first")
-        position, hash_, at = int(head[0]), bytes(head[1]), head[2] if head[0] else EPOCH
+        position, hash_, at = int(head[0]), bytes(head[1]), head[2] or EPOCH
         with db.cursor() as cursor, cursor.copy(COPY) as copy:
             for line in lines:
                 if not line.strip():
@@ -88,7 +90,9 @@ def import_lines(
 def _checked(line: bytes, position: int, previous: bytes) -> Line:
     try:
         event = read_line(line)
-        decode(bytes(event.data))
+        if type(decode(bytes(event.data))).__name__ != event.type or checked_tags(event.tags) != event.tags:
+            raise ValueError(f"{event.type} is not what the data says, or its tags are not in order")
+        decode_meta(bytes(event.meta))
         identity = UUID(event.id)
     except (msgspec.MsgspecError, ValueError) as error:
         raise ImportRefused(f"the line after position {position} is not an event this hub knows: {error}") from None

@@ -385,7 +385,6 @@ def test_a_killed_server_comes_back_below_a_private_directory(owners: Owners):
 
     eventually(lambda: answers(owner.dsn["mcphub_app"]), within=5, what="it is back")
     assert mode(private) == 0o700
-    os.kill(owner.watchdog, 9)
     owner.kill()
     heir = owners.start(home, QUICK)
     assert one(heir.dsn["mcphub_app"], "select 1") == 1

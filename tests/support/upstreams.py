@@ -1,0 +1,74 @@
+"""The test servers, as a hub is told about them and as a test starts and ends them."""
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support.recorder import Recorder
+from tests.support.running import free_port
+
+SERVERS = Path(__file__).parent / "servers"
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class HttpServer:
+    """A Streamable HTTP test server in a process of its own; comes back on the same port after `kill`."""
+
+    name: str
+    command: list[str]
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/mcp"
+
+    def start(self) -> "HttpServer":
+        self.process = subprocess.Popen(
+            [*self.command, "--port", str(self.port)], cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline().strip() == str(self.port).encode(), f"{self.name} did not start"
+        return self
+
+    def kill(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+        if self.process is not None and self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def config(self, **more: Any) -> dict[str, Any]:
+        """Its entry in mcp_settings.json; `headers` and the like on top."""
+        return {"type": "streamable-http", "url": self.url, **more}
+
+
+@dataclass
+class Upstreams:
+    """Starts test servers that tell one recorder; ends them all."""
+
+    recorder: Recorder
+    started: list[HttpServer] = field(default_factory=list)
+
+    def http(self, name: str, *tools: str) -> HttpServer:
+        command = [sys.executable, "-m", "tests.support.servers.over_http", "--name", name]
+        command += ["--recorder", str(self.recorder.port)]
+        for tool in tools:
+            command += ["--tool", tool]
+        server = HttpServer(name, command, free_port())
+        self.started.append(server)
+        return server.start()
+
+    def stdio(self, name: str, *tools: str, deaf: bool = False, **more: Any) -> dict[str, Any]:
+        """The entry of a test server the hub starts itself."""
+        args = [str(SERVERS / "over_stdio.py"), "--name", name, "--recorder", str(self.recorder.port)]
+        for tool in tools:
+            args += ["--tool", tool]
+        return {"command": "python3", "args": [*args, *(["--deaf"] if deaf else [])], **more}
+
+    def end(self) -> None:
+        for server in self.started:
+            server.kill()

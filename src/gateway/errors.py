@@ -190,6 +190,14 @@ def unreachable(slug: str, why: str, request_id: str, *, sent: bool) -> ServerFa
     )
 
 
+def broken(slug: str, why: str, request_id: str) -> ServerFailed:
+    return ServerFailed(
+        f"Server '{slug}' gave an answer that cannot be used: {why}. Ask an admin to look at its status page."
+        f" (request {request_id})",
+        reason="upstream_broken",
+    )
+
+
 def unavailable(slug: str, why: str, retry_at: float | None, request_id: str) -> ServerFailed:
     """`retry_at` is Unix seconds."""
     again = ""

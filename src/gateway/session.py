@@ -396,6 +396,10 @@ class Session:
         """An open stream or a call counts as activity."""
         return bool(self.in_flight) or self.own.open
 
+    @property
+    def idle_seconds(self) -> float:
+        return time.monotonic() - self.seen
+
     def touch(self) -> None:
         self.seen = time.monotonic()
         self.seen_dirty = True

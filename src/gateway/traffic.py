@@ -155,7 +155,10 @@ class Session:
 
 
 class Request:
-    """A request under way. `server`, `tool`, `ledger_position` and `credential_version` are set once they are known."""
+    """A request under way; what is not known at its beginning (`server`, `tool`, …) is set once it is.
+
+    `shown` and `filtered` count the items of a list that was answered, and those that access hid.
+    """
 
     __slots__ = (
         "_began",
@@ -163,12 +166,14 @@ class Request:
         "_over",
         "bytes_in",
         "credential_version",
+        "filtered",
         "id",
         "ledger_position",
         "method",
         "public_id",
         "server",
         "session",
+        "shown",
         "tool",
     )
 
@@ -181,6 +186,8 @@ class Request:
         self.tool = ""
         self.ledger_position: int | None = None
         self.credential_version = ""
+        self.shown: int | None = None
+        self.filtered: int | None = None
         self.public_id = readable(self.id, session.user_id, session.session_id, method)
         self._began = time.perf_counter()
         self._connection = 0  # which connection of the writer was alive at the start; 0: never started
@@ -260,8 +267,6 @@ class TrafficWriter:
         wait_ms: float | None = None,
         upstream_ms: float | None = None,
         bytes_out: int = 0,
-        shown: int | None = None,
-        filtered: int | None = None,
     ) -> float:
         """The one end of a request; later calls change nothing. Returns how long it took in milliseconds.
 
@@ -276,7 +281,8 @@ class TrafficWriter:
             f"\t{NULL}\t{text(request.server)}\t{text(request.tool)}\t{text(request.method)}\t{status}\t{took:.3f}"
             f"\t{_number(wait_ms)}\t{_number(upstream_ms)}\t{NULL}\t{min(bytes_out, MOST_BYTES)}\t{text(error_code)}"
             f"\t{text(redacted(reason)) if reason else NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}"
-            f"\t{NULL if shown is None else shown}\t{NULL if filtered is None else filtered}\t{NULL}\t{self._node}\n"
+            f"\t{NULL if request.shown is None else request.shown}"
+            f"\t{NULL if request.filtered is None else request.filtered}\t{NULL}\t{self._node}\n"
         ).encode("utf-8", "replace")
         if request._connection:
             del self._live[request]

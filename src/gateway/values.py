@@ -32,17 +32,19 @@ class OpenedValues:
 
     async def of(self, user_id: str, server_id: str) -> dict[str, str]:
         """Canonical variable → value. A value whose data key is gone counts as not saved."""
-        if not self._model.credentials_of(user_id, server_id):
-            return {}
-        version = self._model.credential_version(user_id, server_id)
-        kept = self._opened.get((user_id, server_id))
-        if kept is not None and kept[1] == version and time.monotonic() < kept[0]:
-            return kept[2]
-        sealed = {name: stored.sealed for name, stored in self._model.credentials_of(user_id, server_id).items()}
-        opened = await asyncio.to_thread(self._open, user_id, server_id, sealed)
-        self._forget_old()
-        self._opened[user_id, server_id] = (time.monotonic() + KEEP_SECONDS, version, opened)
-        return opened
+        while stored := self._model.credentials_of(user_id, server_id):
+            version = self._model.credential_version(user_id, server_id)
+            kept = self._opened.get((user_id, server_id))
+            if kept is not None and kept[1] == version and time.monotonic() < kept[0]:
+                return kept[2]
+            sealed = {name: value.sealed for name, value in stored.items()}
+            opened = await asyncio.to_thread(self._open, user_id, server_id, sealed)
+            # A value cleared or replaced meanwhile is neither kept nor given out.
+            if self._model.credential_version(user_id, server_id) == version:
+                self._forget_old()
+                self._opened[user_id, server_id] = (time.monotonic() + KEEP_SECONDS, version, opened)
+                return opened
+        return {}
 
     def _open(self, user_id: str, server_id: str, sealed: dict[str, str]) -> dict[str, str]:
         opened = {}

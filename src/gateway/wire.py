@@ -46,6 +46,7 @@ Members = dict[str, Raw]
 _decode = msgspec.json.Decoder(Msg).decode
 _decode_many = msgspec.json.Decoder(list[Msg]).decode
 _members = msgspec.json.Decoder(Members).decode
+_items = msgspec.json.Decoder(list[Raw]).decode
 _id = msgspec.json.Decoder(str | int | float).decode
 _text = msgspec.json.Decoder(str).decode
 encode = msgspec.json.Encoder().encode
@@ -130,6 +131,18 @@ def members(raw: Raw | bytes) -> Members:
         return _members(raw)
     except DecodeError:
         raise Unreadable(-32602, "params is not an object.") from None
+
+
+def items(raw: bytes) -> list[bytes]:
+    """The elements of an array, untouched.
+
+    Raises:
+        Unreadable: not an array.
+    """
+    try:
+        return [bytes(item) for item in _items(raw)]
+    except DecodeError:
+        raise Unreadable(-32602, "A list is expected.") from None
 
 
 def text(found: Mapping[str, Raw], name: str) -> str | None:

@@ -114,7 +114,9 @@ async def test_a_call_has_a_start_and_one_end(writer, database):
 
 
 async def test_a_request_that_went_nowhere_is_recorded_whole(writer, database):
-    writer.ended(writer.request(BOB, "tools/call"), "Denied", reason="switched_off", filtered=3)
+    request = writer.request(BOB, "tools/call")
+    request.filtered = 3
+    writer.ended(request, "Denied", reason="switched_off")
     await writer.durable()
 
     sql = "select kind, status, reason, filtered from traffic order by kind"

@@ -182,6 +182,15 @@ class Pool(Protocol):
     async def drain_credential(self, user_id: str, server_id: str) -> None:
         """New calls open a new runtime; the old one ends when its leases are gone."""
 
+    async def drain_server(self, server_id: str) -> None:
+        """The same for every runtime of a server: its configuration is another one now."""
+
+    def forget_failures(self, server_id: str) -> None:
+        """The next call may try at once, whatever the back-off says."""
+
     def status(self, server_id: str) -> ServerStatus: ...
 
     def runtimes(self) -> list[RuntimeInfo]: ...
+
+    async def close(self) -> None:
+        """Ends everything; nothing is opened afterwards."""

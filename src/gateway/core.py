@@ -1,0 +1,290 @@
+"""The gateway put together: door, relay, sessions and upstreams, and what the rest of the hub may ask of them."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from psycopg_pool import AsyncConnectionPool
+
+from mcphub.domain.access import ALL, AccessModel, Principal, View
+from mcphub.domain.codec import Recorded
+from mcphub.domain.events import ServiceTokenRemoved, ServiceTokenSaved
+from mcphub.domain.settings_file import objects
+from mcphub.domain.vault import Vault
+from mcphub.gateway import wire
+from mcphub.gateway.facade import LiveSession, Tool
+from mcphub.gateway.front import Front
+from mcphub.gateway.injection import Injector
+from mcphub.gateway.lifecycle import Lifecycle, one_shot
+from mcphub.gateway.relay import Relay
+from mcphub.gateway.router import ToolList, described
+from mcphub.gateway.session import Limits, Session
+from mcphub.gateway.store import SessionRows
+from mcphub.gateway.traffic import TrafficWriter
+from mcphub.gateway.upstream.runtime import Listener, Pool, Runtime, RuntimeInfo, ServerStatus
+from mcphub.gateway.values import OpenedValues
+from mcphub.periodic import Periodic
+from mcphub.projections.tail import Tail
+
+log = structlog.get_logger()
+
+LIST_CHANGED = "notifications/tools/list_changed"
+TOOLS_CHANGED = wire.notification(LIST_CHANGED)
+NEWEST = "2025-11-25"
+
+
+class HubGateway(Listener):
+    """Implements `facade.Gateway`.
+
+    Args:
+        make_pool: makes the pool of runtimes that reports to this gateway.
+        rows: for session rows, as the application role.
+        hub_variables: what settings documents may read of the hub's environment.
+        key_used: told the key of each request.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits,
+        model: AccessModel,
+        tail: Tail,
+        vault: Vault,
+        values: OpenedValues,
+        traffic: TrafficWriter,
+        make_pool: Callable[[Listener], Pool],
+        rows: AsyncConnectionPool[Any],
+        node: str,
+        hub_variables: Mapping[str, str],
+        key_used: Callable[[str], None],
+    ) -> None:
+        self._limits = limits
+        self._model = model
+        self._pool = make_pool(self)
+        injector = Injector(model, vault, values, hub_variables)
+        self._relay = Relay(model=model, pool=self._pool, injector=injector, traffic=traffic, limits=limits)
+        self._lifecycle = Lifecycle(
+            model=model,
+            rows=SessionRows(rows, node),
+            pool=self._pool,
+            traffic=traffic,
+            limits=limits,
+            view_of=self.view_of,
+        )
+        self._front = Front(
+            model=model,
+            tail=tail,
+            vault=vault,
+            relay=self._relay,
+            lifecycle=self._lifecycle,
+            traffic=traffic,
+            limits=limits,
+            view_of=self.view_of,
+            key_used=key_used,
+        )
+        self._transports = self._present_transports()
+        self._round = Periodic("gateway-sessions", self._lifecycle.round, 1.0)
+        self._forget = Periodic("gateway-lists", self._forget_lists, 60.0)
+        self._telling: asyncio.TimerHandle | None = None
+        self._upstream_changed: set[tuple[str, str | None]] = set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._front(scope, receive, send)
+
+    async def start(self) -> None:
+        """The model has folded the ledger; what it says now is where changes start from."""
+        self._transports = self._present_transports()
+        await self._round.start()
+        await self._forget.start()
+
+    async def stop(self, drain_seconds: float) -> None:
+        """Lets what is under way finish for a while, then ends sessions and upstreams."""
+        self._front.closing = True
+        for session in self._lifecycle.live:
+            session.own.cut()  # an open stream is no work; the client comes back
+        deadline = asyncio.get_running_loop().time() + drain_seconds
+        while self.in_flight and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  at the end only
+            await asyncio.sleep(0.02)
+        await self._round.stop()
+        await self._forget.stop()
+        if self._telling is not None:
+            self._telling.cancel()
+        await self._lifecycle.stop()
+        await self._pool.close()
+
+    @property
+    def in_flight(self) -> int:
+        calls = sum(len(session.in_flight) for session in self._lifecycle.live)
+        return calls + sum(len(loose) for loose in self._lifecycle.loose.values())
+
+    # addresses
+
+    def view_of(self, path: str, principal: Principal) -> View | None:
+        """`/mcp`, `/mcp/{server slug}`, `/mcp/{own group's slug}` or `/mcp/g/{own group's id}`; None for anything else.
+
+        A server or group that this user may not see is not there.
+        """
+        name = path.removeprefix("/mcp").strip("/")
+        if not name:
+            routing = objects(self._model.settings.system, "routing")
+            return None if routing.get("enableGlobalRoute") is False else ALL
+        groups = self._model.groups_of.get(principal.user_id, {})
+        if name.startswith("g/"):
+            group = groups.get(name[2:])
+            return View("group", group.group_id) if group is not None and group.active else None
+        server = self._model.settings.by_slug(name)
+        if server is not None:
+            view = View("server", server.server_id)
+            reasons = self._model.reasons(principal, view, datetime.now(UTC))
+            if reasons.get(server.server_id) == "allowed":
+                return view
+            return None
+        group = self._model.group_by_slug(principal.user_id, name)
+        return View("group", group.group_id) if group is not None and group.active else None
+
+    # news of the tail
+
+    def facts_applied(self, facts: Sequence[Recorded]) -> None:
+        """The tail's sink, after the access model: ends what lost its ground, and tells clients what changed."""
+        self._lifecycle.facts_applied(facts)
+        for recorded in facts:
+            match recorded.event:
+                case (
+                    ServiceTokenSaved(user_id=user, server_id=server)
+                    | ServiceTokenRemoved(user_id=user, server_id=server)
+                ):
+                    self._later(self._pool.drain_credential(user, server))
+        present = self._present_transports()
+        for server_id, digest in self._transports.items():
+            now = present.get(server_id)
+            if now is None:
+                self._later(self._pool.end_server(server_id, "server_removed"))
+            elif now != digest:
+                self._later(self._pool.drain_server(server_id))
+        self._transports = present
+        self._tell_soon()
+
+    def _present_transports(self) -> dict[str, str]:
+        """Server id → transport digest of the enabled servers."""
+        return {
+            server.server_id: server.spec.transport_digest for server in self._model.servers.values() if server.enabled
+        }
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(_report)
+
+    def _tell_soon(self) -> None:
+        """`list_changed` once for many changes in a row."""
+        if self._telling is None and len(self._lifecycle.live):
+            loop = asyncio.get_running_loop()
+            self._telling = loop.call_later(self._limits.debounce, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        changed, self._upstream_changed = self._upstream_changed, set()
+        now = datetime.now(UTC)
+        for session in self._lifecycle.live:
+            known = session.listed.get("tools")
+            if known is None:
+                continue  # it has asked for no list yet
+            seen = self._relay.seen_by(session.asker, now)
+            if seen != known or self._concerns(session, changed):
+                session.listed["tools"] = seen
+                session.tell(TOOLS_CHANGED)
+
+    def _concerns(self, session: Session, changed: set[tuple[str, str | None]]) -> bool:
+        if not changed:
+            return False
+        reasons = self._model.reasons(session.principal, session.asker.view, datetime.now(UTC))
+        user = session.principal.user_id
+        return any(reasons.get(server) == "allowed" and owner in (None, user) for server, owner in changed)
+
+    async def _forget_lists(self) -> None:
+        self._relay.router.forget()
+
+    # news of upstreams
+
+    def server_notification(self, runtime: Runtime, method: str, frame: bytes) -> None:
+        """What an upstream says outside any call: its own clients hear it at its own address."""
+        if method == LIST_CHANGED:
+            self._relay.router.changed(runtime.server_id, runtime.user_id)
+            self._upstream_changed.add((runtime.server_id, runtime.user_id))
+            self._tell_soon()
+            return
+        for session in self._lifecycle.live:
+            at_its_address = session.asker.view == View("server", runtime.server_id)
+            if at_its_address and runtime.user_id in (None, session.principal.user_id):
+                session.tell(frame)
+
+    def runtime_ended(self, runtime: Runtime, reason: str) -> None:
+        log.info("upstream_ended", server=runtime.slug, user_id=runtime.user_id, why=reason)
+
+    # the facade
+
+    def sessions(self) -> list[LiveSession]:
+        return [
+            LiveSession(
+                session_id=session.public_id,
+                user_id=session.principal.user_id,
+                key_id=session.principal.key_id,
+                client_name=session.client.name,
+                client_version=session.client.version,
+                protocol_version=session.asker.protocol,
+                view=session.path,
+                created_at=session.created,
+                idle_seconds=0.0 if session.busy else session.idle_seconds,
+                in_flight=len(session.in_flight),
+                stream_open=session.own.open,
+            )
+            for session in self._lifecycle.live
+        ]
+
+    async def end_session(self, session_id: str, reason: str) -> bool:
+        for session in self._lifecycle.live:
+            if session.public_id == session_id:
+                self._lifecycle.end(session, reason)
+                return True
+        return False
+
+    async def end_user(self, user_id: str, reason: str) -> None:
+        self._lifecycle.end_user(user_id, reason)
+
+    def status(self, server_id: str) -> ServerStatus:
+        return self._pool.status(server_id)
+
+    def runtimes(self) -> list[RuntimeInfo]:
+        return self._pool.runtimes()
+
+    async def reload(self, server_id: str) -> None:
+        await self._pool.end_server(server_id, "reloaded")
+        self._pool.forget_failures(server_id)
+        self._relay.router.changed(server_id, None)
+        self._upstream_changed.add((server_id, None))
+        self._tell_soon()
+
+    def known_tools(self, user_id: str, server_id: str) -> list[Tool] | None:
+        server = self._model.servers.get(server_id)
+        found = self._relay.router.held(user_id, server) if server is not None else None
+        return None if server is None or found is None else _tools(server, found)
+
+    async def list_tools(self, principal: Principal, server_id: str) -> list[Tool]:
+        server = self._model.servers[server_id]
+        asker = one_shot(principal, ALL, NEWEST)
+        return _tools(server, await self._relay.router.listed(asker, server))
+
+
+def _tools(server: Any, found: ToolList) -> list[Tool]:
+    out = []
+    for item in found.items:
+        definition = described(server, item.name, item.raw)
+        original = wire.text(wire.members(item.raw), "description") if definition is not item.raw else None
+        out.append(Tool(item.name, item.exposed, definition, original))
+    return out
+
+
+def _report(task: Any) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.warning("clean_up_failed", why=type(task.exception()).__name__)

@@ -1,0 +1,490 @@
+"""The door for MCP clients: Streamable HTTP for the handshake revisions, 2024-11-05 to 2025-11-25.
+
+In this order, and nothing is looked at before: Host and Origin, the key, the size. What goes wrong inside `initialize`
+is a JSON-RPC error in a 200: Cursor and VS Code take a 4xx there for a server of the old transport.
+
+Spec: MCP 2025-11-25, Transports, Streamable HTTP; the contract of this hub, section 6.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import structlog
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
+
+from mcphub.domain.access import ALL, AccessModel, Principal, View
+from mcphub.domain.keys import well_formed
+from mcphub.domain.vault import Vault
+from mcphub.gateway import errors, wire
+from mcphub.gateway.errors import Answer
+from mcphub.gateway.exchange import Exchange, Header, Part, begin_stream, failed, loose_stream, respond
+from mcphub.gateway.lifecycle import Lifecycle, NotStored, TooManySessions, one_shot
+from mcphub.gateway.load import Load, TooBusy
+from mcphub.gateway.relay import Call, Relay, log_ended
+from mcphub.gateway.session import Asker, Client, EventId, Limits, Send, Session, lost_answer
+from mcphub.gateway.traffic import Request, TrafficWriter
+from mcphub.projections.tail import Tail
+
+log = structlog.get_logger()
+
+Receive = Callable[[], Any]
+
+RESUMABLE = "2025-11-25"
+BATCHES = "2025-03-26"
+ASSUMED = "2025-03-26"  # of a client that names no revision; 2025-06-18, Transports, Protocol Version Header
+ONE_SHOT = {"tools/list", "prompts/list", "resources/list", "tools/call", "ping"}
+CHALLENGE: Header = (b"www-authenticate", b'Bearer realm="mcphub", error="invalid_token"')
+UNAUTHORIZED = wire.encode(
+    {
+        "error": "invalid_token",
+        "error_description": "No usable MCPHub key. Issue one, and send it as 'Authorization: Bearer mcphub_…'.",
+    }
+)
+FRESH_WITHIN = 1.0  # seconds to wait for the tail's look at the head before refusing
+
+
+class Refusal(Exception):
+    """An HTTP answer instead of an MCP one."""
+
+    def __init__(
+        self, status: int, message: str, *, code: int = errors.INVALID_REQUEST, data: Any = None, headers: Any = ()
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = failed(b"", code, message, data)
+        self.headers: list[Header] = list(headers)
+
+
+class Inbound(NamedTuple):
+    """A request's headers, lower case; of repeated ones the first."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    key_in_url: str
+
+
+class Front:
+    """
+    Args:
+        view_of: the view behind a path for a user; None when it is not there.
+        key_used: told the key of each request.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: AccessModel,
+        tail: Tail,
+        vault: Vault,
+        relay: Relay,
+        lifecycle: Lifecycle,
+        traffic: TrafficWriter,
+        limits: Limits,
+        view_of: Callable[[str, Principal], View | None],
+        key_used: Callable[[str], None],
+    ) -> None:
+        self._model = model
+        self._tail = tail
+        self._vault = vault
+        self._relay = relay
+        self._lifecycle = lifecycle
+        self._traffic = traffic
+        self._limits = limits
+        self._view_of = view_of
+        self._key_used = key_used
+        self._load = Load(limits.in_flight, limits.queued)
+        self.closing = False
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        inbound = _inbound(scope)
+        try:
+            self._check_site(inbound)
+            principal = await self._authenticated(inbound)
+            if principal is None:
+                await respond(send, 401, UNAUTHORIZED, [CHALLENGE])
+                return
+            match inbound.method:
+                case "POST":
+                    await self._post(inbound, principal, receive, send)
+                case "GET":
+                    await self._get(inbound, principal, send)
+                case "DELETE":
+                    await self._delete(inbound, principal, send)
+                case _:
+                    raise Refusal(405, "Use POST, GET or DELETE.", headers=[(b"allow", b"POST, GET, DELETE")])
+        except Refusal as refusal:
+            await respond(send, refusal.status, refusal.body, refusal.headers)
+        except NotStored:
+            await respond(send, 503, failed(b"", errors.INTERNAL_ERROR, "The hub's database does not answer."), RETRY)
+
+    # who
+
+    def _check_site(self, inbound: Inbound) -> None:
+        host = inbound.headers.get("host", "")
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+        if name.lower() not in self._limits.allowed_hosts:
+            raise Refusal(403, f"This hub does not answer for the host {host[:100]!r}.")
+        origin = inbound.headers.get("origin")
+        if origin is not None and origin.lower() not in self._limits.allowed_origins:
+            raise Refusal(403, f"Pages of {origin[:100]!r} may not call this hub.")
+
+    async def _authenticated(self, inbound: Inbound) -> Principal | None:
+        """The principal behind the presented key; the same None for every way in which it is no good."""
+        headers = inbound.headers
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        own = headers.get("x-mcphub-key", "")
+        in_url = inbound.key_in_url if self._limits.key_in_url else ""
+        presented = [key for key in (bearer, own, inbound.key_in_url) if key]
+        if any(not hmac.compare_digest(key.encode(), presented[0].encode()) for key in presented[1:]):
+            raise Refusal(400, "Two different credentials came with one request.", data={"code": "credential_conflict"})
+        key = bearer or own or in_url
+        if not key or not well_formed(key):
+            return None
+        if not self._tail.fresh() and not await self._tail.confirm(FRESH_WITHIN):
+            raise Refusal(
+                503, "The hub cannot decide on current facts right now.", code=errors.INTERNAL_ERROR, headers=RETRY
+            )
+        principal = self._model.authenticate(self._vault.key_digest(key), datetime.now(UTC))
+        if principal is None:
+            return None
+        if not (bearer or own) and self._model.keys[principal.key_id].header_only:
+            return None
+        self._key_used(principal.key_id)
+        return principal
+
+    # POST
+
+    async def _post(self, inbound: Inbound, principal: Principal, receive: Receive, send: Send) -> None:
+        headers = inbound.headers
+        body = await self._body(headers, receive)
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Refusal(415, "Send application/json.")
+        protocol = headers.get("mcp-protocol-version", "")
+        if protocol and protocol not in HANDSHAKE_PROTOCOL_VERSIONS:
+            raise _unsupported(protocol, body)
+        try:
+            message = wire.read(body)
+        except wire.Unreadable as error:
+            raise Refusal(400, str(error), code=error.code) from None
+        if isinstance(message, list):
+            await self._batch(inbound, principal, message, len(body), send)
+            return
+        if message.method == "initialize" and bytes(message.id):
+            await self._initialize(inbound, principal, message, len(body), send)
+            return
+        if not _accepts(headers.get("accept", "")):
+            raise Refusal(406, "Accept has to allow application/json and text/event-stream.")
+        session = await self._session(inbound, principal)
+        if not message.method or not bytes(message.id):
+            await respond(send, 202)  # before it is relayed: what follows from it must not overtake this answer
+            if session is not None:
+                self._told(session, message)
+            return
+        if session is None and message.method not in ONE_SHOT:
+            raise Refusal(400, "This request needs an Mcp-Session-Id; call initialize first.")
+        asker = session.asker if session is not None else self._loose_asker(inbound, principal, protocol)
+        request = self._traffic.request(asker.row, wire.plain_method(message.method), bytes_in=len(body))
+        answer_headers = [(b"x-mcphub-request-id", request.public_id.encode())]
+        try:
+            await self._load.enter(principal.user_id)
+        except TooBusy as busy:
+            self._refuse(request, "too_busy")
+            data = {"retryAfterSeconds": busy.retry_after}
+            retry = (b"retry-after", b"%d" % busy.retry_after)
+            frame = failed(bytes(message.id), errors.INTERNAL_ERROR, str(busy), data)
+            await respond(send, 429, frame, [*answer_headers, retry])
+            return
+        try:
+            exchange = self._exchange(send, answer_headers, asker, session, bytes(message.id))
+            await self._run(message, asker, session, request, exchange, headers, can_ask=True)
+        finally:
+            self._load.leave(principal.user_id)
+
+    def _exchange(
+        self, send: Send, headers: list[Header], asker: Asker, session: Session | None, id_: bytes
+    ) -> Exchange:
+        resumable = session is not None and asker.protocol >= RESUMABLE
+        return Exchange(
+            send,
+            headers,
+            loose_stream if session is None else lambda: session.stream(id_),
+            commit_after=self._limits.commit if resumable else self._limits.commit_old,
+            ping=self._limits.ping,
+            primed=resumable,
+        )
+
+    async def _run(
+        self,
+        message: wire.Msg,
+        asker: Asker,
+        session: Session | None,
+        request: Request,
+        answerer: Exchange | Part,
+        headers: dict[str, str],
+        *,
+        can_ask: bool,
+    ) -> None:
+        call = Call(message, asker, session, request, answerer, headers=headers, can_ask=can_ask)
+        if session is None:
+            user = asker.principal.user_id
+            loose = self._lifecycle.loose.setdefault(user, set())
+            loose.add(call)
+            try:
+                await self._relay.run(call)
+            finally:
+                loose.discard(call)
+                if not loose:
+                    self._lifecycle.loose.pop(user, None)
+            return
+        session.touch()
+        id_ = bytes(message.id)
+        session.in_flight[id_] = call
+        try:
+            await self._relay.run(call)
+        finally:
+            if session.in_flight.get(id_) is call:
+                del session.in_flight[id_]
+            session.touch()
+
+    def _told(self, session: Session, message: wire.Msg) -> None:
+        """A notification of the client, or its answer to a question."""
+        session.touch()
+        if not message.method:
+            session.answered(message)
+        elif message.method == "notifications/cancelled":
+            try:
+                target = bytes(wire.members(message.params).get("requestId", b""))
+            except wire.Unreadable:
+                return
+            if (call := session.in_flight.get(target)) is not None:
+                call.cancel("client_cancelled")
+
+    async def _batch(
+        self, inbound: Inbound, principal: Principal, messages: list[wire.Msg], size: int, send: Send
+    ) -> None:
+        """Several messages at once, which only 2025-03-26 knows; the answers come together."""
+        session = await self._session(inbound, principal)
+        asker = session.asker if session is not None else self._loose_asker(inbound, principal, BATCHES)
+        requests = [message for message in messages if message.method and bytes(message.id)]
+        if asker.protocol != BATCHES or len(messages) > MOST_IN_BATCH or not messages:
+            raise Refusal(400, f"A batch is taken from {BATCHES} clients, with up to {MOST_IN_BATCH} messages.")
+        if any(message.method == "initialize" for message in requests):
+            raise Refusal(400, "initialize comes alone.")
+        if session is None and any(message.method not in ONE_SHOT for message in requests):
+            raise Refusal(400, "This request needs an Mcp-Session-Id; call initialize first.")
+        if not requests:
+            await respond(send, 202)
+        for message in messages:
+            if session is not None and message not in requests:
+                self._told(session, message)
+        if not requests:
+            return
+        parts = await asyncio.gather(
+            *(self._part(message, asker, session, inbound, size // len(messages)) for message in requests)
+        )
+        await respond(send, 200, b"[" + b",".join(part.frame for part in parts) + b"]")
+
+    async def _part(
+        self, message: wire.Msg, asker: Asker, session: Session | None, inbound: Inbound, size: int
+    ) -> Part:
+        part = Part()
+        request = self._traffic.request(asker.row, wire.plain_method(message.method), bytes_in=size)
+        try:
+            await self._load.enter(asker.principal.user_id)
+        except TooBusy as busy:
+            self._refuse(request, "too_busy")
+            part.frame = failed(bytes(message.id), errors.INTERNAL_ERROR, str(busy))
+            return part
+        try:
+            # A task of its own: cancelling one request of a batch must not end the others.
+            await asyncio.create_task(self._run(message, asker, session, request, part, inbound.headers, can_ask=False))
+        finally:
+            self._load.leave(asker.principal.user_id)
+        return part
+
+    def _refuse(self, request: Request, reason: str) -> None:
+        took = self._traffic.ended(request, "Denied", error_code="429", reason=reason)
+        log_ended(request, "Denied", took, reason)
+
+    async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
+        limit = self._limits.body
+        if (declared := headers.get("content-length", "")).isdecimal() and int(declared) > limit:
+            raise Refusal(413, f"A message has at most {limit} bytes.")
+        chunks: list[bytes] = []
+        size, more = 0, True
+        try:
+            async with asyncio.timeout(self._limits.slow_body):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Refusal(400, "The body broke off.")
+                    chunks.append(message.get("body", b""))
+                    size += len(chunks[-1])
+                    more = message.get("more_body", False)
+                    if size > limit:
+                        raise Refusal(413, f"A message has at most {limit} bytes.")
+        except TimeoutError:
+            raise Refusal(408, "The body did not arrive in time.", headers=[(b"connection", b"close")]) from None
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    # sessions
+
+    async def _session(self, inbound: Inbound, principal: Principal) -> Session | None:
+        """The session the request names, None when it names none.
+
+        Raises:
+            Refusal: 404, the same for one that never was, that ended, and that is somebody else's.
+        """
+        session_id = inbound.headers.get("mcp-session-id")
+        if session_id is None:
+            return None
+        session = await self._lifecycle.find(session_id, principal, inbound.path)
+        if session is None:
+            raise Refusal(404, "There is no such session; call initialize for a new one.", code=SESSION_NOT_FOUND)
+        return session
+
+    def _loose_asker(self, inbound: Inbound, principal: Principal, protocol: str) -> Asker:
+        view = self._view_of(inbound.path, principal)
+        if view is None:
+            raise Refusal(404, "There is nothing at this address.", code=SESSION_NOT_FOUND)
+        return one_shot(principal, view, protocol or ASSUMED)
+
+    async def _initialize(
+        self, inbound: Inbound, principal: Principal, message: wire.Msg, size: int, send: Send
+    ) -> None:
+        id_ = bytes(message.id)
+        view = self._view_of(inbound.path, principal)
+        blank = one_shot(principal, view or ALL, inbound.headers.get("mcp-protocol-version", ""))
+        request = self._traffic.request(blank.row, "initialize", bytes_in=size)
+        headers = [(b"x-mcphub-request-id", request.public_id.encode())]
+        try:
+            client = Client.of(bytes(message.params))
+            if view is None:
+                raise errors.UnknownName("server", inbound.path.rpartition("/")[2], "unknown_server")
+            asker = self._lifecycle.draft(principal, view, client, bytes(message.params))
+            request.session = asker.row
+            await self._load.enter(principal.user_id)
+            try:
+                result, protocol = await self._opened(asker, client, request)
+            finally:
+                self._load.leave(principal.user_id)
+            if protocol != asker.protocol:
+                asker = self._lifecycle.renegotiated(asker, client, protocol)
+                request.session = asker.row
+            session_id = await self._lifecycle.open(asker, client, inbound.path)
+        except (wire.Unreadable, Answer, TooBusy) as error:
+            code = getattr(error, "code", errors.INTERNAL_ERROR)
+            reason = getattr(error, "reason", "bad_params" if isinstance(error, wire.Unreadable) else "too_busy")
+            took = self._traffic.ended(request, "Failed", error_code=str(code), reason=reason)
+            log_ended(request, "Failed", took, reason)
+            await respond(send, 200, failed(id_, code, str(error)), headers)
+            return
+        except (TooManySessions, NotStored) as error:
+            reason = "too_many_sessions" if isinstance(error, TooManySessions) else "not_stored"
+            took = self._traffic.ended(request, "Failed", error_code="503", reason=reason)
+            log_ended(request, "Failed", took, reason)
+            text = "The hub cannot hold another session right now."
+            await respond(send, 503, failed(id_, errors.INTERNAL_ERROR, text), [*headers, *RETRY])
+            return
+        frame = wire.result(id_, result)
+        took = self._traffic.ended(request, "Completed", bytes_out=len(frame))
+        log_ended(request, "Completed", took, "")
+        await respond(send, 200, frame, [*headers, (b"mcp-session-id", session_id.encode())])
+
+    async def _opened(self, asker: Asker, client: Client, request: Request) -> tuple[bytes, str]:
+        """(InitializeResult, revision): of the hub itself, or of the one server behind the address."""
+        if asker.view.kind != "server":
+            protocol = client.protocol if client.protocol in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
+            return self._own_result(protocol), protocol
+        server = self._model.servers[asker.view.id]
+        request.server = server.slug
+        result = await self._relay.open_server(asker, server, request.public_id)
+        protocol = wire.text(wire.members(result), "protocolVersion") or client.protocol
+        return result, protocol if protocol in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
+
+    def _own_result(self, protocol: str) -> bytes:
+        return wire.encode(
+            {
+                "protocolVersion": protocol,
+                "capabilities": {"tools": {"listChanged": True}},
+                "serverInfo": {"name": "mcphub", "title": "MCPHub", "version": self._limits.version},
+                "instructions": "Tools of several servers; a tool is named server__tool.",
+            }
+        )
+
+    # GET and DELETE
+
+    async def _get(self, inbound: Inbound, principal: Principal, send: Send) -> None:
+        session_id = inbound.headers.get("mcp-session-id")
+        wanted = "text/event-stream" in inbound.headers.get("accept", "") or "*/*" in inbound.headers.get("accept", "")
+        session = None
+        if session_id is not None and wanted:
+            session = await self._lifecycle.find(session_id, principal, inbound.path)
+        if session is None or self.closing:
+            # Never 400, 404 or 409: Cursor counts those as failures and gives the server up.
+            raise Refusal(405, "There is no stream here without a session.", headers=[(b"allow", b"POST, DELETE")])
+        session.touch()
+        last = inbound.headers.get("last-event-id")
+        event = EventId.parse(last) if last else None
+        await begin_stream(send)
+        if event is None:
+            await session.own.carry(send, self._limits.ping)
+            return
+        stream = session.stream_of(event)
+        if stream is not None and stream.holds_after(event.number):
+            await stream.carry(send, self._limits.ping, after=event.number)
+        elif event.request_id:
+            frame = b"data: " + lost_answer(event.request_id) + b"\n\n"
+            await send({"type": "http.response.body", "body": frame, "more_body": False})
+        else:
+            await session.own.carry(send, self._limits.ping)
+
+    async def _delete(self, inbound: Inbound, principal: Principal, send: Send) -> None:
+        session = await self._session(inbound, principal)
+        if session is None:
+            raise Refusal(400, "DELETE needs an Mcp-Session-Id.")
+        self._lifecycle.end(session, "client_closed")
+        await respond(send, 204)
+
+
+RETRY: list[Header] = [(b"retry-after", b"1")]
+SESSION_NOT_FOUND = -32001
+MOST_IN_BATCH = 50
+
+
+def _inbound(scope: Any) -> Inbound:
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        # uvicorn's parser leaves blanks at the end of values.
+        headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1").strip())
+    path = scope["path"]
+    return Inbound(scope["method"], path.rstrip("/") or path, headers, scope.get("mcphub.key", ""))
+
+
+def _accepts(accept: str) -> bool:
+    if "*/*" in accept:
+        return True
+    return "application/json" in accept and "text/event-stream" in accept
+
+
+def _unsupported(protocol: str, body: bytes) -> Refusal:
+    """A revision this hub does not speak; the client learns which ones it does."""
+    refusal = Refusal(400, f"Protocol version {protocol[:32]} is not spoken here.")
+    try:
+        message = wire.read(body)
+        id_ = b"" if isinstance(message, list) else bytes(message.id)
+    except wire.Unreadable:
+        id_ = b""
+    refusal.body = failed(
+        id_,
+        errors.UNSUPPORTED_PROTOCOL_VERSION,
+        str(refusal),
+        {"supported": list(HANDSHAKE_PROTOCOL_VERSIONS), "requested": protocol[:32]},
+    )
+    return refusal

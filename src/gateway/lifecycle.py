@@ -1,0 +1,278 @@
+"""The life of downstream sessions: opened, found again after a restart, ended when they or their owner are over.
+
+Revocation is news of the tail: with the fact that locks a user out or revokes a key, the sessions, streams and calls
+end, and so do the processes that hold the user's values. The clock ends what expires without a fact.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+from mcphub.domain.access import AccessModel, Principal, View
+from mcphub.domain.codec import Recorded
+from mcphub.domain.events import KeyRevoked, KeyRotated, SignedOut, UserDeactivated, UserDeleted, UserErased
+from mcphub.domain.ids import new_id
+from mcphub.gateway import wire
+from mcphub.gateway.relay import Call
+from mcphub.gateway.session import Asker, Client, Limits, Session, Sessions, new_session_id, session_digest
+from mcphub.gateway.store import Options, Row, SessionRows
+from mcphub.gateway.traffic import Session as SessionRow
+from mcphub.gateway.traffic import TrafficWriter
+from mcphub.gateway.upstream.runtime import Pool
+
+log = structlog.get_logger()
+
+MODE = "tools"
+DATABASE_AWAY = (psycopg.Error, PoolTimeout, TooManyRequests)
+SEEN_EVERY = 30.0  # seconds between writes of what was used
+OLD_EVERY = 3600.0
+
+
+class TooManySessions(Exception):
+    """The hub as a whole holds as many live sessions as it takes."""
+
+
+class NotStored(Exception):
+    """The session's row could not be written or read: the database does not answer."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Lifecycle:
+    """
+    Args:
+        view_of: the view behind a path for a user; None when there is none any more.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: AccessModel,
+        rows: SessionRows,
+        pool: Pool,
+        traffic: TrafficWriter,
+        limits: Limits,
+        view_of: Callable[[str, Principal], View | None],
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        self.live = Sessions()
+        self.loose: dict[str, set[Call]] = {}  # user → requests that belong to no session
+        self._model = model
+        self._rows = rows
+        self._pool = pool
+        self._traffic = traffic
+        self._limits = limits
+        self._view_of = view_of
+        self._now = now
+        self._finding: dict[bytes, asyncio.Future[Session | None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._seen_at = self._old_at = time.monotonic()
+
+    # opening and finding
+
+    def draft(self, principal: Principal, view: View, client: Client, params: bytes) -> Asker:
+        """Who a new session would be; nothing is kept of it until `open`."""
+        return _asker(principal, view, new_id(), client, params, client.protocol)
+
+    def renegotiated(self, asker: Asker, client: Client, protocol: str) -> Asker:
+        """The same draft, with the revision that was agreed on."""
+        return _asker(asker.principal, asker.view, asker.session_id, client, asker.client_params, protocol)
+
+    async def open(self, asker: Asker, client: Client, path: str) -> str:
+        """A new session; returns the id the client will name it by.
+
+        Raises:
+            TooManySessions, NotStored: see there.
+        """
+        user = asker.principal.user_id
+        own = self.live.of_user(user)
+        if len(own) >= self._limits.sessions and (oldest := self.live.least_used(user)) is not None:
+            self.end(oldest, "too_many_sessions")
+        if len(self.live) >= self._limits.sessions_total:
+            raise TooManySessions
+        session_id = new_session_id()
+        session = Session(session_digest(session_id), asker, client, path=path, created=self._now())
+        row = Row(
+            session.digest,
+            session.public_id,
+            user,
+            asker.principal.key_id,
+            path,
+            asker.protocol,
+            asker.client_params,
+            Options(),
+            session.created,
+        )
+        try:
+            await self._rows.add(row)
+        except DATABASE_AWAY as error:
+            raise NotStored from error
+        self._begin(session)
+        return session_id
+
+    async def find(self, session_id: str, principal: Principal, path: str) -> Session | None:
+        """The session of this id, brought back from its row if need be; None unless it is this caller's at this path.
+
+        Raises:
+            NotStored: see there.
+        """
+        digest = session_digest(session_id)
+        session = self.live.by_digest.get(digest)
+        if session is None:
+            session = await self._again(digest)
+        if session is None or session.principal != principal or session.path != path:
+            return None
+        return session
+
+    async def _again(self, digest: bytes) -> Session | None:
+        """Single flight: an IDE sends several requests at once after a restart."""
+        waiting = self._finding.get(digest)
+        if waiting is None:
+            waiting = asyncio.ensure_future(self._rehydrated(digest))
+            self._finding[digest] = waiting
+            waiting.add_done_callback(lambda _: self._finding.pop(digest, None))
+        return await asyncio.shield(waiting)
+
+    async def _rehydrated(self, digest: bytes) -> Session | None:
+        try:
+            row = await self._rows.find(digest)
+        except DATABASE_AWAY as error:
+            raise NotStored from error
+        if row is None:
+            return None
+        principal = Principal(row.user_id, row.key_id)
+        view = self._view_of(row.view, principal)
+        if view is None or not self._model.alive(principal, self._now()):
+            return None
+        try:
+            client = Client.of(row.init_params)
+        except wire.Unreadable:
+            return None
+        asker = _asker(principal, view, row.public_id, client, row.init_params, row.protocol_version)
+        session = Session(digest, asker, client, path=row.view, created=row.created_at, log_level=row.options.log_level)
+        self._begin(session)
+        return session
+
+    def _begin(self, session: Session) -> None:
+        self.live.add(session)
+        self._traffic.session_opened(session.asker.row)
+        log.info(
+            "session_opened",
+            session_id=session.public_id,
+            user_id=session.principal.user_id,
+            client=session.client.name,
+            protocol=session.asker.protocol,
+            path=session.path,
+        )
+
+    # ending
+
+    def end(self, session: Session, reason: str, *, forget: bool = True) -> None:
+        """Ends the live part at once; with `forget` its id is never accepted again."""
+        if not self.live.remove(session):
+            return
+        session.close(reason)
+        self._traffic.session_closed(session.asker.row, reason)
+        log.info("session_closed", session_id=session.public_id, user_id=session.principal.user_id, why=reason)
+        self._soon(self._pool.end_session(session.public_id), "end-upstreams")
+        if forget:
+            self._soon(self._rows.remove([session.digest]), "forget-session")
+
+    def end_user(self, user_id: str, reason: str) -> None:
+        """Everything of the user: sessions, streams, calls, processes."""
+        for session in self.live.of_user(user_id):
+            self.end(session, reason)
+        for call in list(self.loose.get(user_id, ())):
+            call.cancel(reason)
+        self._soon(self._pool.end_user(user_id, reason), "end-user")
+        self._soon(self._rows.remove_of_user(user_id), "forget-sessions")
+
+    def end_key(self, user_id: str, key_id: str, reason: str) -> None:
+        for session in self.live.of_user(user_id):
+            if session.principal.key_id == key_id:
+                self.end(session, reason)
+        for call in list(self.loose.get(user_id, ())):
+            if call.asker.principal.key_id == key_id:
+                call.cancel(reason)
+        self._soon(self._rows.remove_of_key(key_id), "forget-sessions")
+
+    def _soon(self, work: object, name: str) -> None:
+        async def guarded() -> None:
+            try:
+                await work  # type: ignore[misc]
+            except Exception as error:
+                log.warning("clean_up_failed", what=name, why=type(error).__name__)
+
+        task = asyncio.create_task(guarded(), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # news and time
+
+    def facts_applied(self, facts: Sequence[Recorded]) -> None:
+        """Ends what a fact took the ground from; the model knows the fact already."""
+        for recorded in facts:
+            match recorded.event:
+                case UserDeactivated(user_id=user):
+                    self.end_user(user, "user_deactivated")
+                case UserDeleted(user_id=user) | UserErased(user_id=user):
+                    self.end_user(user, "user_deleted")
+                case SignedOut(user_id=user, session_id=""):
+                    self.end_user(user, "signed_out")
+                case KeyRevoked(user_id=user, key_id=key):
+                    self.end_key(user, key, "key_revoked")
+                case KeyRotated(user_id=user, key_id=key, grace_until=until) if until <= self._now():
+                    self.end_key(user, key, "key_rotated")
+
+    async def round(self) -> None:
+        """Every second: ends what expired or idles, and writes now and then what was used."""
+        now, clock = self._now(), time.monotonic()
+        for session in self.live:
+            if not self._model.alive(session.principal, now):
+                self.end(session, "key_expired")
+            elif not session.busy and clock - session.seen > self._limits.idle:
+                self.end(session, "idle", forget=False)
+        if clock - self._seen_at > SEEN_EVERY:
+            self._seen_at = clock
+            dirty = [session for session in self.live if session.seen_dirty or session.busy]
+            if dirty:
+                await self._rows.seen([session.digest for session in dirty])
+            for session in dirty:
+                session.seen_dirty = False
+        if clock - self._old_at > OLD_EVERY:
+            self._old_at = clock
+            await self._rows.remove_old(self._limits.keep_rows)
+
+    async def stop(self) -> None:
+        """Ends the live parts; the rows stay for the next start."""
+        for session in self.live:
+            self.end(session, "hub_stopped", forget=False)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+
+
+def _asker(principal: Principal, view: View, session_id: str, client: Client, params: bytes, protocol: str) -> Asker:
+    row = SessionRow(
+        principal.user_id,
+        principal.key_id,
+        session_id,
+        client_name=client.name,
+        client_version=client.version,
+        era=protocol,
+        mode=MODE,
+        view=str(view),
+    )
+    return Asker(principal, view, session_id=session_id, protocol=protocol, client_params=params, row=row)
+
+
+def one_shot(principal: Principal, view: View, protocol: str) -> Asker:
+    """Who asks in a request that belongs to no session."""
+    row = SessionRow(principal.user_id, principal.key_id, era=protocol, mode=MODE, view=str(view))
+    return Asker(principal, view, protocol=protocol, client_params=b"{}", row=row)

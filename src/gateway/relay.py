@@ -1,0 +1,463 @@
+"""One request's way: who may, what is meant, the row before it goes out, the upstream, the answer, the row after.
+
+Promises:
+- a request that may have been carried out is never sent again from here;
+- what the upstream answers reaches the client byte for byte; only a tool's name is put back on the aggregate;
+- each request ends in exactly one row, whatever happens to it.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+from msgspec import Raw
+
+from mcphub.domain.access import AccessModel, Capability, decide
+from mcphub.domain.settings_state import ServerState
+from mcphub.domain.substitution import MissingVariables, UnusableValue
+from mcphub.domain.vault import Unopenable
+from mcphub.gateway import errors, wire
+from mcphub.gateway.errors import Answer, BadParams, Cancelled, NotSupported, ServerFailed, UnknownName, ValuesMissing
+from mcphub.gateway.injection import Injector
+from mcphub.gateway.router import MOST_PAGES, Router, described
+from mcphub.gateway.session import Asker, Limits, Session
+from mcphub.gateway.traffic import NotRecorded, Request, Status, TrafficWriter
+from mcphub.gateway.upstream.runtime import (
+    Pool,
+    Reply,
+    UpstreamBroken,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+    UpstreamUnreachable,
+)
+
+log = structlog.get_logger()
+
+EMPTY_LISTS = {
+    "prompts/list": b'{"prompts":[]}',
+    "resources/list": b'{"resources":[]}',
+    "resources/templates/list": b'{"resourceTemplates":[]}',
+}
+# method → (kind of the configuration, member of the parameters that names the thing)
+NAMED = {"tools/call": ("tools", "name"), "prompts/get": ("prompts", "name"), "resources/read": ("resources", "uri")}
+# method → (kind, member of the result, member of each item that names it)
+LISTS = {
+    "tools/list": ("tools", "tools", "name"),
+    "prompts/list": ("prompts", "prompts", "name"),
+    "resources/list": ("resources", "resources", "uri"),
+}
+CONTROL_TOTAL = 600.0  # seconds a request that is no tool call may take with all its progress
+
+
+class Answerer(Protocol):
+    """Where an answer goes: an exchange, or a part of a batch."""
+
+    def put(self, frame: bytes, *, droppable: bool = False) -> None: ...
+
+    async def finish(self, frame: bytes) -> None: ...
+
+
+class Call:
+    """A request under way; to the upstream it is the caller, to its session something that can be cancelled.
+
+    Args:
+        session: None for a one-shot request.
+        can_ask: may the upstream ask the client something before it answers?
+        headers: inbound, lower case; only for the server's `passthroughHeaders`.
+    """
+
+    __slots__ = (
+        "_task", "answerer", "asker", "can_ask", "cancelled", "headers", "message", "request", "session",
+        "traceparent", "upstream_ms", "wait_ms",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        message: wire.Msg,
+        asker: Asker,
+        session: Session | None,
+        request: Request,
+        answerer: Answerer,
+        *,
+        headers: Mapping[str, str],
+        can_ask: bool,
+    ) -> None:
+        self.message = message
+        self.asker = asker
+        self.session = session
+        self.request = request
+        self.answerer = answerer
+        self.headers = headers
+        self.traceparent = headers.get("traceparent", "")
+        self.can_ask = can_ask
+        self.cancelled = ""  # why, once it is
+        self.wait_ms: float | None = None
+        self.upstream_ms: float | None = None
+        self._task = asyncio.current_task()
+
+    @property
+    def request_id(self) -> str:
+        return self.request.public_id
+
+    def notify(self, frame: bytes) -> None:
+        self.answerer.put(frame, droppable=True)
+
+    async def ask(self, method: str, params: bytes) -> Reply:
+        session = self.session
+        if not self.can_ask or session is None or session.closed or not session.answers(method):
+            return Reply(error=wire.error(errors.METHOD_NOT_FOUND, f"The client does not take {method[:64]}."))
+        id_, future = session.question()
+        self.answerer.put(wire.request(id_, method, params))
+        try:
+            return await future
+        finally:
+            session.questions.pop(id_, None)
+
+    def cancel(self, reason: str) -> None:
+        if not self.cancelled and self._task is not None:
+            self.cancelled = reason
+            self._task.cancel()
+
+    def uncancel(self) -> None:
+        """The cancellation was meant for the call, not for the task that answers."""
+        if self._task is not None:
+            self._task.uncancel()
+
+
+class Relay:
+    """Answers requests; one for all sessions."""
+
+    def __init__(
+        self,
+        *,
+        model: AccessModel,
+        pool: Pool,
+        injector: Injector,
+        traffic: TrafficWriter,
+        limits: Limits,
+    ) -> None:
+        self.router = Router(model, self._all_tools, deadline=limits.list_deadline, page=limits.page)
+        self._model = model
+        self._pool = pool
+        self._injector = injector
+        self._traffic = traffic
+        self._limits = limits
+
+    async def run(self, call: Call) -> None:
+        """Answers the call and writes its row; raises only when the hub itself is being stopped."""
+        status: Status = "Completed"
+        code = reason = ""
+        try:
+            frame = await self._answer(call)
+        except asyncio.CancelledError:
+            if not call.cancelled:
+                self._ended(call, "Interrupted", "interrupted", "hub_stopped", 0)
+                raise
+            call.uncancel()
+            status, code, reason = "Cancelled", str(errors.REQUEST_CANCELLED), call.cancelled
+            frame = wire.failure(bytes(call.message.id), Cancelled(call.cancelled).raw)
+        except Answer as answer:
+            frame = self._failed(call, answer)
+            status = _status(answer)
+            code, reason = str(answer.code), answer.reason
+        except Exception:
+            log.exception("mcp_request_broke", request_id=call.request_id, method=call.request.method)
+            frame = wire.failure(
+                bytes(call.message.id),
+                wire.error(errors.INTERNAL_ERROR, f"The hub failed to answer. (request {call.request_id})"),
+            )
+            status, code, reason = "Failed", str(errors.INTERNAL_ERROR), "internal_error"
+        else:
+            if isinstance(frame, _UpstreamError):
+                status, code, reason = "Failed", frame.code, "upstream_error"
+                frame = frame.frame
+        self._ended(call, status, code, reason, len(frame))
+        await call.answerer.finish(frame)
+
+    def _ended(self, call: Call, status: Status, code: str, reason: str, size: int) -> None:
+        request = call.request
+        took = self._traffic.ended(
+            request,
+            status,
+            error_code=code,
+            reason=reason,
+            wait_ms=call.wait_ms,
+            upstream_ms=call.upstream_ms,
+            bytes_out=size,
+        )
+        log_ended(request, status, took, reason)
+
+    def _failed(self, call: Call, answer: Answer) -> bytes:
+        id_ = bytes(call.message.id)
+        if not isinstance(answer, ServerFailed) or call.message.method != "tools/call":
+            return wire.failure(id_, answer.raw)
+        session = call.session
+        opens = session is not None and session.client.opens_urls and session.asker.protocol >= "2025-11-25"
+        if isinstance(answer, ValuesMissing) and opens:
+            return wire.failure(id_, answer.elicitation(str(call.request.id)))
+        return wire.result(id_, answer.result)
+
+    # answers
+
+    async def _answer(self, call: Call) -> "bytes | _UpstreamError":
+        method = call.message.method
+        if method == "ping":
+            return wire.result(bytes(call.message.id), b"{}")
+        if call.asker.view.kind == "server":
+            return await self._one_server(call)
+        match method:
+            case "tools/call":
+                return await self._call_tool(call)
+            case "tools/list":
+                return await self._list_tools(call)
+            case _ if method in EMPTY_LISTS:
+                return wire.result(bytes(call.message.id), EMPTY_LISTS[method])
+        raise NotSupported(method)
+
+    async def _call_tool(self, call: Call) -> "bytes | _UpstreamError":
+        params = _members(call.message)
+        name = wire.text(params, "name")
+        if name is None:
+            raise BadParams("tools/call needs the name of a tool.")
+        call.request.tool = name
+        call.request.ledger_position = self._model.position
+        server, tool = await self.router.find(call.asker, name, datetime.now(UTC))
+        call.request.tool = tool
+        named: dict[str, Raw | bytes] = dict(params)
+        named["name"] = wire.encode(tool)
+        return await self._forward(call, server, wire.joined(named))
+
+    async def _list_tools(self, call: Call) -> bytes:
+        params = _members(call.message)
+        now = datetime.now(UTC)
+        call.request.ledger_position = self._model.position
+        listing = await self.router.tools_page(call.asker, wire.text(params, "cursor"), now)
+        call.request.shown, call.request.filtered = listing.shown, listing.filtered
+        if call.session is not None:
+            call.session.listed["tools"] = self.seen_by(call.asker, now)
+        return wire.result(bytes(call.message.id), listing.result)
+
+    async def _one_server(self, call: Call) -> "bytes | _UpstreamError":
+        """Everything the upstream has, under its own names."""
+        method = call.message.method
+        server = self._model.servers.get(call.asker.view.id)
+        capability = Capability(call.asker.view.id)
+        call.request.ledger_position = self._model.position
+        decision = decide(self._model, call.asker.principal, capability, datetime.now(UTC), call.asker.view)
+        params = _members(call.message)
+        if method in NAMED:
+            kind, member = NAMED[method]
+            name = wire.text(params, member) or ""
+            call.request.tool = name
+            if server is None or not decision.allowed:
+                raise UnknownName(kind.removesuffix("s"), name, decision.reason)
+            self.router.must_be_on(server, name, name, kind)
+        elif server is None or not decision.allowed:
+            if method == "tools/list":
+                return wire.result(bytes(call.message.id), b'{"tools":[]}')
+            if method in EMPTY_LISTS:
+                return wire.result(bytes(call.message.id), EMPTY_LISTS[method])
+            raise NotSupported(method)
+        answer = await self._forward(call, server, bytes(call.message.params))
+        if method in LISTS and isinstance(answer, bytes):
+            if call.session is not None and method == "tools/list":
+                call.session.listed["tools"] = self.seen_by(call.asker, datetime.now(UTC))
+            return self._without_hidden(call, server, method, answer)
+        return answer
+
+    def _without_hidden(self, call: Call, server: ServerState, method: str, frame: bytes) -> bytes:
+        """The upstream's list, untouched unless an administrator switched something off or described it anew."""
+        kind, member, naming = LISTS[method]
+        if not server.config.get(kind):
+            return frame
+        result: dict[str, Raw | bytes] = dict(wire.members(wire.members(frame)["result"]))
+        try:
+            raws = wire.items(bytes(result.get(member, b"[]")))
+        except wire.Unreadable:
+            return frame
+        shown = []
+        for raw in raws:
+            name = wire.text(wire.members(raw), naming) or ""
+            if server.switched_on(kind, name):
+                shown.append(described(server, name, raw) if kind == "tools" else raw)
+        call.request.shown, call.request.filtered = len(shown), len(raws) - len(shown)
+        result[member] = b"[" + b",".join(shown) + b"]"
+        return wire.result(bytes(call.message.id), wire.joined(result))
+
+    # upstream
+
+    async def _forward(self, call: Call, server: ServerState, params: bytes) -> "bytes | _UpstreamError":
+        spec, request, asker = server.spec, call.request, call.asker
+        method = call.message.method
+        identity = asker.identity(self._model, server.server_id)
+        request.server = spec.slug
+        request.credential_version = identity.credential_version
+        try:
+            inject = await self._injector.prepare(spec, asker.principal.user_id)
+            durable = self._traffic.started(request)
+            if durable is not None:
+                await durable
+            began = time.perf_counter()
+            async with self._pool.lease(spec, identity, inject) as runtime:
+                leased = time.perf_counter()
+                call.wait_ms = (leased - began) * 1000
+                if call.session is not None:
+                    call.session.used.add(server.server_id)
+                if method == "tools/call":
+                    reply = await runtime.call(
+                        method,
+                        params,
+                        call,
+                        timeout=spec.timeout_ms / 1000,
+                        reset_on_progress=spec.reset_on_progress,
+                        max_total=spec.max_total_ms / 1000,
+                    )
+                else:
+                    control = self._limits.control_timeout
+                    reply = await runtime.call(
+                        method, params, call, timeout=control, reset_on_progress=True, max_total=CONTROL_TOTAL
+                    )
+                call.upstream_ms = (time.perf_counter() - leased) * 1000
+        except NotRecorded as error:
+            raise Answer(
+                f"The call could not be recorded, so it was not made: {error}. (request {request.public_id})",
+                reason="not_recorded",
+            ) from None
+        except Exception as error:
+            raise self.explained(error, server, request.public_id) from error
+        id_ = bytes(call.message.id)
+        if reply.error is not None:
+            return _UpstreamError(wire.failure(id_, reply.error), _code(reply.error))
+        return wire.result(id_, reply.result or b"{}")
+
+    def explained(self, error: Exception, server: ServerState, request_id: str) -> Exception:
+        """What the caller is told about a failure on the way to a server."""
+        slug, public = server.slug, self._limits.public_url
+        match error:
+            case Answer():
+                return error
+            case MissingVariables() if error.hub:
+                return errors.hub_values_missing(slug, error.names, request_id)
+            case MissingVariables():
+                return errors.values_missing(slug, error.names, public, request_id)
+            case UnusableValue():
+                return errors.value_unusable(str(error), slug, public, request_id)
+            case Unopenable():
+                return errors.unavailable(slug, str(error), None, request_id)
+            case UpstreamUnavailable():
+                return errors.unavailable(slug, error.reason, error.next_retry_at, request_id)
+            case UpstreamTimeout():
+                return errors.timed_out(slug, server.spec.timeout_ms / 1000, request_id)
+            case UpstreamUnreachable():
+                return errors.unreachable(slug, str(error), request_id, sent=error.sent)
+            case UpstreamBroken():
+                return errors.broken(slug, str(error), request_id)
+        return error
+
+    async def open_server(self, asker: Asker, server: ServerState, request_id: str) -> bytes:
+        """The InitializeResult of a server opened for the asker.
+
+        Raises:
+            Answer: it cannot be opened, and why.
+        """
+        identity = asker.identity(self._model, server.server_id)
+        try:
+            inject = await self._injector.prepare(server.spec, asker.principal.user_id)
+            async with self._pool.lease(server.spec, identity, inject) as runtime:
+                return runtime.initialize_result
+        except Exception as error:
+            raise self.explained(error, server, request_id) from error
+
+    async def _all_tools(self, asker: Asker, server: ServerState) -> list[bytes]:
+        """Every tool of a server, page by page.
+
+        Raises:
+            Answer: it cannot be listed.
+        """
+        identity = asker.identity(self._model, server.server_id)
+        found: list[bytes] = []
+        try:
+            inject = await self._injector.prepare(server.spec, asker.principal.user_id)
+            async with self._pool.lease(server.spec, identity, inject) as runtime:
+                params = b"{}"
+                for _ in range(MOST_PAGES):
+                    control = self._limits.control_timeout
+                    reply = await runtime.call(
+                        "tools/list", params, None, timeout=control, reset_on_progress=False, max_total=control
+                    )
+                    if reply.error is not None:
+                        if _code(reply.error) == str(errors.METHOD_NOT_FOUND):
+                            return []
+                        raise UpstreamBroken(f"it answered tools/list with error {_code(reply.error)}")
+                    page = wire.members(reply.result or b"")
+                    found += wire.items(bytes(page.get("tools", b"[]")))
+                    cursor = wire.text(page, "nextCursor")
+                    if cursor is None:
+                        break
+                    params = b'{"cursor":' + wire.encode(cursor) + b"}"
+        except wire.Unreadable:
+            raise errors.broken(server.slug, "its list of tools cannot be read", "list") from None
+        except Exception as error:
+            raise self.explained(error, server, "list") from error
+        return found
+
+    def seen_by(self, asker: Asker, at: datetime) -> object:
+        """What a client's list depends on, short of what upstreams say themselves; equal means an equal list."""
+        reasons = self._model.reasons(asker.principal, asker.view, at)
+        seen = [self._model.servers[server_id] for server_id, reason in reasons.items() if reason == "allowed"]
+        return tuple(
+            (server.server_id, server.changed_at, asker.identity(self._model, server.server_id).credential_version)
+            for server in seen
+        )
+
+
+class _UpstreamError:
+    """An error the upstream itself answered: passed on as it is, and counted as a failure."""
+
+    __slots__ = ("code", "frame")
+
+    def __init__(self, frame: bytes, code: str) -> None:
+        self.frame = frame
+        self.code = code
+
+
+def log_ended(request: Request, status: Status, took: float, reason: str) -> None:
+    """The one line of a request."""
+    log.info(
+        "mcp_request",
+        request_id=request.public_id,
+        user_id=request.session.user_id,
+        session_id=request.session.session_id,
+        method=request.method,
+        server=request.server,
+        tool=request.tool,
+        status=status,
+        ms=round(took, 2),
+        position=request.ledger_position,
+        **({"why": reason} if reason else {}),
+    )
+
+
+def _members(message: wire.Msg) -> wire.Members:
+    try:
+        return wire.members(message.params)
+    except wire.Unreadable as error:
+        raise BadParams(str(error)) from None
+
+
+def _status(answer: Answer) -> Status:
+    if answer.denied:
+        return "Denied"
+    if isinstance(answer, ServerFailed) and answer.timed_out:
+        return "TimedOut"
+    return "Failed"
+
+
+def _code(error: bytes) -> str:
+    try:
+        return bytes(wire.members(error).get("code", b"")).decode()[:20]
+    except (wire.Unreadable, UnicodeDecodeError):
+        return ""

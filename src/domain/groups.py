@@ -10,7 +10,7 @@ from typing import Any
 from eventsourcing.dcb.domain import Selector
 from msgspec import UNSET, Struct, UnsetType
 
-from mcphub.domain.errors import BadName, GroupNameTaken, UnknownGroup
+from mcphub.domain.errors import BadName, GroupNameTaken, UnknownGroup, UserIsErased
 from mcphub.domain.events import (
     Event,
     GroupActivated,
@@ -19,6 +19,7 @@ from mcphub.domain.events import (
     GroupDeactivated,
     GroupDeleted,
     ServerRef,
+    UserErased,
     group_tag,
     user_tag,
 )
@@ -43,9 +44,17 @@ class GroupCommand(Command):
         self.user_id = user_id
         self.group_id = group_id
         self.groups: dict[str, GroupState] = {}
+        self.erased = False
 
     def consistency_boundary(self) -> Sequence[Selector]:
-        types: list[type[Event]] = [GroupCreated, GroupChanged, GroupActivated, GroupDeactivated, GroupDeleted]
+        types: list[type[Event]] = [
+            GroupCreated,
+            GroupChanged,
+            GroupActivated,
+            GroupDeactivated,
+            GroupDeleted,
+            UserErased,
+        ]
         return [Selector(types=types, tags=[user_tag(self.user_id)])]
 
     def evolve(self, event: Event) -> None:
@@ -62,6 +71,9 @@ class GroupCommand(Command):
                 self.groups[event.group_id].active = False
             case GroupDeleted():
                 self.groups.pop(event.group_id, None)
+            case UserErased():
+                self.erased = True
+                self.groups.clear()
 
     def group(self) -> GroupState:
         try:
@@ -98,6 +110,7 @@ class CreateGroup(GroupCommand):
 
     Raises:
         BadName, GroupNameTaken: see there.
+        UserIsErased: nobody to own it.
     """
 
     def __init__(
@@ -109,6 +122,8 @@ class CreateGroup(GroupCommand):
         self.description = description
 
     def execute(self) -> None:
+        if self.erased:
+            raise UserIsErased(self.user_id)
         self.must_be_free(self.name)
         self.trigger_event(
             GroupCreated,

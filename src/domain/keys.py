@@ -3,7 +3,8 @@
 Rules held here:
 - a key lives 1 to 90 days, and a user holds at most 10 usable ones, each with a name of its own;
 - a revoked key never comes back; an expired one can be extended for 30 days;
-- a rotated key works on for its grace, beside its successor.
+- a rotated key works on for its grace, beside its successor;
+- who was deleted or erased is given none.
 
 The key itself is shown once and kept nowhere: events carry its keyed digest.
 """
@@ -27,6 +28,8 @@ from mcphub.domain.errors import (
     KeyNameTaken,
     KeyTooLongExpired,
     UnknownKey,
+    UserIsDeleted,
+    UserIsErased,
 )
 from mcphub.domain.events import (
     Event,
@@ -38,7 +41,9 @@ from mcphub.domain.events import (
     KeyRevoked,
     KeyRotated,
     Scope,
+    UserDeleted,
     UserErased,
+    UserRestored,
     key_tag,
     user_tag,
 )
@@ -98,6 +103,7 @@ class KeyCommand(Command):
         self.key_id = key_id
         self.now = now
         self.keys: dict[str, KeyState] = {}
+        self.deleted = self.erased = False
 
     def consistency_boundary(self) -> Sequence[Selector]:
         types: list[type[Event]] = [
@@ -108,6 +114,8 @@ class KeyCommand(Command):
             KeyRevoked,
             KeyExpired,
             KeyFirstUsed,
+            UserDeleted,
+            UserRestored,
             UserErased,
         ]
         return [Selector(types=types, tags=[user_tag(self.user_id)])]
@@ -133,7 +141,12 @@ class KeyCommand(Command):
                 self.keys[event.key_id].expired_noted = True
             case KeyFirstUsed():
                 self.keys[event.key_id].used = True
+            case UserDeleted():
+                self.deleted = True
+            case UserRestored():
+                self.deleted = False
             case UserErased():
+                self.erased = True
                 self.keys.clear()
 
     def key(self) -> KeyState:
@@ -186,6 +199,7 @@ class IssueKey(KeyCommand):
         BadName, ExpiryOutOfRange: see there.
         KeyLimit: the user holds 10 usable keys.
         KeyNameTaken: a usable key of the user has the name.
+        UserIsDeleted, UserIsErased: nobody to hold it, also when that happened while the key was being made.
     """
 
     def __init__(
@@ -210,6 +224,10 @@ class IssueKey(KeyCommand):
         self.more: dict[str, Any] = {"description": description, "header_only": header_only, "scope": scope}
 
     def execute(self) -> None:
+        if self.erased:
+            raise UserIsErased(self.user_id)
+        if self.deleted:
+            raise UserIsDeleted(self.user_id)
         usable = sum(state.usable(self.now) and state.grace_until is None for state in self.keys.values())
         if usable >= MOST_KEYS:
             raise KeyLimit(MOST_KEYS)

@@ -119,7 +119,7 @@ class SettingsState:
                 server = self.servers.pop(event.server_id)
                 self._by_name.pop(server.name, None)
                 self._by_slug.pop(server.slug, None)
-                del self.order[event.server_id]
+                self.order.pop(event.server_id, None)
             case ToolEnabled() | ToolDisabled() | ToolDescriptionOverridden() | ToolOverrideReset():
                 server = self.servers[event.server_id]
                 server.become(with_tool(server.config, event), position)

@@ -210,7 +210,8 @@ class Vault:
     def forget_owner(self, owner: str) -> None:
         """Drops all of a user's keys from this process's cache."""
         self._personal_ids.pop(owner, None)
-        for key_id in [key_id for key_id, entry in self._cache.items() if entry[1] == owner]:
+        # A copy: threads that seal and open add to it meanwhile.
+        for key_id in [key_id for key_id, entry in list(self._cache.items()) if entry[1] == owner]:
             self._cache.pop(key_id, None)
 
     # digests
@@ -273,8 +274,9 @@ class Vault:
         return self._remember(stored.id, stored.owner, self._ring.unwrap(stored.kek_id, stored.wrapped, context))
 
     def _remember(self, key_id: str, owner: str, key: bytes) -> AESGCM:
-        while len(self._cache) >= self.CACHE_SIZE:
-            self._cache.pop(next(iter(self._cache)))
+        if len(self._cache) >= self.CACHE_SIZE:
+            for oldest in list(self._cache)[: self.CACHE_SIZE // 10]:
+                self._cache.pop(oldest, None)
         cipher = AESGCM(key)
         self._cache[key_id] = (self._clock() + self.CACHE_SECONDS, owner, cipher)
         return cipher
@@ -306,6 +308,11 @@ class MemoryKeyStore:
         for key_id in gone:
             del self.keys[key_id]
         return len(gone)
+
+
+def key_of(sealed: str) -> str:
+    """Id of the data key a sealed text was made with; '' for a text that is none."""
+    return sealed.split(".", 2)[1] if sealed.count(".") >= 2 else ""
 
 
 def masked(value: str) -> str:

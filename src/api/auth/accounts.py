@@ -48,11 +48,6 @@ def open_password(vault: Vault, user_id: str, sealed: str) -> str:
     return vault.open(sealed, PASSWORD, (user_id,))
 
 
-def key_of(sealed: str) -> str:
-    """Id of the data key a sealed text was made with; '' for none."""
-    return sealed.split(".", 2)[1] if sealed.count(".") >= 2 else ""
-
-
 class NewAccount:
     """The sealed parts of an account to be made; `discard` destroys them when the command was refused.
 

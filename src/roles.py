@@ -14,11 +14,11 @@ from psycopg_pool import ConnectionPool
 from mcphub.domain.access import AccessModel
 from mcphub.domain.actor import acting, system
 from mcphub.domain.codec import Recorded
-from mcphub.domain.events import ServiceTokenRemoved, ServiceTokenSaved, UserErased
+from mcphub.domain.events import PasswordSet, ServiceTokenRemoved, ServiceTokenSaved, UserErased
 from mcphub.domain.hub import Command, Hub
 from mcphub.domain.keys import NoteKeyExpired, NoteKeyFirstUsed
 from mcphub.domain.users import CertifyErasure
-from mcphub.domain.vault import Vault
+from mcphub.domain.vault import Vault, key_of
 
 log = structlog.get_logger()
 
@@ -38,7 +38,7 @@ async def run_as(hub: Hub, role: str, build: Callable[[], Command], *, causation
 
 
 class Erasure:
-    """Destroys the data keys of erased users and of values nobody stores any more.
+    """Destroys the data keys of erased users, and of values and passwords nobody stores any more.
 
     The handler that erased already tried; this makes it certain: after a crash in between, and after an import or an
     older backup of the keys that brought an erased user's keys back.
@@ -52,7 +52,7 @@ class Erasure:
         self._model = model
         self._pool = pool
         self._erased: dict[str, str] = {}  # user → id of the event
-        self._spent: dict[tuple[str, str, str], str] = {}  # place → data key of the value stored now
+        self._stored: dict[tuple[str, ...], str] = {}  # place → data key of what is stored there now
         self._due: list[str] = []
         self._rung = asyncio.Event()
 
@@ -64,15 +64,20 @@ class Erasure:
                     self._erased[user] = recorded.id
                     self._rung.set()
                 case ServiceTokenSaved(user_id=user, server_id=server, variable=name, data_key=key):
-                    old = self._spent.get((user, server, name))
-                    if old is not None and old != key:
-                        self._due.append(old)
-                        self._rung.set()
-                    self._spent[user, server, name] = key
+                    self._replace((user, server, name), key)
+                case PasswordSet(user_id=user, sealed=sealed):
+                    self._replace((user,), key_of(sealed))
                 case ServiceTokenRemoved(user_id=user, server_id=server, variable=name, data_key=key):
-                    self._spent.pop((user, server, name), None)
+                    self._stored.pop((user, server, name), None)
                     self._due.append(key)
                     self._rung.set()
+
+    def _replace(self, place: tuple[str, ...], key: str) -> None:
+        old = self._stored.get(place)
+        if old and old != key:
+            self._due.append(old)
+            self._rung.set()
+        self._stored[place] = key
 
     async def run(self) -> None:
         """For ever; one failing round is tried again a second later."""
@@ -89,8 +94,12 @@ class Erasure:
     async def round(self) -> None:
         """Destroys what is due."""
         while self._due:
-            await asyncio.to_thread(self._vault.destroy, self._due[-1])
-            self._due.pop()
+            due, self._due = self._due, []  # facts that come in meanwhile add to the new list
+            try:
+                await asyncio.to_thread(self._destroy, due)
+            except BaseException:
+                self._due = due + self._due  # destroying twice is fine
+                raise
         for user, event_id in list(self._erased.items()):
             destroyed = await asyncio.to_thread(self._vault.destroy_owner, user)
             await run_as(self._hub, "erasure", lambda u=user, n=destroyed: CertifyErasure(u, n), causation_id=event_id)  # type: ignore[misc]
@@ -104,20 +113,30 @@ class Erasure:
             for values in servers.values()
             for value in values.values()
         }
-        return await asyncio.to_thread(self._sweep, stored)
+        stored |= {key_of(user.password) for user in self._model.users.values()}
+        return await asyncio.to_thread(self._sweep, stored, self._model.position)
 
-    def _sweep(self, stored: set[str]) -> int:
+    def _sweep(self, stored: set[str], position: int) -> int:
         with self._pool.connection() as db:
+            head = db.execute("select position from ledger_head").fetchone()
+            if head is None or head[0] > position:
+                return (
+                    0  # facts this process has not seen may store what looks like an orphan; the next round asks again
+                )
             rows = db.execute(
-                "select id::text from data_key where purpose = 'token' and created_at < now() - %s::interval",
+                "select id::text from data_key where purpose in ('token', 'password')"
+                " and created_at < now() - %s::interval",
                 (self.ORPHAN_AGE,),
             ).fetchall()
         orphans = [row[0] for row in rows if row[0] not in stored]
-        for key_id in orphans:
-            self._vault.destroy(key_id)
+        self._destroy(orphans)
         if orphans:
             log.info("orphaned_keys_destroyed", count=len(orphans))
         return len(orphans)
+
+    def _destroy(self, key_ids: Sequence[str]) -> None:
+        for key_id in key_ids:
+            self._vault.destroy(key_id)
 
 
 class KeyExpiry:

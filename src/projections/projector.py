@@ -363,7 +363,8 @@ def check(db: Connection[Any], projections: Sequence[Projection[Any]]) -> dict[s
         position = load(db, "read_check", projections)
         with db.transaction():
             _lock_tracking(db)
-            while _apply_in(db, "read", projections) < head(db):
+            upto = head(db)
+            while 0 < _apply_in(db, "read", projections) < upto:
                 pass
             db.execute("set local search_path = read_check, public")
             while facts := read_facts(db, position, 2**62, BATCH):

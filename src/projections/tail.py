@@ -17,6 +17,7 @@ import structlog
 from psycopg import AsyncConnection
 
 from mcphub.domain.codec import Recorded, decode, decode_meta
+from mcphub.postgres.pool import conninfo
 
 log = structlog.get_logger()
 
@@ -24,8 +25,9 @@ Sink = Callable[[Sequence[Recorded]], None]
 
 READ = """
     select position, recorded_at, id::text, tags, meta::text, data::text
-    from ledger where position > %s order by position limit 1000
+    from ledger where position > %s order by position limit %s
 """
+BATCH = 1000
 LEASE_SECONDS = 2.0
 POLL_SECONDS = 1.0
 
@@ -39,7 +41,7 @@ class Tail:
     """
 
     def __init__(self, dsn: str, sinks: Sequence[Sink]) -> None:
-        self._dsn = dsn
+        self._dsn = conninfo(dsn, name="mcphub-tail")
         self._sinks = list(sinks)
         self.position = 0
         self.confirmed_at = -1e9  # monotonic seconds of the last look at the head
@@ -78,6 +80,8 @@ class Tail:
             await asyncio.wait_for(future, timeout)
         except TimeoutError:
             return False
+        finally:
+            self._looks.remove(future)
         return True
 
     async def reached(self, position: int) -> None:
@@ -94,10 +98,12 @@ class Tail:
             began = time.monotonic()
             try:
                 await self._run()
-            except (psycopg.Error, OSError) as error:
+            except Exception as error:
                 if time.monotonic() - began > 10:
                     delay = 0.05
-                log.warning("tail_lost", why=type(error).__name__, retry_in_s=delay, position=self.position)
+                # Anything else is a fact this code cannot fold. The lease runs out, and the gateway refuses.
+                note = log.warning if isinstance(error, psycopg.Error | OSError) else log.exception
+                note("tail_lost", why=type(error).__name__, retry_in_s=delay, position=self.position)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 2.0)
 
@@ -128,28 +134,23 @@ class Tail:
 
     async def _catch_up(self, reader: AsyncConnection[tuple[object, ...]]) -> None:
         while True:
-            looks, self._looks = self._looks, []
-            asked = time.monotonic()
-            try:
-                async with asyncio.timeout(5):
-                    cursor = await reader.execute(READ, (self.position,), prepare=True)
-                    rows = await cursor.fetchall()
-            except BaseException:
-                self._looks = looks + self._looks
-                raise
+            looks, asked = list(self._looks), time.monotonic()
+            async with asyncio.timeout(5):
+                cursor = await reader.execute(READ, (self.position, BATCH), prepare=True)
+                rows = await cursor.fetchall()
             if rows:
                 batch = [_recorded(row) for row in rows]
                 for sink in self._sinks:
                     sink(batch)
                 self.position = batch[-1].position
                 self._wake()
-            self.confirmed_at = asked
-            for look in looks:
-                if not look.done():
-                    look.set_result(None)
-            if len(rows) < 1000:
-                return
+            if len(rows) < BATCH:  # the head: a full batch says nothing about what comes after it
+                break
             await asyncio.sleep(0)  # a long catch-up shares the loop
+        self.confirmed_at = asked
+        for look in looks:
+            if not look.done():
+                look.set_result(None)
 
     def _wake(self) -> None:
         while self._waiters and self._waiters[0][0] <= self.position:

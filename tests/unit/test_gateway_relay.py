@@ -1,0 +1,423 @@
+"""A request's way through the gateway: what is seen can be called and nothing else, and bytes stay bytes."""
+
+import asyncio
+import json
+
+import pytest
+
+from mcphub.domain.events import (
+    SERVERS,
+    GroupCreated,
+    GroupDeactivated,
+    Scope,
+    ServerDisabled,
+    ServerRef,
+    ToolDescriptionOverridden,
+    ToolDisabled,
+    group_tag,
+    server_tag,
+    user_tag,
+)
+from mcphub.gateway import wire
+from mcphub.gateway.upstream.runtime import Reply, UpstreamTimeout, UpstreamUnreachable
+from tests.support.gateway import World, tool
+
+
+@pytest.fixture
+async def world():
+    return World()
+
+
+async def names(world, **how):
+    answer = await world.rpc("tools/list", **how)
+    return [each["name"] for each in answer.json["result"]["tools"]]
+
+
+async def test_tools_of_all_servers_are_listed_by_slug_and_called_under_that_name(world):
+    key = world.user("ann")
+    wiki = world.server("wiki", "search", "read")
+    world.server("desk", "search")
+
+    assert await names(world, key=key) == ["desk__search", "wiki__search", "wiki__read"]
+
+    answer = await world.rpc("tools/call", {"name": "wiki__search", "arguments": {"q": "a"}}, key=key)
+    assert answer.json["result"]["by"] == "ann"
+    assert wiki.asked[-1] == ("ann", "tools/call", {"name": "search", "arguments": {"q": "a"}})
+
+
+async def test_what_the_upstream_says_arrives_byte_for_byte(world):
+    key = world.user("ann")
+    definition = (
+        b'{"name":"odd","inputSchema":{"type":"object","$defs":{"a":{"$anchor":"x"}}},"x-vendor":1.50,"big":'
+        b'123456789012345678901234567890,"description":"d","_meta":{"a":null}}'
+    )
+    result = b'{ "content":[{"type":"html","n":1e3}],"isError":"no","z":1,"a":2.0 }'
+    wiki = world.server("wiki")
+
+    async def answer(user, method, params, caller):
+        return Reply(result=b'{"tools":[' + definition + b"]}" if method == "tools/list" else result)
+
+    wiki.answer = answer
+    one = await world.client(key, "/mcp/wiki")
+
+    assert (await world.rpc("tools/list", **one)).body == wire.result(b"1", b'{"tools":[' + definition + b"]}")
+    assert definition.replace(b'"odd"', b'"wiki__odd"') in (await world.rpc("tools/list", key=key)).body
+    assert (await world.rpc("tools/call", {"name": "odd"}, **one)).body == wire.result(b"1", result)
+    assert (await world.rpc("tools/call", {"name": "wiki__odd"}, key=key)).body == wire.result(b"1", result)
+
+
+async def test_unknown_hidden_and_disabled_things_get_one_answer_and_are_recorded(world):
+    key = world.user("ann")
+    wiki = world.server("wiki", "search", "delete")
+    world.server("off", "x")
+    world.server("secret", "x", mcphub={"audience": {"users": ["bob"]}})
+    world.record(ToolDisabled(server_id="wiki", tool="delete"), server_tag("wiki"), SERVERS)
+    world.record(ServerDisabled(server_id="off"), server_tag("off"), SERVERS)
+
+    for name in ("wiki__delete", "wiki__nothing", "off__x", "secret__x", "nowhere__x", "plain"):
+        answer = await world.rpc("tools/call", {"name": name}, key=key)
+        assert answer.json["error"] == {"code": -32602, "message": f"Unknown tool: {name}"}
+
+    reasons = [reason for *_, status, reason in world.traffic.ends if status == "Denied"]
+    assert reasons == [
+        "switched_off",
+        "unknown_tool",
+        "server_disabled",
+        "not_in_audience",
+        "unknown_tool",
+        "unknown_tool",
+    ]
+    assert await names(world, key=key) == ["wiki__search"]
+    assert [call for call in wiki.asked if call[1] == "tools/call"] == []
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/wiki", "/mcp/g/g1", "/mcp/work"])
+@pytest.mark.parametrize("scope", [None, Scope(servers=["wiki"]), Scope(servers=[]), Scope(groups=["g1"])])
+@pytest.mark.parametrize("grouped", [None, True, False])
+async def test_what_is_listed_is_callable_and_nothing_else(world, path, scope, grouped):
+    key = world.user("ann", scope=scope)
+    world.server("wiki", "a", "b")
+    world.server("desk", "a")
+    world.record(ToolDisabled(server_id="wiki", tool="b"), server_tag("wiki"), SERVERS)
+    if grouped is not None:
+        world.record(
+            GroupCreated(group_id="g1", user_id="ann", name="Work", slug="work", servers=[ServerRef("wiki", "wiki")]),
+            user_tag("ann"),
+            group_tag("g1"),
+        )
+    if grouped is False:
+        world.record(GroupDeactivated(group_id="g1", user_id="ann"), user_tag("ann"))
+
+    listed = await world.rpc("tools/list", key=key, path=path)
+    seen = {each["name"] for each in listed.json["result"]["tools"]} if listed.status == 200 else set()
+    candidates = ["a", "b"] if path == "/mcp/wiki" else ["wiki__a", "wiki__b", "desk__a"]
+    callable_ = set()
+    for name in candidates:
+        answer = await world.rpc("tools/call", {"name": name}, key=key, path=path)
+        if answer.status == 200 and "result" in answer.json:
+            callable_.add(name)
+
+    assert callable_ == seen
+
+
+async def test_a_broken_server_takes_no_other_one_with_it(world):
+    key = world.user("ann")
+    world.server("wiki", "search")
+    world.server("desk", "x").down = "connection refused"
+
+    assert await names(world, key=key) == ["wiki__search"]
+
+    answer = await world.rpc("tools/call", {"name": "desk__x"}, key=key)
+    assert answer.json["result"]["isError"] is True
+    assert "Server 'desk' is not available: connection refused." in answer.json["result"]["content"][0]["text"]
+
+
+async def test_a_late_server_is_left_out_and_shown_the_next_time():
+    world = World(list_deadline=0.05)
+    key = world.user("ann")
+    world.server("wiki", "search")
+    slow = world.server("slow", "x")
+    released, answered, usual = asyncio.Event(), asyncio.Event(), slow.answer
+
+    async def later(*how):
+        await released.wait()
+        answered.set()
+        return await usual(*how)
+
+    slow.answer = later
+
+    assert await names(world, key=key) == ["wiki__search"]
+    released.set()
+    await answered.wait()
+    assert await names(world, key=key) == ["slow__x", "wiki__search"]
+
+
+async def test_a_server_that_went_down_keeps_its_last_list(world):
+    key = world.user("ann")
+    wiki = world.server("wiki", "search")
+    assert await names(world, key=key) == ["wiki__search"]
+
+    wiki.down = "gone"
+    world.gateway._relay.router.changed("wiki", None)
+
+    assert await names(world, key=key) == ["wiki__search"]
+
+
+async def test_long_lists_come_in_pages(world):
+    world = World(page=2)
+    key = world.user("ann")
+    world.server("wiki", "a", "b", "c")
+
+    first = (await world.rpc("tools/list", key=key)).json["result"]
+    second = (await world.rpc("tools/list", {"cursor": first["nextCursor"]}, key=key)).json["result"]
+    bad = await world.rpc("tools/list", {"cursor": "bm8"}, key=key)
+
+    assert [each["name"] for each in first["tools"] + second["tools"]] == ["wiki__a", "wiki__b", "wiki__c"]
+    assert "nextCursor" not in second
+    assert bad.json["error"]["code"] == -32602
+
+
+async def test_an_administrators_description_replaces_the_upstreams(world):
+    key = world.user("ann")
+    world.server("wiki", "search")
+    fact = ToolDescriptionOverridden(server_id="wiki", tool="search", description="Ours")
+    world.record(fact, server_tag("wiki"), SERVERS)
+    one = await world.client(key, "/mcp/wiki")
+
+    for listed in (await world.rpc("tools/list", key=key), await world.rpc("tools/list", **one)):
+        assert [each["description"] for each in listed.json["result"]["tools"]] == ["Ours"]
+
+
+async def test_two_tools_that_would_look_alike_keep_apart(world):
+    key = world.user("ann")
+    wiki = world.server("wiki", "get.issue", "get issue", "x" * 80)
+
+    listed = await names(world, key=key)
+    for name in listed:
+        await world.rpc("tools/call", {"name": name}, key=key)
+
+    assert len(set(listed)) == 3
+    assert max(map(len, listed)) <= 48
+    called = [params["name"] for _, method, params in wiki.asked if method == "tools/call"]
+    assert called == ["get.issue", "get issue", "x" * 80]
+
+
+async def test_clients_hear_of_a_changed_list_once_and_only_those_it_concerns(world):
+    ann, bob = world.user("ann"), world.user("bob")
+    world.server("wiki", "search")
+    sessions = [await world.client(ann), await world.client(bob)]
+    streams = [
+        await world.open("GET", **{**each, "headers": {**each["headers"], "accept": "text/event-stream"}})
+        for each in sessions
+    ]
+    for each in sessions:
+        await world.rpc("tools/list", **each)
+
+    world.server("private", "x", mcphub={"audience": {"users": ["bob"]}})
+    await streams[1].until(lambda answer: answer.messages)
+
+    assert streams[1].messages == [{"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}]
+    assert streams[0].messages == []
+    assert await names(world, **sessions[1]) == ["private__x", "wiki__search"]
+
+
+async def test_an_upstreams_list_change_reaches_its_users_and_its_list_is_asked_again(world):
+    ann = world.user("ann")
+    wiki = world.server("wiki", "search")
+    session = await world.client(ann)
+    stream = await world.open("GET", **{**session, "headers": {**session["headers"], "accept": "text/event-stream"}})
+    assert await names(world, **session) == ["wiki__search"]
+
+    wiki.tools.append(tool("new"))
+    runtime = type("R", (), {"server_id": "wiki", "user_id": "ann", "slug": "wiki"})()
+    world.gateway.server_notification(runtime, "notifications/tools/list_changed", b"{}")
+    await stream.until(lambda answer: answer.messages)
+
+    assert await names(world, **session) == ["wiki__search", "wiki__new"]
+
+
+async def test_progress_turns_the_answer_into_a_stream_that_can_be_taken_up_again(world):
+    session = await world.client(world.user("ann"))
+    wiki = world.server("wiki", "work")
+    released = asyncio.Event()
+
+    async def work(method, params, caller):
+        caller.notify(b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}')
+        await released.wait()
+        return Reply(result=b'{"content":[]}')
+
+    wiki.behave = work
+    call = await world.open("POST", **session, body=_call(1, "wiki__work"))
+    await call.until(lambda answer: len(answer.events) == 2)
+    released.set()
+    await asyncio.wait_for(call.done, 5)
+
+    assert call.headers["content-type"] == "text/event-stream"
+    assert call.events[0][1] == ""  # priming: an id and nothing else
+    assert [message.get("method", "answer") for message in call.messages] == ["notifications/progress", "answer"]
+
+    headers = {**session["headers"], "accept": "text/event-stream", "last-event-id": call.events[1][0]}
+    again = await world.open("GET", **{**session, "headers": headers})
+    await again.until(lambda answer: answer.messages)
+    assert again.messages == [{"jsonrpc": "2.0", "id": 1, "result": {"content": []}}]
+
+
+async def test_an_answer_nobody_holds_any_more_is_said_to_be_lost(world):
+    session = await world.client(world.user("ann"))
+    wiki = world.server("wiki", "work")
+
+    async def work(method, params, caller):
+        caller.notify(b'{"jsonrpc":"2.0","method":"notifications/message","params":{}}')
+        return Reply(result=b"{}")
+
+    wiki.behave = work
+    call = await world.send("POST", **session, body=_call(7, "wiki__work"))
+    seen = call.events[0][0]
+    world.start()
+
+    headers = {**session["headers"], "accept": "text/event-stream", "last-event-id": seen}
+    again = await world.send("GET", **{**session, "headers": headers})
+
+    assert again.messages[0]["id"] == 7
+    assert "no longer held" in again.messages[0]["error"]["message"]
+
+
+async def test_a_slow_answer_becomes_a_stream_by_itself():
+    world = World(commit=0.01)
+    session = await world.client(world.user("ann"))
+    wiki = world.server("wiki", "work")
+    released = asyncio.Event()
+
+    async def work(method, params, caller):
+        await released.wait()
+        return Reply(result=b"{}")
+
+    wiki.behave = work
+    call = await world.open("POST", **session, body=_call(1, "wiki__work"))
+    await call.until(lambda answer: answer.status)
+    released.set()
+    await asyncio.wait_for(call.done, 5)
+
+    assert call.headers["content-type"] == "text/event-stream"
+    assert call.messages == [{"jsonrpc": "2.0", "id": 1, "result": {}}]
+
+
+async def test_a_cancelled_call_ends_and_its_id_is_told_apart_from_its_text(world):
+    session = await world.client(world.user("ann"))
+    wiki = world.server("wiki", "work")
+    ended, started = [], asyncio.Semaphore(0)
+
+    async def work(method, params, caller):
+        started.release()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(json.loads(params)["arguments"]["n"])
+
+    wiki.behave = work
+    calls = {
+        id_: await world.open("POST", **session, body={**_call(0, "wiki__work", n=id_), "id": id_}) for id_ in (1, "1")
+    }
+    for _ in calls:
+        await asyncio.wait_for(started.acquire(), 5)
+
+    await world.rpc("notifications/cancelled", {"requestId": "1"}, id_=None, **session)
+    await asyncio.wait_for(calls["1"].done, 5)
+
+    assert ended == ["1"]
+    assert calls["1"].json["error"]["code"] == -32800
+    await world.rpc("notifications/cancelled", {"requestId": 1}, id_=None, **session)
+    await asyncio.wait_for(calls[1].done, 5)
+
+
+async def test_an_upstreams_question_reaches_the_client_and_the_answer_the_upstream(world):
+    session = await world.client(world.user("ann"), capabilities={"sampling": {}})
+    wiki = world.server("wiki", "work")
+
+    async def work(method, params, caller):
+        first = await caller.ask("sampling/createMessage", b'{"messages":[]}')
+        second = await caller.ask("elicitation/create", b"{}")
+        return Reply(result=b'{"got":' + (first.result or b"null") + b',"not":' + (second.error or b"null") + b"}")
+
+    wiki.behave = work
+    call = await world.open("POST", **session, body=_call(1, "wiki__work"))
+    await call.until(lambda answer: answer.messages)
+    question = call.messages[0]
+    reply = {"jsonrpc": "2.0", "id": question["id"], "result": {"text": "hi"}}
+    assert (await world.send("POST", body=reply, **session)).status == 202
+    await asyncio.wait_for(call.done, 5)
+
+    assert question["method"] == "sampling/createMessage"
+    result = call.messages[-1]["result"]
+    assert result["got"] == {"text": "hi"}
+    assert result["not"]["code"] == -32601  # the client never said it takes those
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (UpstreamTimeout("slow"), "TimedOut", "did not answer within 120 s; whether it did the work is unknown"),
+        (UpstreamUnreachable("reset", sent=True), "Failed", "outcome unknown"),
+        (UpstreamUnreachable("refused", sent=False), "Failed", "nothing was sent"),
+    ],
+)
+async def test_a_failing_upstream_is_told_to_the_model_as_a_result(world, error, status, says):
+    key = world.user("ann")
+    wiki = world.server("wiki", "work")
+
+    async def fail(method, params, caller):
+        raise error
+
+    wiki.behave = fail
+    answer = await world.rpc("tools/call", {"name": "wiki__work"}, key=key)
+
+    assert answer.json["result"]["isError"] is True
+    assert says in answer.json["result"]["content"][0]["text"]
+    assert answer.headers["x-mcphub-request-id"] in answer.json["result"]["content"][0]["text"]
+    assert world.traffic.ends[-1][:4] == ("tools/call", "wiki", "work", status)
+
+
+async def test_an_error_of_the_upstream_keeps_its_code_and_data(world):
+    key = world.user("ann")
+    wiki = world.server("wiki", "work")
+
+    async def fail(method, params, caller):
+        return Reply(error=b'{"code":-1,"message":"no","data":{"x":1.0}}')
+
+    wiki.behave = fail
+    answer = await world.rpc("tools/call", {"name": "wiki__work"}, key=key)
+
+    assert b'"error":{"code":-1,"message":"no","data":{"x":1.0}}' in answer.body
+
+
+async def test_a_missing_value_is_asked_for_before_anything_is_opened(world):
+    key = world.user("ann")
+    wiki = world.server("wiki", "search", headers={"Authorization": "Bearer ${USER_WIKI_TOKEN}"})
+    plain = await world.client(key, "/mcp")
+    opens_urls = await world.client(key, capabilities={"elicitation": {"url": {}}})
+
+    text = (await world.rpc("tools/call", {"name": "wiki__search"}, **plain)).json["result"]["content"][0]["text"]
+    error = (await world.rpc("tools/call", {"name": "wiki__search"}, **opens_urls)).json["error"]
+
+    assert "Server 'wiki' needs USER_WIKI_TOKEN from you. Enter it at http://127.0.0.1:3000/settings#wiki" in text
+    assert error["code"] == -32042
+    assert error["data"]["elicitations"][0]["url"].endswith("#wiki")
+    assert wiki.opened == 0
+
+
+async def test_one_servers_address_speaks_for_that_server(world):
+    key = world.user("ann")
+    wiki = world.server("wiki", "search")
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+
+    opened = await world.rpc("initialize", params, key=key, path="/mcp/wiki")
+    headers = {"mcp-session-id": opened.headers["mcp-session-id"]}
+    prompts = await world.rpc("prompts/get", {"name": "p"}, key=key, path="/mcp/wiki", headers=headers)
+
+    assert opened.json["result"]["serverInfo"] == {"name": "theirs", "version": "9"}
+    assert prompts.json["result"]["by"] == "ann"
+    assert wiki.asked[-1] == ("ann", "prompts/get", {"name": "p"})
+
+
+def _call(number, name, **arguments):
+    return {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": name, "arguments": arguments}}

@@ -7,7 +7,7 @@ Tests that stop, kill or configure a hub take one from `start_hub`.
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -79,6 +79,19 @@ def fresh_name() -> Callable[[str], str]:
 def make_user(admin: Admin, fresh_name: Callable[[str], str]) -> Callable[[str], Person]:
     """New users of `hub`, signed in."""
     return lambda stem: admin.user(fresh_name(stem))
+
+
+@pytest.fixture
+def serve(admin: Admin) -> Iterator[Callable[..., None]]:
+    """Adds entries to `hub`'s settings document by one save; they are removed after the test."""
+    added: list[str] = []
+
+    def add(servers: dict[str, dict[str, Any]]) -> None:
+        added.extend(servers)
+        admin.add_servers(servers)
+
+    yield add
+    admin.remove_servers(*added)
 
 
 @pytest.fixture(scope="session")

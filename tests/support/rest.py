@@ -112,7 +112,7 @@ class Admin(Person):
         _, etag = self.settings()
         return self.rest.put("/api/admin/settings-file", {"settings": settings}, headers={"If-Match": etag})
 
-    def add_servers(self, **servers: dict[str, Any]) -> Any:
+    def add_servers(self, servers: dict[str, dict[str, Any]]) -> Any:
         """Adds or replaces entries of the settings document by one save."""
         settings, etag = self.settings()
         settings = {**settings, "mcpServers": {**settings.get("mcpServers", {}), **servers}}

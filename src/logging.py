@@ -10,10 +10,12 @@ import re
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, MutableMapping
+from functools import lru_cache
 from itertools import count
 from types import FrameType
 from typing import Any, TextIO
 
+import msgspec
 import structlog
 
 RING = 5000
@@ -31,6 +33,7 @@ SECRET_TEXT = re.compile(
     r"|(?i:\bbearer\s+)[^\s\"',]+|(?i:\bbasic\s+)[0-9A-Za-z+/=]{8,}"
 )
 MOST_TEXT, CUT_TEXT, MOST_ITEMS, MOST_DEPTH = 64 * 1024, 4 * 1024, 100, 6
+SHORT_TEXT, MOST_KEY = 48, 200
 HARMLESS_KEYS = {"data_key"}  # its id
 # At info these write whole addresses with their queries, or a line a request.
 NOISY = (
@@ -42,6 +45,8 @@ NOISY = (
 def redacted(value: Any, depth: int = 0) -> Any:
     """The value without anything that looks like a secret; long and deep things are cut."""
     if isinstance(value, str):
+        if len(value) <= SHORT_TEXT:
+            return _short(value)
         return SECRET_TEXT.sub(HIDDEN, value if len(value) <= MOST_TEXT else value[:CUT_TEXT] + "…")
     if isinstance(value, bytes | bytearray | memoryview):
         return f"{len(value)} bytes"
@@ -54,8 +59,19 @@ def redacted(value: Any, depth: int = 0) -> Any:
     return value if isinstance(value, int | float | bool) or value is None else redacted(str(value), depth)
 
 
+@lru_cache(2048)
+def _short(value: str) -> str:
+    """Ids, names and methods come again and again, and the search is the dearest part of a line."""
+    return SECRET_TEXT.sub(HIDDEN, value)
+
+
+@lru_cache(1024)
+def _telling(key: str) -> bool:
+    return key not in HARMLESS_KEYS and SECRET_KEY.search(key) is not None
+
+
 def _field(key: str, value: Any, depth: int) -> Any:
-    if key not in HARMLESS_KEYS and SECRET_KEY.search(key) and value not in ("", True, False, None):
+    if _telling(key[:MOST_KEY]) and value not in ("", True, False, None):
         return HIDDEN
     return redacted(value, depth + 1)
 
@@ -151,6 +167,10 @@ def _calling_module() -> str:
     return "mcphub"
 
 
+def _json(event: Any, **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()
+
+
 def _logger_name(logger: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     record = event.get("_record")  # of the standard library's loggers
     event["logger"] = record.name if record is not None else getattr(logger, "name", "mcphub")
@@ -169,7 +189,7 @@ def configure(level: str = "info", style: str = "", ring: LogRing | None = None)
         structlog.processors.format_exc_info,
     ]
     last: list[Any] = [redact, ring.keep]
-    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(serializer=_json)
     number = LEVELS.get(level, 20)
     structlog.configure(
         processors=[*shared, *last, renderer],

@@ -11,6 +11,8 @@ from mcphub.domain.errors import (
     KeyNameTaken,
     KeyTooLongExpired,
     UnknownKey,
+    UserIsDeleted,
+    UserIsErased,
 )
 from mcphub.domain.events import (
     KeyExpired,
@@ -21,6 +23,9 @@ from mcphub.domain.events import (
     KeyRevoked,
     KeyRotated,
     Scope,
+    UserDeleted,
+    UserErased,
+    UserRestored,
     key_tag,
     user_tag,
 )
@@ -35,7 +40,7 @@ from mcphub.domain.keys import (
     new_key,
     well_formed,
 )
-from tests.support.facts import NOW, issued
+from tests.support.facts import NOW, issued, member, of_user
 
 
 def issue(name="Default Key", days=90, key="k9", now=NOW):
@@ -186,3 +191,16 @@ def test_the_first_use_is_noted_once(scenario):
 
     scenario.given((KeyFirstUsed(key_id="k1", user_id="bob"), [user_tag("bob"), key_tag("k1")]))
     scenario.when(NoteKeyFirstUsed("bob", "k1", NOW)).then()
+
+
+def test_nobody_who_is_gone_is_given_a_key(scenario):
+    """A key asked for in the very moment of the deletion: it would work again after a restoration."""
+    scenario.given(*member("bob"), of_user(UserDeleted, "bob"))
+    scenario.when(issue()).refused(UserIsDeleted)
+
+    scenario.given(of_user(UserRestored, "bob"))
+    scenario.when(issue())
+    assert [type(tagged.decision) for tagged in scenario.command.new_decisions] == [KeyIssued]
+
+    scenario.given(of_user(UserErased, "bob"))
+    scenario.when(issue()).refused(UserIsErased)

@@ -23,9 +23,11 @@ MAY_IMPORT = {
     "logging": set(),
     "periodic": set(),
     "demo_server": set(),
+    "http_server": set(),
+    "loop_lag": {"periodic"},
 }
 # Modules at the top level that put the rooms together; only these may know the management API.
-COMPOSE = {"cli", "serve", "__main__"}
+COMPOSE = {"cli", "serve", "first_run", "greeting", "doctor", "__main__"}
 # The record of a fact, as the ledger stores it.
 SHARED = {"mcphub.domain.codec"}
 SHARED_WITH = {"postgres", "search"}

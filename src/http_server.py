@@ -1,0 +1,228 @@
+"""The HTTP edge: uvicorn's protocol in the hub's own event loop, stricter about what comes before a request is known.
+
+A request costs one switch to Python and none to another thread; docs/decisions/0001-http-server.md has the figures.
+The socket is the hub's alone: a port somebody else listens on is refused, never shared.
+
+Not ASGI lifespan: what the application needs is started and stopped by `serve`.
+"""
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+HEAD_BYTES = 64 * 1024
+HEAD_SECONDS = 10.0  # from the first byte, or from connecting, until the headers are complete
+BODY_SECONDS = 30.0  # between two pieces of a body the application waits for
+KEEP_ALIVE_SECONDS = 75  # longer than a proxy keeps its side open, so that the proxy is the one who closes
+BACKLOG = 1024
+CLOSE_WITHIN_S = 1.0
+FLUSH_S = 0.05  # for the last bytes of answers
+SWEEP_SECONDS = 1.0
+
+
+class PortUnusable(Exception):
+    """The address cannot be listened on; the message says which and what to do."""
+
+
+class HeadTooLarge(Exception):
+    """Makes the parser give up; the client gets a 400."""
+
+
+class Connection(HttpToolsProtocol):
+    """One connection: limits on the head of a request, and header values without the blanks around them."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.heard = self.loop.time()  # since when the client owes us something
+        self._in_head = True
+        self._head = 0
+
+    def data_received(self, data: bytes) -> None:
+        if not self._in_head:
+            self.heard = self.loop.time()
+        super().data_received(data)
+        if self._in_head:
+            self._head += len(data)
+            if self._head > HEAD_BYTES and not self.transport.is_closing():
+                self.send_400_response("The request's headers are too large.")
+
+    def on_message_begin(self) -> None:
+        self.heard = self.loop.time()
+        self._in_head = True
+        self._head = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """RFC 9110 §5.5: blanks around a value are not part of it; the parser leaves those behind it."""
+        self._head += len(name) + len(value)
+        if self._head > HEAD_BYTES:
+            raise HeadTooLarge
+        super().on_header(name, value.rstrip(b" \t"))
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    @property
+    def answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    @property
+    def calling(self) -> bool:
+        return self.answering and self.cycle.scope.get("method") != "GET"
+
+    def overdue(self, now: float) -> bool:
+        """Does the client keep the hub waiting for the rest of a head or of a body?"""
+        if self.flow.read_paused:
+            return False  # the hub keeps the client waiting
+        if self._in_head:
+            return now - self.heard > HEAD_SECONDS
+        return self.answering and self.cycle.more_body and now - self.heard > BODY_SECONDS
+
+
+class HttpServer:
+    """Listens, serves an ASGI application, and stops in steps.
+
+    Args:
+        app: called for each request; its exceptions are logged and answered with 500.
+    """
+
+    def __init__(self, app: Callable[..., Any]) -> None:
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # garbage from the network is no news
+        self._config = Config(
+            app,
+            http=Connection,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # the application knows which proxies to believe
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            # A connection outlives its requests; without this the next one would begin as the actor of the one before.
+            reset_contextvars=True,
+        )
+        self._config.load()
+        self._state = ServerState()
+        self._servers: list[asyncio.Server] = []
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        loop = asyncio.get_running_loop()
+        self._tick()
+        for listening in sockets:
+            self._servers.append(await loop.create_server(self._connection, sock=listening, backlog=BACKLOG))
+        self._sweeper = asyncio.create_task(self._sweep(), name="http-sweeper")
+
+    def stop_accepting(self) -> None:
+        """No new connections; each open one ends with the answer it waits for."""
+        for server in self._servers:
+            server.close()
+        for connection in self._open():
+            connection.shutdown()
+
+    @property
+    def calls(self) -> int:
+        """Requests under way that may change something; streams are opened by GET and end when told to."""
+        return sum(connection.calling for connection in self._open())
+
+    async def close(self) -> None:
+        """Ends what is left."""
+        self.stop_accepting()
+        tasks = set(self._state.tasks)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=CLOSE_WITHIN_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for connection in self._open():
+            connection.transport.close()
+        await asyncio.sleep(FLUSH_S)
+        for connection in self._open():
+            connection.transport.abort()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+
+    def _open(self) -> list[Connection]:
+        return [connection for connection in self._state.connections if isinstance(connection, Connection)]
+
+    def _connection(self) -> asyncio.Protocol:
+        return Connection(config=self._config, server_state=self._state, app_state={})
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self._tick()
+            now = asyncio.get_running_loop().time()
+            for connection in self._open():
+                if connection.overdue(now):
+                    connection.transport.abort()
+
+    def _tick(self) -> None:
+        self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen on every address of the host; connections wait until a server accepts them.
+
+    Raises:
+        PortUnusable: somebody else listens there, or this user may not.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise PortUnusable(f"{host} is no address of this machine: {error.strerror}. Give another --host.") from None
+    made: list[socket.socket] = []
+    refused: OSError | None = None
+    for family, _, _, _, address in dict.fromkeys(found):
+        try:
+            made.append(_listening(family, address))
+        except OSError as error:
+            # `localhost` may have an IPv6 address that no interface carries.
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                close_all(made)
+                raise PortUnusable(_why(host, port, error)) from None
+            refused = error
+    if not made:
+        raise PortUnusable(_why(host, port, refused or OSError(errno.EADDRNOTAVAIL, "no address")))
+    return made
+
+
+def close_all(sockets: list[socket.socket]) -> None:
+    for listening in sockets:
+        listening.close()
+
+
+def _listening(family: int, address: Any) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # not REUSEPORT: that would share it
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address)
+        made.listen(BACKLOG)
+        made.setblocking(False)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _why(host: str, port: int, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"port {port} on {host} is in use by another program. Stop it, or give another --port."
+        case errno.EACCES:
+            return f"port {port} on {host} needs rights this user does not have. Give a --port above 1023."
+        case _:
+            return f"{host} port {port} cannot be listened on: {error.strerror}. Give another --host or --port."

@@ -1,0 +1,36 @@
+"""How late the event loop is: whatever keeps it busy keeps every call waiting that long."""
+
+import asyncio
+import time
+
+import structlog
+
+from mcphub.periodic import Periodic
+
+log = structlog.get_logger()
+
+EVERY_S = 0.1
+WORTH_A_LINE_MS = 50.0
+ROUND_S = 60.0
+
+
+class LoopLag:
+    """Sleeps a little, again and again, and looks how much longer it took. `worst_ms` is the worst of this minute."""
+
+    def __init__(self) -> None:
+        self.worst_ms = 0.0
+        self._told = time.monotonic()
+
+    def role(self) -> Periodic:
+        return Periodic("loop-lag", self.round, 0.0)
+
+    async def round(self) -> None:
+        asked = time.monotonic()
+        await asyncio.sleep(EVERY_S)
+        late_ms = (time.monotonic() - asked - EVERY_S) * 1000
+        self.worst_ms = max(self.worst_ms, late_ms)
+        if late_ms > WORTH_A_LINE_MS:
+            log.debug("loop_late", ms=round(late_ms, 1))
+        if time.monotonic() - self._told > ROUND_S:
+            log.debug("loop_lag", worst_ms=round(self.worst_ms, 1))
+            self.worst_ms, self._told = 0.0, time.monotonic()

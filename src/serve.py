@@ -1,0 +1,329 @@
+"""One process of the hub, put together: what it stands on, what it remembers, who calls it; and taken apart in order.
+
+Nothing here waits for an upstream. When PostgreSQL dies the process lives on: tail, projector and traffic writer come
+back by themselves, and until then what cannot be decided or recorded is refused.
+"""
+
+import asyncio
+import gc
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+from psycopg_pool import AsyncConnectionPool
+
+from mcphub.api.app import make_app
+from mcphub.api.auth.accounts import name_digest
+from mcphub.api.services import Commands, Services
+from mcphub.domain.access import AccessModel
+from mcphub.domain.codec import Recorded
+from mcphub.first_run import FirstRun, Parts, first_run
+from mcphub.foundation import Foundation
+from mcphub.gateway.core import HubGateway
+from mcphub.gateway.session import Limits
+from mcphub.gateway.spool import Spool
+from mcphub.gateway.traffic import TrafficWriter
+from mcphub.gateway.upstream.pool import RuntimePool
+from mcphub.gateway.values import OpenedValues
+from mcphub.http_server import HttpServer, listen
+from mcphub.logging import LogRing
+from mcphub.loop_lag import LoopLag
+from mcphub.periodic import Periodic
+from mcphub.postgres.pool import read_pool
+from mcphub.projections.directory import Directory
+from mcphub.projections.projector import Projector, all_projections
+from mcphub.projections.tail import Tail
+from mcphub.roles import Erasure, KeyExpiry, KeyUse
+from mcphub.settings import Settings
+
+log = structlog.get_logger()
+
+MINUTE = 60.0
+THREADS = 16  # for commands, the vault and passwords
+OPEN_FILES = 65_536  # a session holds a connection, and a process two pipes
+SWITCH_SECONDS = 0.001  # how long a busy thread may keep the event loop waiting; Python's own 5 ms would show in calls
+LEAVE_BALANCER_S = 5.0  # between saying "not ready" and closing the door, for whoever watches /readyz
+READY_EVERY_S = 0.02
+
+
+class Shutdown:
+    """SIGTERM and SIGINT: the first asks the hub to finish, the second to hurry."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.hurry = asyncio.Event()
+
+    def listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.ask)
+
+    def ask(self) -> None:
+        if self.asked.is_set():
+            self.hurry.set()
+        self.asked.set()
+
+
+class RunningHub:
+    """The parts of a running hub, started one after the other, stopped the other way round."""
+
+    def __init__(self, settings: Settings, ring: LogRing, *, migrating: bool = True) -> None:
+        self.settings = settings
+        self._ring = ring
+        self._migrating = migrating
+        self._stack = AsyncExitStack()
+        self.services: Services
+        self._gateway: HubGateway
+        self._server: HttpServer
+        self._first: FirstRun
+
+    async def start(self, sockets: list[socket.socket], *, demo: bool) -> FirstRun:
+        """Everything is up when this returns; `/readyz` says when the read tables have caught up."""
+        began = time.monotonic()
+        settings = self.settings
+        base = await self._stack.enter_async_context(Foundation(settings, migrating=self._migrating))
+        for warning in base.warnings:
+            log.warning("database_limited", why=warning)
+        model = AccessModel(name_digest(base.vault))
+        directory = Directory(base.vault)
+        values = OpenedValues(model, base.vault)
+        erasure = Erasure(base.hub, base.vault, model, base.pool)
+        projector = Projector(base.database.direct, all_projections())
+        tail = Tail(
+            base.database.direct,
+            [folding(model), directory.facts_applied, values.facts_applied, erasure.facts_applied, projector.wake],
+        )
+        await tail.start()
+        self._stack.push_async_callback(tail.stop)
+        parts = Parts(settings, base.hub, base.vault, model, base.pool)
+        self._first = await first_run(parts, demo=demo)
+        projector.start()
+        self._stack.push_async_callback(projector.stop)
+        traffic = TrafficWriter(
+            base.database.direct,
+            Spool(settings.home / "traffic"),
+            settings.node,
+            strict=settings.audit_mode == "strict",
+        )
+        await traffic.start()
+        self._stack.push_async_callback(traffic.stop)
+        reads = await self._pool(read_pool(base.database.app, search_path="read, public"))
+        rows = await self._pool(read_pool(base.database.app, name="mcphub-sessions"))
+        uses = KeyUse(base.hub, model, base.pool)
+        self._stack.push_async_callback(_quietly, uses.round)
+        self._gateway = HubGateway(
+            limits=limits_of(settings),
+            model=model,
+            tail=tail,
+            vault=base.vault,
+            values=values,
+            traffic=traffic,
+            make_pool=lambda listener: RuntimePool(listener, settings),
+            rows=rows,
+            node=settings.node,
+            hub_variables=settings.hub_variables,
+            key_used=uses.used,
+        )
+        tail.add_sink(self._gateway.facts_applied)
+        await self._gateway.start()
+        self._stack.push_async_callback(self._gateway.stop, 0.0)
+        self.services = Services(
+            settings=settings,
+            version=version("mcphub"),
+            hub=base.hub,
+            vault=base.vault,
+            model=model,
+            tail=tail,
+            projector=projector,
+            directory=directory,
+            commands=Commands(base.hub, base.vault, tail, projector),
+            read=reads,
+            write=base.pool,
+            gateway=self._gateway,
+            log_ring=self._ring,
+            started_at=time.time(),
+        )
+        await self._roles(erasure, KeyExpiry(base.hub, model), uses, traffic)
+        self._server = HttpServer(make_app(self.services))
+        await self._server.start(sockets)
+        self._stack.push_async_callback(self._server.close)
+        log.info(
+            "hub_started",
+            version=self.services.version,
+            host=settings.host,
+            port=settings.port,
+            position=tail.position,
+            seconds=round(time.monotonic() - began, 3),
+        )
+        return self._first
+
+    async def _pool(self, pool: AsyncConnectionPool[Any]) -> AsyncConnectionPool[Any]:
+        await pool.open(wait=True, timeout=10)
+        self._stack.push_async_callback(pool.close)
+        return pool
+
+    async def _roles(self, erasure: Erasure, expiry: KeyExpiry, uses: KeyUse, traffic: TrafficWriter) -> None:
+        running = asyncio.create_task(erasure.run(), name="erasure")
+        self._stack.push_async_callback(_ended, running)
+        for role in (
+            Periodic("orphaned-keys", erasure.sweep, 60 * MINUTE),
+            Periodic("key-expiry", expiry.round, MINUTE),
+            Periodic("key-use", uses.round, MINUTE),
+            Periodic("traffic-keeper", lambda: traffic.keep(self.settings.traffic_days), MINUTE),
+            LoopLag().role(),
+        ):
+            await role.start()
+            self._stack.push_async_callback(role.stop)
+
+    async def ready(self) -> None:
+        """Returns once `/readyz` answers 200, asked over the network as anybody would."""
+        while not await _answers_200(self.settings, "/readyz"):  # noqa: ASYNC110  it is asked from outside
+            await asyncio.sleep(READY_EVERY_S)
+
+    async def drain(self, shutdown: Shutdown) -> None:
+        """Says that it leaves, lets in nobody new, and finishes what is under way; the second signal cuts it short."""
+        log.info("hub_draining", calls=self._gateway.in_flight, seconds=self.settings.drain_seconds)
+        self.services.draining = True
+        finishing = asyncio.create_task(self._finish(), name="drain")
+        hurried = asyncio.create_task(shutdown.hurry.wait(), name="hurry")
+        await asyncio.wait({finishing, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        if hurried.done():
+            log.warning("hub_hurried", calls=self._gateway.in_flight)
+        for task in (finishing, hurried):
+            await _ended(task)
+
+    async def _finish(self) -> None:
+        if not self.settings.loopback:
+            await asyncio.sleep(LEAVE_BALANCER_S)
+        self._server.stop_accepting()
+        deadline = time.monotonic() + self.settings.drain_seconds
+        await self._gateway.stop(self.settings.drain_seconds)
+        while self._server.calls and time.monotonic() < deadline:  # noqa: ASYNC110  at the end only
+            await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """Takes down what stands, PostgreSQL last; also after half a start."""
+        await self._stack.aclose()
+
+
+async def serve(
+    settings: Settings,
+    ring: LogRing,
+    *,
+    demo: bool = False,
+    migrating: bool = True,
+    ready: Callable[[FirstRun], None] = lambda _: None,
+) -> None:
+    """Runs a hub until a signal ends it.
+
+    Args:
+        demo: make the demo on a home that never had one.
+        migrating: bring the schema up to date; otherwise refuse an outdated one.
+        ready: told once, when `/readyz` answers 200.
+
+    Raises:
+        PortUnusable, HomeUnusable, PostgresFailed, MigrationError, RingUnusable, SettingsUnusable, psycopg.Error:
+            it could not start, and why.
+    """
+    _prepare_process(ring)
+    shutdown = Shutdown()
+    shutdown.listen()
+    sockets = listen(settings.host, settings.port)
+    hub = RunningHub(settings, ring, migrating=migrating)
+    try:
+        starting = asyncio.create_task(_begin(hub, sockets, demo, ready), name="start")
+        if not await _unless(shutdown.asked, starting):
+            return
+        await shutdown.asked.wait()
+        await hub.drain(shutdown)
+    finally:
+        await hub.stop()
+        for listening in sockets:
+            listening.close()
+        log.info("hub_stopped")
+
+
+async def _begin(hub: RunningHub, sockets: list[socket.socket], demo: bool, ready: Callable[[FirstRun], None]) -> None:
+    first = await hub.start(sockets, demo=demo)
+    # What lives now lives long: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    await hub.ready()
+    ready(first)
+
+
+async def _unless(event: asyncio.Event, task: "asyncio.Task[None]") -> bool:
+    """Waits for the task; False when the event came first, and the task was cancelled."""
+    asked = asyncio.create_task(event.wait())
+    await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if not task.done():
+        await _ended(task)
+        return False
+    task.result()
+    return True
+
+
+def folding(model: AccessModel) -> Callable[[Sequence[Recorded]], None]:
+    """The model as a sink of the tail."""
+
+    def sink(facts: Sequence[Recorded]) -> None:
+        for recorded in facts:
+            model.apply(recorded)
+
+    return sink
+
+
+def limits_of(settings: Settings) -> Limits:
+    return Limits(
+        public_url=settings.public_url,
+        version=version("mcphub"),
+        allowed_hosts=settings.allowed_hosts,
+        allowed_origins=settings.allowed_origins,
+        key_in_url=settings.key_in_url,
+        strict=settings.audit_mode == "strict",
+    )
+
+
+def _prepare_process(ring: LogRing) -> None:
+    loop = asyncio.get_running_loop()
+    ring.bind(loop)
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="work"))
+    sys.setswitchinterval(SWITCH_SECONDS)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+async def _answers_200(settings: Settings, path: str) -> bool:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    try:
+        reader, writer = await asyncio.open_connection(host, settings.port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{settings.port}\r\nConnection: close\r\n\r\n".encode())
+        status = await reader.readline()
+        writer.close()
+    except OSError:
+        return False
+    return status.split(b" ")[1:2] == [b"200"]
+
+
+async def _ended(task: "asyncio.Task[Any]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _quietly(work: Callable[[], Awaitable[object]]) -> None:
+    """A last round on the way down; what fails now was counted for nothing worse than a statistic."""
+    try:
+        await work()
+    except Exception as error:
+        log.warning("last_round_failed", why=type(error).__name__)

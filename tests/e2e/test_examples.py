@@ -1,0 +1,198 @@
+"""The example documents, imported into a running hub: each accepted or refused exactly as its description says."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.ide import Ide
+from tests.support.rest import Admin
+from tests.support.running import RunningHub
+
+pytestmark = pytest.mark.slow
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "settings"
+
+
+def example(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((FIXTURES / f"settings-{name}.json").read_text())
+    return document
+
+
+@pytest.fixture(scope="module")
+def own_hub(make_home: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    running = RunningHub(make_home(), tmp_path_factory.mktemp("examples"))
+    try:
+        yield running.start()
+    finally:
+        running.end()
+
+
+@pytest.fixture
+def admin(own_hub: RunningHub) -> Admin:
+    """With an empty document, so that each example is a first import."""
+    own_hub.admin.save_settings({"mcpServers": {}})
+    return own_hub.admin
+
+
+def save(admin: Admin, document: dict[str, Any]) -> httpx.Response:
+    _, etag = admin.settings()
+    return admin.rest.send(
+        "PUT", "/api/admin/settings-file", json={"text": json.dumps(document)}, headers={"If-Match": etag}
+    )
+
+
+def findings(found: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {(finding["pointer"], finding["code"]) for finding in found}
+
+
+def servers(admin: Admin) -> dict[str, dict[str, Any]]:
+    return {server["name"]: server for server in admin.rest.get("/api/servers")}
+
+
+def test_transports_are_accepted_with_one_warning_and_exported_as_they_came(admin: Admin) -> None:
+    answer = save(admin, example("transports"))
+
+    assert answer.status_code == 200, answer.text
+    data = answer.json()["data"]
+    assert findings(data["warnings"]) == {("/mcpServers/tracker-cli/args", "unpinned_package")}
+    assert data["changes"] != []
+    settings, _ = admin.settings()
+    assert json.dumps(settings) == json.dumps(example("transports"))
+
+
+def test_importing_the_same_document_again_records_nothing(admin: Admin) -> None:
+    first = save(admin, example("transports"))
+
+    again = save(admin, example("transports"))
+
+    assert again.status_code == 200
+    assert again.json()["data"]["changes"] == []
+    assert again.json()["data"]["version"] == first.json()["data"]["version"]
+
+
+def test_the_form_asks_for_the_slots_of_transports_in_the_order_of_the_document(admin: Admin) -> None:
+    save(admin, example("transports"))
+
+    templates = admin.rest.get("/api/env-templates")
+
+    assert list(templates.items()) == [
+        ("issue-desk", ["USER_DESK_TOKEN", "USER_DESK_EMAIL"]),
+        ("repo-pr", ["GITHUB_TOKEN"]),
+        ("crawler", ["USER_CRAWL_TENANT", "USER_CRAWL_TOKEN"]),
+        ("tracker-cli", ["USER_TRACKER_BASE_URL", "USER_TRACKER_EMAIL", "USER_TRACKER_API_TOKEN"]),
+    ]
+
+
+def test_a_preview_says_what_would_be_recorded_and_records_nothing(admin: Admin) -> None:
+    before, etag = admin.settings()
+
+    answer = admin.rest.send(
+        "PUT",
+        "/api/admin/settings-file",
+        params={"dryRun": "true"},
+        json={"settings": example("transports")},
+        headers={"If-Match": etag},
+    )
+
+    assert answer.status_code == 200
+    assert answer.json()["data"]["changes"] != []
+    assert admin.settings() == (before, etag)
+
+
+def test_what_cannot_be_connected_yet_is_listed_with_its_reason(admin: Admin) -> None:
+    save(admin, example("transports"))
+
+    seen = servers(admin)
+
+    assert {name: server["slug"] for name, server in seen.items()} == {
+        "docs-search": "docs-search",
+        "issue-desk": "issue-desk",
+        "repo-pr": "repo-pr",
+        "crawler": "crawler",
+        "tracker-cli": "tracker-cli",
+        "legacy box (old)": "legacy-box-old",
+    }
+    assert seen["legacy box (old)"]["status"] == "disabled"
+    assert seen["crawler"]["status"] in ("error", "disconnected")
+    assert "sse" in seen["crawler"]["error"]
+
+
+async def test_a_call_to_a_transport_of_a_later_version_says_so(own_hub: RunningHub, admin: Admin) -> None:
+    save(admin, example("openapi"))
+    key = own_hub.admin.user("clockwatcher").key()
+
+    async with Ide(f"{own_hub.mcp}?mode=tools", key) as ide:
+        result = await ide.call("clock__now")
+
+    assert result["isError"]
+    assert "clock" in result["content"][0]["text"]
+
+
+def test_openapi_is_accepted_with_its_slots_and_warnings(admin: Admin) -> None:
+    answer = save(admin, example("openapi"))
+
+    assert answer.status_code == 200, answer.text
+    assert findings(answer.json()["data"]["warnings"]) == {
+        ("/mcpServers/billing/openapi/security/oauth2/clientSecret", "hub_variable_unset"),
+        ("/mcpServers/browser/args", "unpinned_package"),
+    }
+    templates = admin.rest.get("/api/env-templates")
+    assert templates == {
+        "inventory": ["USER_INVENTORY_KEY"],
+        "vault": ["USER_AUTHORIZATION"],
+        "mailer": ["USER_MAIL_BASIC"],
+    }
+    assert servers(admin)["billing"]["status"] == "needs_setup"
+    assert json.dumps(admin.settings()[0]) == json.dumps(example("openapi"))
+
+
+def test_hostile_is_refused_as_a_whole_with_exactly_its_errors(admin: Admin) -> None:
+    before, etag = admin.settings()
+
+    answer = save(admin, example("hostile"))
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "settings_invalid")
+    assert findings(answer.json()["errors"]) == {
+        ("/mcpServers/bad-stdio/headers", "headers_on_stdio"),
+        ("/mcpServers/bad-env/env/X", "env_not_allowed"),
+        ("/mcpServers/bad-empty", "missing_target"),
+        ("/mcpServers/bad-egress/url", "egress_denied"),
+    }
+    assert admin.settings() == (before, etag)
+
+
+def test_hostile_without_its_bad_entries_is_accepted(admin: Admin) -> None:
+    document = example("hostile")
+    document["mcpServers"] = {n: c for n, c in document["mcpServers"].items() if not n.startswith("bad-")}
+
+    answer = save(admin, document)
+
+    assert answer.status_code == 200, answer.text
+    assert {server["slug"] for server in servers(admin).values()} == {
+        "github-pr-mcp-aca",
+        "jira",
+        "inferred",
+        "composite",
+    }
+    templates = admin.rest.get("/api/env-templates")
+    assert templates["지라"] == ["USER_JIRA_EMAIL", "USER_SHARED_TOKEN"]
+    assert templates["composite"] == ["USER_A", "USER_B"]
+    assert json.dumps(admin.settings()[0]) == json.dumps(document)
+
+
+def test_a_save_without_the_version_it_is_based_on_is_refused(admin: Admin) -> None:
+    _, etag = admin.settings()
+    admin.add_servers({"one": {"command": "python3", "args": ["-V"]}})
+
+    none = admin.rest.send("PUT", "/api/admin/settings-file", json={"settings": {"mcpServers": {}}})
+    stale = admin.rest.send(
+        "PUT", "/api/admin/settings-file", json={"settings": {"mcpServers": {}}}, headers={"If-Match": etag}
+    )
+
+    assert (none.status_code, none.json()["code"]) == (428, "version_required")
+    assert (stale.status_code, stale.json()["code"]) == (412, "version_mismatch")
+    assert list(servers(admin)) == ["one"]

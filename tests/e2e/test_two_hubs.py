@@ -1,0 +1,132 @@
+"""Two hub processes on one database: the rules hold between them, and each sees what the other decided."""
+
+import asyncio
+import secrets
+import time
+from typing import Any
+
+import pytest
+
+from mcphub.domain.vault import new_ring_text
+from tests.conftest import Database
+from tests.e2e.conftest import StartHub
+from tests.support.ide import HttpError, Ide
+from tests.support.rest import Admin, Person, log_in
+from tests.support.running import RunningHub
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def two_hubs(start_hub: StartHub, empty_database: Database) -> tuple[RunningHub, RunningHub]:
+    """Two nodes with homes of their own and one master key ring."""
+    shared = {
+        "DATABASE_URL": empty_database.owner_dsn,
+        "MCPHUB_MASTER_KEYS": new_ring_text(),
+        "MCPHUB_ADMIN_PASSWORD": f"Pass-{secrets.token_hex(8)}",
+    }
+    first = start_hub(**shared, MCPHUB_NODE="first")
+    second = start_hub(**shared, MCPHUB_NODE="second")
+    first.password = second.password = shared["MCPHUB_ADMIN_PASSWORD"]
+    return first, second
+
+
+@pytest.mark.parametrize(
+    "rounds", [pytest.param(100, id="short"), pytest.param(1000, id="long", marks=pytest.mark.soak)]
+)
+async def test_two_administrators_demoting_each_other_on_two_nodes_leave_exactly_one(
+    two_hubs: tuple[RunningHub, RunningHub], rounds: int
+) -> None:
+    first, second = two_hubs
+    ann = first.admin
+    made = ann.user("bob", admin=True)
+    await until(lambda: knows(second, made), within=5, what="the second node knows bob")
+    bob = Admin(log_in(second.url, made.username, made.password), made.id, made.username, made.password)
+    outcomes: list[tuple[int, int]] = []
+
+    for _ in range(rounds):
+        answers = await asyncio.gather(asyncio.to_thread(demote, ann, bob.id), asyncio.to_thread(demote, bob, ann.id))
+        outcomes.append((answers[0], answers[1]))
+        assert answers.count(200) == 1, outcomes
+        winner, loser = (ann, bob) if answers[0] == 200 else (bob, ann)
+        admins = [user for user in await asyncio.to_thread(admins_seen_by, winner) if user["isAdmin"]]
+        assert [user["id"] for user in admins] == [winner.id]
+        position = await asyncio.to_thread(promote, winner, loser.id)
+        await asyncio.gather(*(asyncio.to_thread(shown, who, position) for who in (ann, bob)))
+
+    assert {outcome for pair in outcomes for outcome in pair} <= {200, 403, 409}
+    assert len(outcomes) == rounds
+
+
+def knows(hub: RunningHub, person: Person) -> bool:
+    return person.username in {user["username"] for user in hub.admin.rest.get("/api/admin/users/list")}
+
+
+def demote(by: Admin, user_id: str) -> int:
+    response = by.rest.send("PUT", f"/api/admin/users/{user_id}/admin", json={"isAdmin": False})
+    if response.status_code == 409:
+        assert response.json()["code"] == "last_admin"
+    return response.status_code
+
+
+def admins_seen_by(winner: Admin) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = winner.rest.get("/api/admin/users/list")
+    return found
+
+
+def promote(by: Admin, user_id: str) -> int:
+    response = by.rest.send("PUT", f"/api/admin/users/{user_id}/admin", json={"isAdmin": True})
+    assert response.status_code in (200, 202), response.text
+    return int(response.headers["x-mcphub-position"])
+
+
+def shown(who: Admin, position: int) -> None:
+    """Waits until the node this administrator talks to has seen the position."""
+    response = who.rest.send("GET", "/api/user/me", headers={"X-MCPHub-Min-Position": str(position)})
+    assert (response.status_code, response.json()["data"]["isAdmin"]) == (200, True), response.text
+
+
+async def test_a_user_deactivated_on_one_node_is_out_on_the_other_within_a_second(
+    two_hubs: tuple[RunningHub, RunningHub],
+) -> None:
+    first, second = two_hubs
+    person = first.admin.user("bob")
+    key = person.key()
+    ide = Ide(second.mcp, key)
+    await until(lambda: knows(second, person), within=5, what="the second node knows bob")
+    await ide.open()
+    await ide.follow()
+
+    await asyncio.to_thread(first.admin.set_active, person, False)
+    answered = time.monotonic()
+
+    await until(lambda: ide.stream_ended, within=3, what="the stream on the other node ends")
+    assert ide.stream_ended - answered <= 1
+    with pytest.raises(HttpError, match="401"):
+        await ide.request("ping")
+    await ide.close()
+
+
+async def test_a_session_opened_on_one_node_goes_on_at_the_other(two_hubs: tuple[RunningHub, RunningHub]) -> None:
+    first, second = two_hubs
+    key = first.admin.user("bob").key()
+    async with Ide(first.mcp, key) as ide:
+        moved = Ide(second.mcp, key)
+        moved.session, moved.version = ide.session, ide.version
+
+        await follows(moved)
+        first.kill()
+
+        assert await moved.request("ping") == {}
+        await moved.close()
+
+
+async def follows(ide: Ide) -> None:
+    """Waits until the node the session moves to knows of its key."""
+    deadline = time.monotonic() + 3
+    message = {"jsonrpc": "2.0", "id": "moved", "method": "ping"}
+    while (response := await ide.post(message)).status_code != 200:
+        assert response.status_code in (401, 404), response.text
+        assert time.monotonic() < deadline, response.text
+        await asyncio.sleep(0.05)

@@ -28,6 +28,7 @@ from mcphub.projections.users import Users
 log = structlog.get_logger()
 
 BATCH = 1000
+ARRAYS = {str: "text[]", int: "bigint[]", bool: "boolean[]"}  # of key columns
 CHUNK = 2000  # events a rebuild folds at a time: small enough that other threads get their turn
 LEADER_LOCK = 7_206_001
 REBUILD_LOCK = 7_206_002
@@ -183,11 +184,13 @@ def _load(db: Connection[Any], projection: Projection[Any], facts: Sequence[Reco
     else:
         if not wanted:
             return {}
+        columns = [list(column) for column in zip(*wanted, strict=True)]
+        # A list of texts goes out untyped, and unnest takes many types.
         where = sql.SQL(" where ({}) in (select * from unnest({}))").format(
             sql.SQL(", ").join(map(sql.Identifier, projection.key_columns)),
-            sql.SQL(", ").join(sql.Placeholder() for _ in projection.key_columns),
+            sql.SQL(", ").join(sql.SQL("%s::" + ARRAYS[type(column[0])]) for column in columns),
         )
-        found = db.execute(select + where, [list(column) for column in zip(*wanted, strict=True)]).fetchall()
+        found = db.execute(select + where, columns).fetchall()
     rows = (projection.read(values) for values in found)
     return {projection.key_of(row): row for row in rows}
 

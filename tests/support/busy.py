@@ -1,0 +1,80 @@
+"""Work under way while something is killed: changes through the API, calls through `/mcp`, and what came of them."""
+
+import asyncio
+import contextlib
+import itertools
+from dataclasses import dataclass, field
+
+import httpx
+
+from tests.support.ide import HttpError, Ide, RpcError
+from tests.support.rest import Person
+
+UNKNOWN = (httpx.TransportError, HttpError, RpcError, AssertionError)
+
+
+@dataclass
+class Busy:
+    """Keeps several writers and callers going until stopped.
+
+    Args:
+        person: in whose name.
+        mcp: address of the MCP endpoint.
+        tools: to call, in turn.
+    """
+
+    person: Person
+    mcp: str
+    tools: list[str]
+    acknowledged: list[str] = field(default_factory=list)  # ids of groups whose making was answered with 201
+    answered: int = 0
+    failed: int = 0
+    statuses: set[int] = field(default_factory=set)
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+    _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+
+    def start(self, *, writers: int = 3, callers: int = 4) -> None:
+        key = self.person.key()
+        self._tasks = [asyncio.create_task(self._write()) for _ in range(writers)]
+        self._tasks += [asyncio.create_task(self._call(key)) for _ in range(callers)]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _write(self) -> None:
+        authorization = {"Authorization": self.person.rest.http.headers["authorization"]}
+        async with httpx.AsyncClient(
+            base_url=self.person.url, headers=authorization, timeout=5, trust_env=False
+        ) as http:
+            while True:
+                body = {"name": f"group {next(self._numbers)}", "servers": []}
+                try:
+                    response = await http.post("/api/user/groups", json=body)
+                except httpx.TransportError:
+                    self.failed += 1
+                    await asyncio.sleep(0.01)
+                    continue
+                self.statuses.add(response.status_code)
+                if response.status_code == 201:
+                    self.acknowledged.append(response.json()["data"]["id"])
+                else:
+                    await asyncio.sleep(0.01)
+
+    async def _call(self, key: str) -> None:
+        while True:
+            ide = Ide(f"{self.mcp}?mode=tools", key)
+            with contextlib.suppress(*UNKNOWN):
+                await ide.open()
+                while True:
+                    number = next(self._numbers)
+                    tool = self.tools[number % len(self.tools)]
+                    try:
+                        result = await ide.call(tool, ms=number % 7, nonce=f"n{number}")
+                        self.answered += not result.get("isError")
+                    except UNKNOWN:
+                        self.failed += 1
+                        raise
+            await ide.close()
+            await asyncio.sleep(0.01)

@@ -24,6 +24,7 @@ from mcphub.domain.testing import Scenario
 from mcphub.domain.vault import MemoryKeyStore, Ring, Vault
 from mcphub.roles import Erasure, KeyExpiry, KeyUse
 from tests.support.facts import NOW, cleared, issued, member, of_key, of_user
+from tests.support.waiting import until
 
 
 class World:
@@ -94,7 +95,7 @@ async def test_an_erased_users_keys_are_destroyed_and_certified_as_a_consequence
     token, other = world.saved("bob"), world.saved("ann")
     world.vault.seal_personal("bob", "profile.username", "Bob")
     world.happen(of_user(UserErased, "bob"))
-    erased = str([row for row in world.hub.recorder.read() if row.event.type == "UserErased"][0].event.id)
+    erased = next(str(row.event.id) for row in world.hub.recorder.read() if row.event.type == "UserErased")
 
     await world.erasure.round()
 
@@ -177,9 +178,7 @@ async def test_the_role_wakes_up_with_the_fact(world):
 
     world.happen(cleared("bob", "jira", "TOKEN", key))
 
-    async with asyncio.timeout(5):
-        while world.store.get(key) is not None:
-            await asyncio.sleep(0.001)
+    await until(lambda: world.store.get(key) is None, within=5, what="the key is destroyed")
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 

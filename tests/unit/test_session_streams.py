@@ -19,8 +19,10 @@ from mcphub.gateway.session import (
     session_digest,
 )
 from tests.support.facts import NOW
+from tests.support.waiting import until
 
 NEVER = 60.0
+NOBODY = Client()
 
 
 class Reader:
@@ -165,9 +167,7 @@ async def test_a_cut_ends_the_response_and_keeps_the_stream():
 async def test_a_silent_stream_is_kept_alive_by_comments():
     stream, reader = Stream(Ring(), 0), Reader()
     reading = asyncio.create_task(stream.carry(reader, 0.001))
-    async with asyncio.timeout(5):
-        while len(reader.bodies) < 2:
-            await asyncio.sleep(0)
+    await until(lambda: len(reader.bodies) >= 2, within=5, what="two comments were sent")
     stream.finish()
     await asyncio.wait_for(reading, 5)
 
@@ -276,7 +276,7 @@ class Call:
         self.cancelled = reason
 
 
-def session(user="bob", name="s1", client=Client()):
+def session(user="bob", name="s1", client=NOBODY):
     principal = Principal(user, "k1")
     row = traffic.Session(session_id=name, user_id=user, key_id="k1")
     asker = Asker(principal, ALL, session_id=name, protocol="2025-11-25", client_params=b"{}", row=row)

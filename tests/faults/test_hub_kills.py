@@ -7,7 +7,6 @@ import asyncio
 import os
 import random
 import signal
-import time
 
 import pytest
 
@@ -100,13 +99,9 @@ async def test_a_killed_database_server_comes_back_and_nothing_is_lost(
 
     for _ in range(kills):
         await some_work(busy, chance)
-        changes = len(busy.acknowledged)
+        enough = len(busy.acknowledged) + 4
         os.kill(hub.postmaster(), signal.SIGKILL)
-        begun = time.monotonic()
-        await until(
-            lambda n=changes: len(busy.acknowledged) > n + 3, within=READY_WITHIN_S, what="it is writable again"
-        )
-        assert time.monotonic() - begun < READY_WITHIN_S
+        await until(lambda n=enough: len(busy.acknowledged) >= n, within=READY_WITHIN_S, what="it is writable again")
     await some_work(busy, chance)
     await busy.stop()
 

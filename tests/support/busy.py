@@ -44,10 +44,8 @@ class Busy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _write(self) -> None:
-        authorization = {"Authorization": self.person.rest.http.headers["authorization"]}
-        async with httpx.AsyncClient(
-            base_url=self.person.url, headers=authorization, timeout=5, trust_env=False
-        ) as http:
+        who = {"Authorization": self.person.rest.http.headers["authorization"]}
+        async with httpx.AsyncClient(base_url=self.person.url, headers=who, timeout=5, trust_env=False) as http:
             while True:
                 body = {"name": f"group {next(self._numbers)}", "servers": []}
                 try:

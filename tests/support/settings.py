@@ -59,10 +59,13 @@ class Sealer:
 
 
 class Settings:
-    """A hub whose settings are saved as the API saves them: parsed, checked, sealed, applied."""
+    """A hub whose settings are saved as the API saves them: parsed, checked, sealed, applied.
 
-    def __init__(self):
-        self.hub = Hub()
+    In memory unless another one is handed in.
+    """
+
+    def __init__(self, hub=None):
+        self.hub = hub or Hub()
         self.sealer = Sealer()
         self._ids = count(1)
 

@@ -92,7 +92,7 @@ def test_a_group_cannot_take_another_ones_name(scenario):
     scenario.when(lambda: ChangeGroup("bob", "g2", name="WORK")).refused(GroupNameTaken)
 
 
-def test_switching_to_the_present_state_writes_nothing(scenario):
+def test_switching_a_group_to_its_present_state_writes_nothing(scenario):
     scenario.given(grouped("bob", "g1"))
     scenario.when(lambda: SetGroupActive("bob", "g1", True)).then()
     scenario.when(lambda: SetGroupActive("bob", "g1", False)).then(GroupDeactivated(group_id="g1", user_id="bob"))

@@ -79,11 +79,11 @@ class Projection(Generic[Row]):
 
     def read(self, values: Sequence[Any]) -> Row:
         """The row behind column values as `select_list` selects them."""
-        converted = [
-            msgspec.json.decode(value, type=self._types[column]) if json and value is not None else value
+        converted = {
+            column: msgspec.json.decode(value, type=self._types[column]) if json and value is not None else value
             for column, json, value in zip(self.columns, self._json, values, strict=True)
-        ]
-        return self.row(*converted)  # type: ignore[return-value]
+        }
+        return self.row(**converted)  # type: ignore[return-value]
 
     @cached_property
     def select_list(self) -> sql.Composable:

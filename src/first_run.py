@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 from psycopg_pool import ConnectionPool
 
 from mcphub.api.auth.accounts import NewAccount, name_digest, username_of
-from mcphub.api.auth.links import OneTimeLinks
+from mcphub.api.auth.links import RECOVER, OneTimeLinks
 from mcphub.api.auth.passwords import Passwords, check_strength
 from mcphub.domain.access import AccessModel
 from mcphub.domain.actor import Meta, acting, system
@@ -106,9 +106,18 @@ def _set_up(parts: Parts, hashed: str) -> bool:
     return True
 
 
-def make_setup_link(pool: ConnectionPool[Any], public_url: str, *, recover: str = "") -> str:
-    """A link that makes an administrator, once. Its token is in the fragment, which no server and no log sees."""
-    return f"{public_url}/setup#{OneTimeLinks(pool).make('setup', recover)}"
+def make_setup_link(
+    pool: ConnectionPool[Any], public_url: str, *, recover: bool = False, minutes: int | None = None
+) -> str:
+    """A link that makes an administrator, once. Its token is in the fragment, which no server and no log sees.
+
+    Args:
+        recover: it works although an administrator exists.
+        minutes: it lives; 15 by default.
+    """
+    lives = timedelta(minutes=minutes) if minutes else None
+    token = OneTimeLinks(pool).make("setup", RECOVER if recover else "", lives=lives)
+    return f"{public_url}/setup#{token}"
 
 
 # the demo

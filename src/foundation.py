@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import structlog
 from msgspec import Struct
 from psycopg_pool import ConnectionPool
@@ -20,8 +19,9 @@ from mcphub.postgres.data_key import DataKeys
 from mcphub.postgres.embedded import EmbeddedPostgres
 from mcphub.postgres.home import AlreadyRunning, HomeLock
 from mcphub.postgres.ledger import Factory
-from mcphub.postgres.migrate import ensure_roles, migrate, migrations_folder, pending
+from mcphub.postgres.migrate import ensure_roles, migrate, migrations_folder
 from mcphub.postgres.pool import command_pool
+from mcphub.postgres.server_checks import check_schema, check_server
 from mcphub.settings import Settings
 
 log = structlog.get_logger()
@@ -43,12 +43,16 @@ class Foundation:
         settings: as read from the environment.
         attach: use the embedded server another hub process runs in the home, instead of refusing.
         migrating: bring the schema up to date; otherwise an outdated one is refused.
+        database_only: reach the database and go no further; its schema may be any.
     """
 
-    def __init__(self, settings: Settings, *, attach: bool = False, migrating: bool = True) -> None:
+    def __init__(
+        self, settings: Settings, *, attach: bool = False, migrating: bool = True, database_only: bool = False
+    ) -> None:
         self.settings = settings
         self.attach = attach
         self.migrating = migrating
+        self.database_only = database_only
         self.database: Database
         self.pool: ConnectionPool[Any]
         self.vault: Vault
@@ -78,7 +82,9 @@ class Foundation:
                 raise
         if self.settings.database_url:
             url = self.settings.database_url
-            self.database = Database(url, url, self.settings.database_direct_url, url)
+            direct = self.settings.database_direct_url
+            self.database = Database(direct, url, direct, url)
+            self.warnings += await asyncio.to_thread(check_server, url, direct_url=direct)
             if self.migrating:
                 self.warnings += [
                     f"the role {role} does not exist and cannot be made; append-only rests on the trigger alone"
@@ -86,11 +92,12 @@ class Foundation:
                 ]
         else:
             await self._embedded()
+        if self.database_only:
+            return
         folder = migrations_folder()
         if self.migrating and self._lock is not None:
             self.applied = await asyncio.to_thread(migrate, self.database.owner, folder)
-        elif missing := await asyncio.to_thread(pending, self.database.owner, folder):
-            raise psycopg.OperationalError(f"the schema is not up to date: run `mcphub migrate` ({', '.join(missing)})")
+        await asyncio.to_thread(check_schema, self.database.app, folder)
         self.pool = command_pool(self.database.app)
         await asyncio.to_thread(self.pool.open, True, 10)
         ring = await asyncio.to_thread(self._ring)
@@ -106,6 +113,11 @@ class Foundation:
             self._server = await EmbeddedPostgres.start(home, lock=self._lock)
         dsn = self._server.dsn
         self.database = Database(dsn("mcphub_owner"), dsn("mcphub_app"), dsn("mcphub_app"), dsn("mcphub_ro"))
+
+    @property
+    def shared(self) -> bool:
+        """Another process runs on this home right now."""
+        return self._lock is None
 
     @property
     def postgres_ready(self) -> bool:

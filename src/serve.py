@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from importlib.metadata import version
@@ -20,12 +20,13 @@ from typing import Any
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
+from mcphub import address
 from mcphub.api.app import make_app
 from mcphub.api.auth.accounts import name_digest
 from mcphub.api.services import Commands, Services
 from mcphub.domain.access import AccessModel
-from mcphub.domain.codec import Recorded
 from mcphub.first_run import FirstRun, Parts, first_run
+from mcphub.folded import folding
 from mcphub.foundation import Foundation
 from mcphub.gateway.core import HubGateway
 from mcphub.gateway.session import Limits
@@ -33,7 +34,7 @@ from mcphub.gateway.spool import Spool
 from mcphub.gateway.traffic import TrafficWriter
 from mcphub.gateway.upstream.pool import RuntimePool
 from mcphub.gateway.values import OpenedValues
-from mcphub.http_server import HttpServer, listen
+from mcphub.http_server import HttpServer, close_all, listen
 from mcphub.logging import LogRing
 from mcphub.loop_lag import LoopLag
 from mcphub.periodic import Periodic
@@ -90,6 +91,7 @@ class RunningHub:
         began = time.monotonic()
         settings = self.settings
         base = await self._stack.enter_async_context(Foundation(settings, migrating=self._migrating))
+        address.note(settings.home, settings.public_url)
         for warning in base.warnings:
             log.warning("database_limited", why=warning)
         model = AccessModel(name_digest(base.vault))
@@ -244,11 +246,10 @@ async def serve(
             return
         await shutdown.asked.wait()
         await hub.drain(shutdown)
+        log.info("hub_stopping")
     finally:
         await hub.stop()
-        for listening in sockets:
-            listening.close()
-        log.info("hub_stopped")
+        close_all(sockets)
 
 
 async def _begin(hub: RunningHub, sockets: list[socket.socket], demo: bool, ready: Callable[[FirstRun], None]) -> None:
@@ -270,16 +271,6 @@ async def _unless(event: asyncio.Event, task: "asyncio.Task[None]") -> bool:
         return False
     task.result()
     return True
-
-
-def folding(model: AccessModel) -> Callable[[Sequence[Recorded]], None]:
-    """The model as a sink of the tail."""
-
-    def sink(facts: Sequence[Recorded]) -> None:
-        for recorded in facts:
-            model.apply(recorded)
-
-    return sink
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -22,20 +22,20 @@ class OneTimeLinks:
     def __init__(self, pool: ConnectionPool[Any]) -> None:
         self._pool = pool
 
-    def make(self, purpose: Purpose, subject: str = "") -> str:
+    def make(self, purpose: Purpose, subject: str = "", *, lives: timedelta | None = None) -> str:
         """A fresh token; it goes into the fragment of a link, which no server and no log sees."""
         token = secrets.token_urlsafe(32)
-        self.put(purpose, token, subject)
+        self.put(purpose, token, subject, lives=lives)
         return token
 
-    def put(self, purpose: Purpose, token: str, subject: str = "") -> None:
+    def put(self, purpose: Purpose, token: str, subject: str = "", *, lives: timedelta | None = None) -> None:
         """Stores a link; also gives one back that was taken for a change that was then refused."""
         with self._pool.connection() as db:
             db.execute("delete from one_time_link where expires_at < clock_timestamp()")
             db.execute(
                 "insert into one_time_link (digest, purpose, subject, expires_at)"
                 " values (%s, %s, %s, clock_timestamp() + %s) on conflict do nothing",
-                (_digest(token), purpose, subject, LIVES[purpose]),
+                (_digest(token), purpose, subject, lives or LIVES[purpose]),
             )
 
     def take(self, purpose: Purpose, token: str) -> str | None:

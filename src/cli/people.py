@@ -1,0 +1,410 @@
+"""Users, their keys, the demo and the set-up link, for whoever holds the host. Names may stand for ids."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mcphub.cli.shared import UNUSABLE, answer, at_home, fail, home_option, json_option, operator, run, table
+
+if TYPE_CHECKING:
+    from mcphub.domain.access import Key, User
+    from mcphub.domain.hub import Command
+    from mcphub.folded import Folded
+    from mcphub.foundation import Foundation
+
+
+@click.command("setup-link")
+@home_option
+@click.option("--minutes", type=click.IntRange(1, 1440), default=15, show_default=True, help="How long it works.")
+@json_option
+def setup_link(home: Path | None, minutes: int, as_json: bool) -> None:
+    """Print a link that makes an administrator, once; it works also when there is one already."""
+
+    async def work() -> None:
+        from mcphub.first_run import make_setup_link
+
+        async with at_home(home) as base:
+            url = base.settings.public_url
+            link = await asyncio.to_thread(make_setup_link, base.pool, url, recover=True, minutes=minutes)
+        answer({"setupLink": link, "minutes": minutes}, link, as_json=as_json)
+
+    run(work())
+
+
+# users
+
+
+@click.group()
+def user() -> None:
+    """List, make and change users. USER is a user name or an id."""
+
+
+@user.command("list")
+@home_option
+@click.option("--all", "everybody", is_flag=True, help="Deleted users as well.")
+@json_option
+def list_users(home: Path | None, everybody: bool, as_json: bool) -> None:
+    """Show the users."""
+
+    async def work() -> None:
+        async with present(home) as (_, state):
+            users = [user for user in state.model.users.values() if not user.erased and (everybody or not user.deleted)]
+            names = await state.directory.names(user.user_id for user in users)
+            now = datetime.now(UTC)
+            rows = [
+                {
+                    "id": user.user_id,
+                    "username": names[user.user_id].username,
+                    "displayName": names[user.user_id].display_name,
+                    "email": names[user.user_id].email,
+                    "provider": user.provider,
+                    "isAdmin": user.admin,
+                    "isActive": user.active,
+                    "isDeleted": user.deleted,
+                    "usableKeys": sum(key.usable(now) for key in state.model.keys_of.get(user.user_id, {}).values()),
+                }
+                for user in users
+            ]
+        rows.sort(key=lambda row: str(row["username"]).casefold())
+        shown = [
+            (row["username"], row["displayName"], _role(row), row["usableKeys"], row["provider"], row["id"])
+            for row in rows
+        ]
+        answer(rows, table(("USER", "NAME", "STATE", "KEYS", "SIGNS IN BY", "ID"), shown), as_json=as_json)
+
+    run(work())
+
+
+def _role(row: dict[str, Any]) -> str:
+    if row["isDeleted"]:
+        return "deleted"
+    return "inactive" if not row["isActive"] else "admin" if row["isAdmin"] else "active"
+
+
+@user.command("create")
+@home_option
+@click.argument("username")
+@click.option("--display-name", default="")
+@click.option("--email", default="")
+@click.option("--admin", is_flag=True, help="As an administrator.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
+@json_option
+def create_user(
+    home: Path | None, username: str, display_name: str, email: str, admin: bool, password_stdin: bool, as_json: bool
+) -> None:
+    """Make a local user. The password is asked for on a terminal."""
+    password = read_password(password_stdin)
+
+    async def work() -> None:
+        from mcphub.api.auth.accounts import NewAccount, username_of
+        from mcphub.api.auth.passwords import Passwords, check_strength
+
+        name = username_of(username)
+        check_strength(password, name)
+        hashed = await Passwords().hash(password)
+        async with at_home(home) as base:
+            account = NewAccount(base.vault, name, hashed, display_name=display_name, email=email)
+            try:
+                position = execute(base, lambda: account.register(admin=admin))
+            except Exception:
+                account.discard()
+                raise
+        answer({"id": account.user_id, "username": name, "position": position}, account.user_id, as_json=as_json)
+
+    run(work())
+
+
+@user.command("password")
+@home_option
+@click.argument("user")
+@click.option("--password-stdin", is_flag=True, help="Read it from the first line of standard input.")
+@json_option
+def set_password(home: Path | None, user: str, password_stdin: bool, as_json: bool) -> None:
+    """Give a local user a new password; ends their sessions."""
+    password = read_password(password_stdin)
+
+    async def work() -> None:
+        from mcphub.api.auth.accounts import seal_password
+        from mcphub.api.auth.passwords import Passwords, check_strength
+        from mcphub.domain.users import SetPassword
+
+        async with present(home) as (base, state):
+            found = the_user(base, state, user)
+            check_strength(password, (await state.directory.name(found.user_id)).username)
+            hashed = await Passwords().hash(password)
+            key, sealed = seal_password(base.vault, found.user_id, hashed)
+            try:
+                position = execute(base, lambda: SetPassword(found.user_id, sealed))
+            except Exception:
+                base.vault.destroy(key)
+                raise
+        answer({"id": found.user_id, "position": position}, "The password is set.", as_json=as_json)
+
+    run(work())
+
+
+def changing(name: str, text: str, build: "Callable[[str, str], Command]", **options: Any) -> None:
+    """Declares `mcphub user NAME USER`, which runs the command that `build(user id, digest of the name)` makes."""
+
+    @user.command(name, help=text, **options)
+    @home_option
+    @click.argument("user")
+    @json_option
+    def change(home: Path | None, user: str, as_json: bool) -> None:
+        async def work() -> None:
+            async with present(home) as (base, state):
+                found = the_user(base, state, user)
+                position = execute(base, lambda: build(found.user_id, found.name_digest))
+            answer({"id": found.user_id, "position": position}, f"Done, at position {position}.", as_json=as_json)
+
+        run(work())
+
+
+def _activate(active: bool) -> "Callable[[str, str], Command]":
+    def build(user_id: str, _: str) -> "Command":
+        from mcphub.domain.users import SetUserActive
+
+        return SetUserActive(user_id, active, by="")
+
+    return build
+
+
+def _admin(admin: bool) -> "Callable[[str, str], Command]":
+    def build(user_id: str, _: str) -> "Command":
+        from mcphub.domain.users import SetAdmin
+
+        return SetAdmin(user_id, admin)
+
+    return build
+
+
+def _delete(user_id: str, digest: str) -> "Command":
+    from mcphub.domain.users import DeleteUser
+
+    return DeleteUser(user_id, by="", name_digest=digest)
+
+
+def _restore(user_id: str, digest: str) -> "Command":
+    from mcphub.domain.users import RestoreUser
+
+    return RestoreUser(user_id, name_digest=digest)
+
+
+changing("activate", "Let a user in.", _activate(True))
+changing("deactivate", "Lock a user out; sessions and calls end at once.", _activate(False))
+changing("admin", "Make a user an administrator.", _admin(True))
+changing("no-admin", "Make an administrator an ordinary user; the last one stays.", _admin(False))
+changing("delete", "Lock a user out and revoke their keys; `restore` brings the user back.", _delete)
+changing("restore", "Bring a deleted user back, inactive.", _restore)
+
+
+@user.command("erase")
+@home_option
+@click.argument("user")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def erase_user(home: Path | None, user: str, yes: bool, as_json: bool) -> None:
+    """Destroy what opens a user's data, for ever."""
+    if not yes and not (sys.stdin.isatty() and click.confirm(f"Erase {user} for ever?", err=True)):
+        fail("nothing was erased; --yes does not ask", UNUSABLE)
+
+    async def work() -> None:
+        from mcphub.domain.actor import acting
+        from mcphub.first_run import erase
+
+        async with present(home) as (base, state):
+            found = the_user(base, state, user)
+            with acting(operator()):
+                erase(base.hub, base.vault, found.user_id, found.name_digest)
+        answer({"id": found.user_id, "erased": True}, "Erased.", as_json=as_json)
+
+    run(work())
+
+
+# keys
+
+
+@click.group()
+def key() -> None:
+    """List, issue and revoke keys."""
+
+
+@key.command("list")
+@home_option
+@click.option("--user", "owner", metavar="USER", help="Only this user's.")
+@json_option
+def list_keys(home: Path | None, owner: str | None, as_json: bool) -> None:
+    """Show the keys; of a key itself only its beginning and end are known."""
+
+    async def work() -> None:
+        async with present(home) as (base, state):
+            only = the_user(base, state, owner).user_id if owner else None
+            keys = [key for key in state.model.keys.values() if only in (None, key.user_id)]
+            names = await state.directory.names(key.user_id for key in keys)
+            now = datetime.now(UTC)
+            rows = [
+                {
+                    "id": key.key_id,
+                    "name": key.name,
+                    "username": names[key.user_id].username,
+                    "masked": f"mcphub_{key.prefix}…{key.last4}",
+                    "state": state_of(key, now),
+                    "expiresAt": key.expires_at,
+                    "used": key.used,
+                }
+                for key in keys
+            ]
+        shown = [
+            (row["username"], row["name"], row["masked"], row["state"], f"{row['expiresAt']:%Y-%m-%d}", row["id"])
+            for row in rows
+        ]
+        answer(rows, table(("USER", "NAME", "KEY", "STATE", "EXPIRES", "ID"), shown), as_json=as_json)
+
+    run(work())
+
+
+def state_of(key: "Key", now: datetime) -> str:
+    if key.revoked:
+        return "revoked"
+    return "usable" if key.usable(now) else "expired"
+
+
+@key.command("issue")
+@home_option
+@click.argument("user")
+@click.option("--name", default="Default Key", show_default=True)
+@click.option("--days", type=click.IntRange(1, 90), default=90, show_default=True)
+@click.option("--server", "servers", multiple=True, help="Narrow the key to this server; may be given again.")
+@click.option("--header-only", is_flag=True, help="Never accept it in an address.")
+@json_option
+def issue_key(
+    home: Path | None, user: str, name: str, days: int, servers: tuple[str, ...], header_only: bool, as_json: bool
+) -> None:
+    """Issue a key for a user and print it, this once."""
+
+    async def work() -> None:
+        from mcphub.domain.errors import UnknownServerId
+        from mcphub.domain.events import Scope
+        from mcphub.domain.keys import new_key
+        from mcphub.first_run import issuing, mcp_json
+
+        async with present(home) as (base, state):
+            found = the_user(base, state, user)
+            scope = None
+            if servers:
+                known = [state.model.settings.by_name(server) for server in servers]
+                if None in known:
+                    raise UnknownServerId(servers[known.index(None)])
+                scope = Scope(servers=[server.server_id for server in known if server is not None])
+            value = new_key()
+            build = issuing(
+                base.vault, found.user_id, value, name=name, days=days, scope=scope, header_only=header_only
+            )
+            position = execute(base, build)
+            url = base.settings.public_url
+        answer(
+            {"keyValue": value, "mcpJson": mcp_json(url, value), "position": position},
+            f"{value}\n\n{mcp_json(url, value)}\n\nIt is shown this once.",
+            as_json=as_json,
+        )
+
+    run(work())
+
+
+@key.command("revoke")
+@home_option
+@click.argument("key_id")
+@json_option
+def revoke_key(home: Path | None, key_id: str, as_json: bool) -> None:
+    """Revoke a key, at once and for good. KEY_ID is its id, never the key itself."""
+    if key_id.startswith("mcphub_"):
+        fail("an argument is visible to everybody on this machine: name the key by its id (mcphub key list)", UNUSABLE)
+
+    async def work() -> None:
+        from mcphub.domain.errors import UnknownKey
+        from mcphub.domain.keys import RevokeKey
+
+        async with present(home) as (base, state):
+            found = state.model.keys.get(key_id)
+            if found is None:
+                raise UnknownKey(key_id)
+            position = execute(base, lambda: RevokeKey(found.user_id, key_id, datetime.now(UTC)))
+        answer({"id": key_id, "position": position}, "Revoked.", as_json=as_json)
+
+    run(work())
+
+
+# the demo
+
+
+@click.group()
+def demo() -> None:
+    """The demo of a first start."""
+
+
+@demo.command("remove")
+@home_option
+@json_option
+def remove(home: Path | None, as_json: bool) -> None:
+    """Remove the demo's server, user and key, also while the hub runs."""
+
+    async def work() -> None:
+        from mcphub.first_run import Parts, remove_demo
+
+        async with present(home) as (base, state):
+            parts = Parts(base.settings, base.hub, base.vault, state.model, base.pool)
+            gone = await asyncio.to_thread(remove_demo, parts, operator())
+        answer({"removed": gone}, f"Removed: {', '.join(gone) or 'nothing was there'}.", as_json=as_json)
+
+    run(work())
+
+
+# what they share
+
+
+@asynccontextmanager
+async def present(home: Path | None) -> "AsyncIterator[tuple[Foundation, Folded]]":
+    """The hub's database, and the state that its ledger makes."""
+    from mcphub.api.auth.accounts import name_digest
+    from mcphub.folded import fold
+
+    async with at_home(home) as base:
+        yield base, await fold(base.database.direct, base.vault, name_digest(base.vault))
+
+
+def the_user(base: "Foundation", state: "Folded", text: str) -> "User":
+    """
+    Raises:
+        UnknownUser: neither a living user's name nor an id.
+    """
+    from mcphub.api.auth.accounts import name_digest
+    from mcphub.domain.errors import UnknownUser
+
+    user_id = state.model.user_by_name.get(name_digest(base.vault)(text), text)
+    found = state.model.users.get(user_id)
+    if found is None:
+        raise UnknownUser(text)
+    return found
+
+
+def execute(base: "Foundation", build: "Callable[[], Command]") -> int:
+    """Runs a command as the operator; returns where the ledger stands then."""
+    from mcphub.domain.actor import acting
+
+    with acting(operator()):
+        return base.hub.execute(build).position
+
+
+def read_password(from_stdin: bool) -> str:
+    """Never from an argument: those are visible to everybody on the machine."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    if not sys.stdin.isatty():
+        fail("there is no terminal to ask for the password: pipe it in with --password-stdin", UNUSABLE)
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))

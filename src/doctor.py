@@ -1,0 +1,289 @@
+"""What keeps a hub from starting or working, looked for one thing after the other; each finding with its remedy.
+
+It changes nothing, and what it prints may be pasted anywhere: no value of a secret, no content of a file.
+"""
+
+import asyncio
+import os
+import platform
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import psycopg
+from msgspec import Struct
+from psycopg.conninfo import conninfo_to_dict
+
+from mcphub.domain.vault import Ring, RingUnusable, loose
+from mcphub.foundation import Foundation
+from mcphub.http_server import PortUnusable, close_all, listen
+from mcphub.postgres.home import LOCK_FILE, HomeUnusable
+from mcphub.postgres.migrate import MigrationError, migrations_folder, pending
+from mcphub.postgres.pool import explain
+from mcphub.postgres.programs import PostgresFailed
+from mcphub.postgres.server_checks import DatabaseUnusable
+from mcphub.settings import Settings
+
+LITTLE_SPACE, TOO_LITTLE_SPACE = 2 << 30, 256 << 20  # bytes
+FEW_FILES = 4096
+PROGRAM_WITHIN_S = 5.0
+# program → what misses it
+PROGRAMS = {
+    "node": "servers written for Node.js",
+    "npx": "servers started with npx",
+    "uvx": "servers started with uvx",
+}
+PRIVATE = ("master.key", "pg.password", "first-key")
+
+Level = Literal["ok", "warning", "error"]
+
+
+class Finding(Struct, frozen=True):
+    about: str
+    level: Level
+    found: str
+    remedy: str = ""
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Everything there is to say, in the order in which one would look."""
+    return [
+        *_versions(),
+        *_settings(settings),
+        *_home(settings.home),
+        *_space(settings.home),
+        *_port(settings),
+        *await _database(settings),
+        *await asyncio.to_thread(lambda: list(_programs())),
+    ]
+
+
+def report(findings: list[Finding]) -> str:
+    marks = {"ok": "ok     ", "warning": "WARNING", "error": "ERROR  "}
+    width = max(len(finding.about) for finding in findings)
+    lines = []
+    for finding in findings:
+        lines.append(f"{marks[finding.level]}  {finding.about.ljust(width)}  {finding.found}")
+        if finding.remedy:
+            lines.append(" " * (width + 11) + f"→ {finding.remedy}")
+    return "\n".join(lines)
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("mcphub", "ok", version("mcphub"))
+    yield Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
+    yield Finding("system", "ok", f"{platform.system()} {platform.release()} {platform.machine()}, {_user()}")
+
+
+def _user() -> str:
+    return "as root" if os.geteuid() == 0 else f"as uid {os.geteuid()}"
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    for name in settings.unknown:
+        yield Finding("environment", "warning", f"{name} is not a setting of the hub", "Look for a typing error in it.")
+    if not settings.loopback and not settings.https:
+        yield Finding(
+            "public url",
+            "warning",
+            f"{settings.public_url} without https, listening on {settings.host}",
+            "Put a proxy with TLS in front and set MCPHUB_PUBLIC_URL to its https address.",
+        )
+    else:
+        yield Finding("public url", "ok", settings.public_url)
+
+
+# the home
+
+
+def _home(home: Path) -> Iterator[Finding]:
+    try:
+        found = home.stat()
+    except FileNotFoundError:
+        yield Finding("home", "ok", f"{home} does not exist yet; the first start makes it")
+        return
+    except OSError as error:
+        yield Finding("home", "error", f"{home}: {error.strerror}", "Run as its owner, or name another --home.")
+        return
+    mode = stat.S_IMODE(found.st_mode)
+    open_to_others = mode & (0o066 if found.st_uid == 0 else 0o077)
+    if found.st_uid != os.geteuid():
+        yield Finding(
+            "home", "error", f"{home} belongs to uid {found.st_uid}", "Run as its owner, or name another --home."
+        )
+    elif open_to_others:
+        closed = "711" if found.st_uid == 0 else "700"
+        yield Finding("home", "warning", f"{home} has mode {mode:o}", f"chmod {closed} {home}")
+    else:
+        yield Finding("home", "ok", f"{home}, mode {mode:o}")
+    for name in PRIVATE:
+        yield from _private(home / name)
+
+
+def _private(path: Path) -> Iterator[Finding]:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if path.name == "master.key" and any(path.parent.glob("pg/*/PG_VERSION")) and not _ring_elsewhere():
+            yield Finding(
+                path.name,
+                "error",
+                "missing beside a database",
+                "Restore it from a backup: without it no saved value can be opened again.",
+            )
+        return
+    except OSError as error:
+        yield Finding(path.name, "error", error.strerror or "unreadable", "Run as the owner of the home.")
+        return
+    if loose(mode):
+        yield Finding(path.name, "error", f"mode {stat.S_IMODE(mode):o}: others may touch it", f"chmod 600 {path}")
+        return
+    if path.name == "first-key":
+        yield Finding(path.name, "warning", "the demo's key is kept in a file", f"Copy it to your IDE and rm {path}")
+        return
+    if path.name == "master.key":
+        try:
+            Ring.parse(path.read_text())
+        except (RingUnusable, OSError) as error:
+            yield Finding(path.name, "error", str(error), "Restore it from a backup.")
+            return
+    yield Finding(path.name, "ok", f"mode {stat.S_IMODE(mode):o}")
+
+
+def _ring_elsewhere() -> bool:
+    return any(
+        os.environ.get(name) for name in ("MCPHUB_MASTER_KEYS", "MCPHUB_MASTER_KEYS_FILE", "MCPHUB_MASTER_KEY_FILE")
+    )
+
+
+def _space(home: Path) -> Iterator[Finding]:
+    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    said = f"{free / (1 << 30):.1f} GiB free at {place}"
+    if free < TOO_LITTLE_SPACE:
+        yield Finding("disk", "error", said, "Make room: the hub refuses changes it cannot record.")
+    elif free < LITTLE_SPACE:
+        yield Finding("disk", "warning", said, "Make room, or shorten the history with MCPHUB_TRAFFIC_DAYS.")
+    else:
+        yield Finding("disk", "ok", said)
+
+
+# the network
+
+
+def _port(settings: Settings) -> Iterator[Finding]:
+    try:
+        close_all(listen(settings.host, settings.port))
+    except PortUnusable as error:
+        if (pid := running_hub(settings.home)) and _answers(settings):
+            yield Finding("port", "ok", f"{settings.port}: the hub of this home (pid {pid}) is ready")
+        elif pid:
+            yield Finding(
+                "port",
+                "warning",
+                f"{settings.port} is in use; a hub (pid {pid}) runs on this home and is not ready here",
+                "Give the --port it was started with, or look at its log.",
+            )
+        else:
+            text, _, remedy = str(error).partition(". ")
+            yield Finding("port", "error", text, remedy)
+    else:
+        yield Finding("port", "ok", f"{settings.port} on {settings.host} is free")
+
+
+def running_hub(home: Path) -> int | None:
+    """Process id of the hub on this home, when one says so in the lock file."""
+    try:
+        word, _, pid = (home / LOCK_FILE).read_text().strip().partition(" ")
+    except OSError:
+        return None
+    return int(pid) if word == "pid" and pid.isdigit() and Path(f"/proc/{pid}").exists() else None
+
+
+def _answers(settings: Settings) -> bool:
+    request = f"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1:{settings.port}\r\nConnection: close\r\n\r\n"
+    try:
+        with socket.create_connection((settings.host, settings.port), timeout=2) as connection:
+            connection.sendall(request.encode())
+            return connection.recv(64).split(b" ")[1:2] == [b"200"]
+    except OSError:
+        return False
+
+
+# the database
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    if settings.database_url:
+        target = conninfo_to_dict(settings.database_url)
+        where = f"{target.get('dbname')} at {target.get('host')} (DATABASE_URL)"
+    else:
+        if not any(settings.home.glob("pg/*/PG_VERSION")):
+            return [Finding("database", "ok", "none yet; the first start makes it")]
+        where = "embedded"
+    try:
+        async with Foundation(settings, attach=True, migrating=False, database_only=True) as base:
+            warnings = [Finding("database", "warning", warning) for warning in base.warnings]
+            return [*warnings, *await asyncio.to_thread(_inside, base.database.owner, where)]
+    except (HomeUnusable, DatabaseUnusable, PostgresFailed) as error:
+        return [Finding("database", "error", f"{where}: {error}", _log_of(settings))]
+    except psycopg.Error as error:
+        return [Finding("database", "error", f"{where}: {explain(error)}", _log_of(settings))]
+
+
+def _log_of(settings: Settings) -> str:
+    if settings.database_url:
+        return "Check the address, the password and the network between here and there."
+    return f"See {settings.home}/logs/postgres.log"
+
+
+def _inside(dsn: str, where: str) -> list[Finding]:
+    with psycopg.connect(dsn, autocommit=True) as db:
+        server = db.info.server_version
+        findings = [Finding("database", "ok", f"{where}, PostgreSQL {server // 10000}.{server % 10000}")]
+        try:
+            missing = pending(dsn, migrations_folder())
+        except MigrationError as error:
+            return [*findings, Finding("schema", "error", str(error))]
+        if missing:
+            return [*findings, Finding("schema", "warning", f"pending: {', '.join(missing)}", "mcphub migrate")]
+        findings.append(Finding("schema", "ok", "up to date"))
+        position, hash_ = _row(db, "select position, encode(hash, 'hex') from ledger_head")
+        findings.append(Finding("ledger", "ok", f"head {position}:{hash_}"))
+        failed = db.execute("select name, error from tracking where status = 'failed' order by name").fetchall()
+        for name, why in failed:
+            findings.append(Finding("read tables", "error", f"{name} stands still: {why}", "mcphub rebuild"))
+        return findings
+
+
+def _row(db: "psycopg.Connection[Any]", query: str) -> tuple[Any, ...]:
+    row = db.execute(query).fetchone()
+    return tuple(row) if row else (None, None)
+
+
+# what servers need
+
+
+def _programs() -> Iterator[Finding]:
+    for name, misses in PROGRAMS.items():
+        path = shutil.which(name)
+        if path is None:
+            yield Finding(name, "warning", "not on the PATH", f"Install it for {misses}.")
+        else:
+            yield Finding(name, "ok", f"{_version_of(path)} at {path}")
+
+
+def _version_of(path: str) -> str:
+    try:
+        done = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, timeout=PROGRAM_WITHIN_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "does not answer"
+    return (done.stdout or done.stderr).strip().splitlines()[0] if (done.stdout or done.stderr).strip() else "unknown"

@@ -17,9 +17,10 @@ from mcphub.gateway import wire
 from mcphub.gateway.facade import LiveSession, Tool
 from mcphub.gateway.front import Front
 from mcphub.gateway.injection import Injector
+from mcphub.gateway.kinds import CHANGED, TOOLS, Offer
 from mcphub.gateway.lifecycle import Lifecycle, one_shot
 from mcphub.gateway.relay import Relay
-from mcphub.gateway.router import ToolList, described
+from mcphub.gateway.router import ServerList, described
 from mcphub.gateway.session import Limits, Session
 from mcphub.gateway.store import SessionRows
 from mcphub.gateway.traffic import TrafficWriter
@@ -30,8 +31,7 @@ from mcphub.projections.tail import Tail
 
 log = structlog.get_logger()
 
-LIST_CHANGED = "notifications/tools/list_changed"
-TOOLS_CHANGED = wire.notification(LIST_CHANGED)
+UPDATED = "notifications/resources/updated"
 NEWEST = "2025-11-25"
 
 
@@ -72,6 +72,7 @@ class HubGateway(Listener):
             traffic=traffic,
             limits=limits,
             view_of=self.view_of,
+            subscribe_again=self._relay.subscribe_again,
         )
         self._front = Front(
             model=model,
@@ -88,7 +89,7 @@ class HubGateway(Listener):
         self._round = Periodic("gateway-sessions", self._lifecycle.round, 1.0)
         self._forget = Periodic("gateway-lists", self._forget_lists, 60.0)
         self._telling: asyncio.TimerHandle | None = None
-        self._upstream_changed: set[tuple[str, str | None]] = set()
+        self._upstream_changed: set[tuple[str, str | None, str]] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self._front(scope, receive, send)
@@ -187,20 +188,23 @@ class HubGateway(Listener):
         changed, self._upstream_changed = self._upstream_changed, set()
         now = datetime.now(UTC)
         for session in self._lifecycle.live:
-            known = session.listed.get("tools")
-            if known is None:
+            if not session.listed:
                 continue  # it has asked for no list yet
             seen = self._relay.seen_by(session.asker, now)
-            if seen != known or self._concerns(session, changed):
-                session.listed["tools"] = seen
-                session.tell(TOOLS_CHANGED)
+            for method, known in session.listed.items():
+                if seen != known or self._concerns(session, method, changed, now):
+                    session.listed[method] = seen
+                    session.tell(wire.notification(method))
 
-    def _concerns(self, session: Session, changed: set[tuple[str, str | None]]) -> bool:
+    def _concerns(self, session: Session, method: str, changed: set[tuple[str, str | None, str]], at: datetime) -> bool:
         if not changed:
             return False
-        reasons = self._model.reasons(session.principal, session.asker.view, datetime.now(UTC))
+        reasons = self._model.reasons(session.principal, session.asker.view, at)
         user = session.principal.user_id
-        return any(reasons.get(server) == "allowed" and owner in (None, user) for server, owner in changed)
+        return any(
+            reasons.get(server) == "allowed" and owner in (None, user) and what == method
+            for server, owner, what in changed
+        )
 
     async def _forget_lists(self) -> None:
         self._relay.router.forget()
@@ -209,15 +213,32 @@ class HubGateway(Listener):
 
     def server_notification(self, runtime: Runtime, method: str, frame: bytes) -> None:
         """What an upstream says outside any call: its own clients hear it at its own address."""
-        if method == LIST_CHANGED:
-            self._relay.router.changed(runtime.server_id, runtime.user_id)
-            self._upstream_changed.add((runtime.server_id, runtime.user_id))
-            self._tell_soon()
+        if method in CHANGED:
+            self._lists_changed(runtime.server_id, runtime.user_id, CHANGED[method])
             return
+        owner = runtime.user_id
         for session in self._lifecycle.live:
-            at_its_address = session.asker.view == View("server", runtime.server_id)
-            if at_its_address and runtime.user_id in (None, session.principal.user_id):
+            if owner not in (None, session.principal.user_id):
+                continue
+            if session.asker.view == View("server", runtime.server_id):
                 session.tell(frame)
+            elif method == UPDATED:
+                self._tell_updated(session, runtime.server_id, frame)
+
+    def _lists_changed(self, server_id: str, user_id: str | None, offer: Offer) -> None:
+        self._relay.router.changed(server_id, user_id, offer)
+        self._upstream_changed.add((server_id, user_id, offer.changed))
+        self._tell_soon()
+
+    def _tell_updated(self, session: Session, server_id: str, frame: bytes) -> None:
+        """A subscribed resource of the aggregate, under the address the client knows."""
+        try:
+            params = wire.members(wire.members(frame).get("params", b""))
+        except wire.Unreadable:
+            return
+        uri = session.subscriptions.get((server_id, wire.text(params, "uri") or ""))
+        if uri is not None:
+            session.tell(wire.notification(UPDATED, wire.joined({**params, "uri": wire.encode(uri)})))
 
     def runtime_ended(self, runtime: Runtime, reason: str) -> None:
         log.info("upstream_ended", server=runtime.slug, user_id=runtime.user_id, why=reason)
@@ -261,9 +282,7 @@ class HubGateway(Listener):
     async def reload(self, server_id: str) -> None:
         await self._pool.end_server(server_id, "reloaded")
         self._pool.forget_failures(server_id)
-        self._relay.router.changed(server_id, None)
-        self._upstream_changed.add((server_id, None))
-        self._tell_soon()
+        self._lists_changed(server_id, None, TOOLS)
 
     def known_tools(self, user_id: str, server_id: str) -> list[Tool] | None:
         server = self._model.servers.get(server_id)
@@ -276,10 +295,10 @@ class HubGateway(Listener):
         return _tools(server, await self._relay.router.listed(asker, server))
 
 
-def _tools(server: Any, found: ToolList) -> list[Tool]:
+def _tools(server: Any, found: ServerList) -> list[Tool]:
     out = []
     for item in found.items:
-        definition = described(server, item.name, item.raw)
+        definition = described(server, TOOLS, item.name, item.raw)
         original = wire.text(wire.members(item.raw), "description") if definition is not item.raw else None
         out.append(Tool(item.name, item.exposed, definition, original))
     return out

@@ -412,9 +412,15 @@ class Front:
         return wire.encode(
             {
                 "protocolVersion": protocol,
-                "capabilities": {"tools": {"listChanged": True}},
+                "capabilities": {
+                    "tools": {"listChanged": True},
+                    "prompts": {"listChanged": True},
+                    "resources": {"listChanged": True, "subscribe": True},
+                    "completions": {},
+                    "logging": {},
+                },
                 "serverInfo": {"name": "mcphub", "title": "MCPHub", "version": self._limits.version},
-                "instructions": "Tools of several servers; a tool is named server__tool.",
+                "instructions": "Tools and prompts of several servers, each named server__name.",
             }
         )
 

@@ -6,7 +6,7 @@ end, and so do the processes that hold the user's values. The clock ends what ex
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 import psycopg
@@ -49,6 +49,7 @@ class Lifecycle:
     """
     Args:
         view_of: the view behind a path for a user; None when there is none any more.
+        subscribe_again: tells the upstreams of a session that was brought back what it is subscribed to.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Lifecycle:
         traffic: TrafficWriter,
         limits: Limits,
         view_of: Callable[[str, Principal], View | None],
+        subscribe_again: Callable[[Session], Awaitable[None]],
         now: Callable[[], datetime] = _now,
     ) -> None:
         self.live = Sessions()
@@ -70,6 +72,7 @@ class Lifecycle:
         self._traffic = traffic
         self._limits = limits
         self._view_of = view_of
+        self._subscribe_again = subscribe_again
         self._now = now
         self._finding: dict[bytes, asyncio.Future[Session | None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -114,7 +117,10 @@ class Lifecycle:
             await self._rows.add(row)
         except DATABASE_AWAY as error:
             raise NotStored from error
+        session.subscriptions = {(server, own): shown for server, own, shown in row.options.subscriptions}
         self._begin(session)
+        if session.subscriptions:
+            self._soon(self._subscribe_again(session), "subscribe-again")
         return session_id
 
     async def find(self, session_id: str, principal: Principal, path: str) -> Session | None:
@@ -203,10 +209,10 @@ class Lifecycle:
                 call.cancel(reason)
         self._soon(self._rows.remove_of_key(key_id), "forget-sessions")
 
-    def _soon(self, work: object, name: str) -> None:
+    def _soon(self, work: Awaitable[object], name: str) -> None:
         async def guarded() -> None:
             try:
-                await work  # type: ignore[misc]
+                await work
             except Exception as error:
                 log.warning("clean_up_failed", what=name, why=type(error).__name__)
 
@@ -239,6 +245,11 @@ class Lifecycle:
                 self.end(session, "key_expired")
             elif not session.busy and clock - session.seen > self._limits.idle:
                 self.end(session, "idle", forget=False)
+        for session in self.live:
+            if session.asked_dirty:
+                session.asked_dirty = False
+                subscriptions = [(server, own, shown) for (server, own), shown in session.subscriptions.items()]
+                await self._rows.change(session.digest, Options(session.log_level, subscriptions))
         if clock - self._seen_at > SEEN_EVERY:
             self._seen_at = clock
             dirty = [session for session in self.live if session.seen_dirty or session.busy]

@@ -22,6 +22,7 @@ from mcphub.domain.vault import Unopenable
 from mcphub.gateway import errors, wire
 from mcphub.gateway.errors import Answer, BadParams, Cancelled, NotSupported, ServerFailed, UnknownName, ValuesMissing
 from mcphub.gateway.injection import Injector
+from mcphub.gateway.kinds import LISTED, NAMED, PROMPTS, RESOURCES, Offer
 from mcphub.gateway.router import MOST_PAGES, Router, described
 from mcphub.gateway.session import Asker, Limits, Session
 from mcphub.gateway.traffic import NotRecorded, Request, Status, TrafficWriter
@@ -36,19 +37,9 @@ from mcphub.gateway.upstream.runtime import (
 
 log = structlog.get_logger()
 
-EMPTY_LISTS = {
-    "prompts/list": b'{"prompts":[]}',
-    "resources/list": b'{"resources":[]}',
-    "resources/templates/list": b'{"resourceTemplates":[]}',
-}
-# method → (kind of the configuration, member of the parameters that names the thing)
-NAMED = {"tools/call": ("tools", "name"), "prompts/get": ("prompts", "name"), "resources/read": ("resources", "uri")}
-# method → (kind, member of the result, member of each item that names it)
-LISTS = {
-    "tools/list": ("tools", "tools", "name"),
-    "prompts/list": ("prompts", "prompts", "name"),
-    "resources/list": ("resources", "resources", "uri"),
-}
+LOG_LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")  # RFC 5424
+SUBSCRIBING = {"resources/subscribe", "resources/unsubscribe"}
+LOG_MESSAGE = b'"notifications/message"'
 CONTROL_TOTAL = 600.0  # seconds a request that is no tool call may take with all its progress
 
 
@@ -103,6 +94,9 @@ class Call:
         return self.request.public_id
 
     def notify(self, frame: bytes) -> None:
+        level = self.session.log_level if self.session is not None else ""
+        if level and LOG_MESSAGE in frame[:200] and _less_than(frame, level):
+            return
         self.answerer.put(frame, droppable=True)
 
     async def ask(self, method: str, params: bytes) -> Reply:
@@ -139,7 +133,7 @@ class Relay:
         traffic: TrafficWriter,
         limits: Limits,
     ) -> None:
-        self.router = Router(model, self._all_tools, deadline=limits.list_deadline, page=limits.page)
+        self.router = Router(model, self._all, deadline=limits.list_deadline, page=limits.page)
         self._model = model
         self._pool = pool
         self._injector = injector
@@ -208,37 +202,73 @@ class Relay:
             return wire.result(bytes(call.message.id), b"{}")
         if call.asker.view.kind == "server":
             return await self._one_server(call)
+        if method in LISTED:
+            return await self._list(call, LISTED[method])
+        if method in NAMED:
+            return await self._named(call, *NAMED[method])
         match method:
-            case "tools/call":
-                return await self._call_tool(call)
-            case "tools/list":
-                return await self._list_tools(call)
-            case _ if method in EMPTY_LISTS:
-                return wire.result(bytes(call.message.id), EMPTY_LISTS[method])
+            case "completion/complete":
+                return await self._complete(call)
+            case "logging/setLevel":
+                return self._set_level(call)
         raise NotSupported(method)
 
-    async def _call_tool(self, call: Call) -> "bytes | _UpstreamError":
+    async def _named(self, call: Call, offer: Offer, naming: str) -> "bytes | _UpstreamError":
         params = _members(call.message)
-        name = wire.text(params, "name")
+        name = wire.text(params, naming)
         if name is None:
-            raise BadParams("tools/call needs the name of a tool.")
+            raise BadParams(f"{call.message.method} needs the {naming} of a {offer.what}.")
         call.request.tool = name
         call.request.ledger_position = self._model.position
-        server, tool = await self.router.find(call.asker, name, datetime.now(UTC))
-        call.request.tool = tool
+        server, own = await self.router.find(call.asker, offer, name, datetime.now(UTC))
+        call.request.tool = own
         named: dict[str, Raw | bytes] = dict(params)
-        named["name"] = wire.encode(tool)
-        return await self._forward(call, server, wire.joined(named))
+        named[naming] = wire.encode(own)
+        answer = await self._forward(call, server, wire.joined(named))
+        session = call.session
+        if session is not None and isinstance(answer, bytes) and call.message.method in SUBSCRIBING:
+            if call.message.method == "resources/subscribe":
+                session.subscriptions[server.server_id, own] = name
+            else:
+                session.subscriptions.pop((server.server_id, own), None)
+            session.asked_dirty = True
+        return answer
 
-    async def _list_tools(self, call: Call) -> bytes:
+    async def _list(self, call: Call, offer: Offer) -> bytes:
         params = _members(call.message)
         now = datetime.now(UTC)
         call.request.ledger_position = self._model.position
-        listing = await self.router.tools_page(call.asker, wire.text(params, "cursor"), now)
+        listing = await self.router.page(call.asker, offer, wire.text(params, "cursor"), now)
         call.request.shown, call.request.filtered = listing.shown, listing.filtered
-        if call.session is not None:
-            call.session.listed["tools"] = self.seen_by(call.asker, now)
+        self._note_listed(call, offer)
         return wire.result(bytes(call.message.id), listing.result)
+
+    def _note_listed(self, call: Call, offer: Offer) -> None:
+        """From now on the client is told when this list becomes another one."""
+        if call.session is not None and offer.changed:
+            call.session.listed[offer.changed] = self.seen_by(call.asker, datetime.now(UTC))
+
+    async def _complete(self, call: Call) -> "bytes | _UpstreamError":
+        params = _members(call.message)
+        ref = wire.members(params.get("ref", b""))
+        offer, naming = (PROMPTS, "name") if wire.text(ref, "type") == "ref/prompt" else (RESOURCES, "uri")
+        name = wire.text(ref, naming)
+        if name is None:
+            raise BadParams("completion/complete needs a ref to a prompt or a resource.")
+        call.request.ledger_position = self._model.position
+        server, own = await self.router.find(call.asker, offer, name, datetime.now(UTC))
+        named: dict[str, Raw | bytes] = dict(params)
+        named["ref"] = wire.joined({**ref, naming: wire.encode(own)})
+        return await self._forward(call, server, wire.joined(named))
+
+    def _set_level(self, call: Call) -> bytes:
+        level = wire.text(_members(call.message), "level") or ""
+        if level not in LOG_LEVELS:
+            raise BadParams(f"The level is one of {', '.join(LOG_LEVELS)}.")
+        if call.session is not None:
+            call.session.log_level = level
+            call.session.asked_dirty = True
+        return wire.result(bytes(call.message.id), b"{}")
 
     async def _one_server(self, call: Call) -> "bytes | _UpstreamError":
         """Everything the upstream has, under its own names."""
@@ -249,42 +279,38 @@ class Relay:
         decision = decide(self._model, call.asker.principal, capability, datetime.now(UTC), call.asker.view)
         params = _members(call.message)
         if method in NAMED:
-            kind, member = NAMED[method]
-            name = wire.text(params, member) or ""
+            offer, naming = NAMED[method]
+            name = wire.text(params, naming) or ""
             call.request.tool = name
             if server is None or not decision.allowed:
-                raise UnknownName(kind.removesuffix("s"), name, decision.reason)
-            self.router.must_be_on(server, name, name, kind)
+                raise UnknownName(offer.what, name, decision.reason)
+            self.router.must_be_on(server, offer, name, name)
         elif server is None or not decision.allowed:
-            if method == "tools/list":
-                return wire.result(bytes(call.message.id), b'{"tools":[]}')
-            if method in EMPTY_LISTS:
-                return wire.result(bytes(call.message.id), EMPTY_LISTS[method])
+            if method in LISTED:
+                return wire.result(bytes(call.message.id), LISTED[method].empty)
             raise NotSupported(method)
         answer = await self._forward(call, server, bytes(call.message.params))
-        if method in LISTS and isinstance(answer, bytes):
-            if call.session is not None and method == "tools/list":
-                call.session.listed["tools"] = self.seen_by(call.asker, datetime.now(UTC))
-            return self._without_hidden(call, server, method, answer)
+        if method in LISTED and isinstance(answer, bytes):
+            self._note_listed(call, LISTED[method])
+            return self._without_hidden(call, server, LISTED[method], answer)
         return answer
 
-    def _without_hidden(self, call: Call, server: ServerState, method: str, frame: bytes) -> bytes:
+    def _without_hidden(self, call: Call, server: ServerState, offer: Offer, frame: bytes) -> bytes:
         """The upstream's list, untouched unless an administrator switched something off or described it anew."""
-        kind, member, naming = LISTS[method]
-        if not server.config.get(kind):
+        if not server.config.get(offer.kind):
             return frame
         result: dict[str, Raw | bytes] = dict(wire.members(wire.members(frame)["result"]))
         try:
-            raws = wire.items(bytes(result.get(member, b"[]")))
+            raws = wire.items(bytes(result.get(offer.member, b"[]")))
         except wire.Unreadable:
             return frame
         shown = []
         for raw in raws:
-            name = wire.text(wire.members(raw), naming) or ""
-            if server.switched_on(kind, name):
-                shown.append(described(server, name, raw) if kind == "tools" else raw)
+            name = wire.text(wire.members(raw), offer.naming) or ""
+            if server.switched_on(offer.kind, name):
+                shown.append(described(server, offer, name, raw))
         call.request.shown, call.request.filtered = len(shown), len(raws) - len(shown)
-        result[member] = b"[" + b",".join(shown) + b"]"
+        result[offer.member] = b"[" + b",".join(shown) + b"]"
         return wire.result(bytes(call.message.id), wire.joined(result))
 
     # upstream
@@ -304,8 +330,6 @@ class Relay:
             async with self._pool.lease(spec, identity, inject) as runtime:
                 leased = time.perf_counter()
                 call.wait_ms = (leased - began) * 1000
-                if call.session is not None:
-                    call.session.used.add(server.server_id)
                 if method == "tools/call":
                     reply = await runtime.call(
                         method,
@@ -371,35 +395,54 @@ class Relay:
         except Exception as error:
             raise self.explained(error, server, request_id) from error
 
-    async def _all_tools(self, asker: Asker, server: ServerState) -> list[bytes]:
-        """Every tool of a server, page by page.
+    async def subscribe_again(self, session: Session) -> None:
+        """After a restart the upstreams are new ones, and know nothing of what the client subscribed to."""
+        for (server_id, uri), _ in list(session.subscriptions.items()):
+            server = self._model.servers.get(server_id)
+            if server is None:
+                continue
+            control = self._limits.control_timeout
+            try:
+                inject = await self._injector.prepare(server.spec, session.principal.user_id)
+                async with self._pool.lease(
+                    server.spec, session.asker.identity(self._model, server_id), inject
+                ) as runtime:
+                    params = b'{"uri":' + wire.encode(uri) + b"}"
+                    await runtime.call(
+                        "resources/subscribe", params, None, timeout=control, reset_on_progress=False, max_total=control
+                    )
+            except Exception as error:
+                log.warning("subscription_lost", server=server.slug, why=type(error).__name__)
+
+    async def _all(self, asker: Asker, server: ServerState, offer: Offer) -> list[bytes]:
+        """Everything of a kind that a server has, page by page; nothing when it has no such kind.
 
         Raises:
             Answer: it cannot be listed.
         """
         identity = asker.identity(self._model, server.server_id)
+        control = self._limits.control_timeout
         found: list[bytes] = []
         try:
             inject = await self._injector.prepare(server.spec, asker.principal.user_id)
             async with self._pool.lease(server.spec, identity, inject) as runtime:
                 params = b"{}"
                 for _ in range(MOST_PAGES):
-                    control = self._limits.control_timeout
                     reply = await runtime.call(
-                        "tools/list", params, None, timeout=control, reset_on_progress=False, max_total=control
+                        offer.list_method, params, None, timeout=control, reset_on_progress=False, max_total=control
                     )
                     if reply.error is not None:
                         if _code(reply.error) == str(errors.METHOD_NOT_FOUND):
                             return []
-                        raise UpstreamBroken(f"it answered tools/list with error {_code(reply.error)}")
+                        raise UpstreamBroken(f"it answered {offer.list_method} with error {_code(reply.error)}")
                     page = wire.members(reply.result or b"")
-                    found += wire.items(bytes(page.get("tools", b"[]")))
+                    found += wire.items(bytes(page.get(offer.member, b"[]")))
                     cursor = wire.text(page, "nextCursor")
                     if cursor is None:
                         break
                     params = b'{"cursor":' + wire.encode(cursor) + b"}"
         except wire.Unreadable:
-            raise errors.broken(server.slug, "its list of tools cannot be read", "list") from None
+            raise errors.broken(server.slug, f"its answer to {offer.list_method} cannot be read", "list") from None
         except Exception as error:
             raise self.explained(error, server, "list") from error
         return found
@@ -439,6 +482,15 @@ def log_ended(request: Request, status: Status, took: float, reason: str) -> Non
         position=request.ledger_position,
         **({"why": reason} if reason else {}),
     )
+
+
+def _less_than(frame: bytes, level: str) -> bool:
+    """Is the log message in this notification below what the client asked for?"""
+    try:
+        said = wire.text(wire.members(wire.members(frame).get("params", b"")), "level")
+    except wire.Unreadable:
+        return False
+    return said in LOG_LEVELS and LOG_LEVELS.index(said) < LOG_LEVELS.index(level)
 
 
 def _members(message: wire.Msg) -> wire.Members:

@@ -1,12 +1,14 @@
-"""What a user sees and may call: each server's list as the server gives it to that user, merged under exposed names.
+"""What a user sees and may use: each server's lists as the server gives them to that user, merged under exposed names.
 
-A tool is found by the map kept with its server's list, never by taking its name apart; the slug alone says which server
-to ask, because no slug holds a `_`. Every list and every call goes through `decide`.
+A tool or prompt is found by the map kept with its server's list, never by taking its name apart; the slug alone says
+which server to ask, because no slug holds a `_`. A resource is found by the lists, then by the templates.
+Every list and every use goes through `decide`.
 """
 
 import asyncio
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
@@ -18,7 +20,9 @@ from mcphub.domain.names import SEPARATOR, tool_map
 from mcphub.domain.settings_state import ServerState
 from mcphub.gateway import wire
 from mcphub.gateway.errors import Answer, BadParams, UnknownName
+from mcphub.gateway.kinds import RESOURCES, TEMPLATES, TOOLS, Offer
 from mcphub.gateway.session import Asker
+from mcphub.gateway.uris import marked, matches, unmarked
 
 log = structlog.get_logger()
 
@@ -30,7 +34,7 @@ KNOWN_AGAIN_SECONDS = 2.0  # an unknown name asks the upstream anew at most that
 
 
 class Item(Struct, frozen=True):
-    """A tool of one server: its name there, its name on the aggregate, its definition under either."""
+    """A thing of one server: its name there, its name on the aggregate, its definition under either."""
 
     name: str
     exposed: str
@@ -38,9 +42,10 @@ class Item(Struct, frozen=True):
     exposed_raw: bytes
 
 
-class ToolList(Struct):
-    """A server's tools as it listed them to one user, in its order."""
+class ServerList(Struct):
+    """What a server listed to one user, in its order."""
 
+    offer: Offer
     items: list[Item]
     by_exposed: dict[str, Item]
     at: float  # monotonic seconds
@@ -57,15 +62,16 @@ class Listing(Struct, frozen=True):
     late: tuple[str, ...] = ()
 
 
-Fetch = Callable[[Asker, ServerState], Awaitable[list[bytes]]]
-Key = tuple[str, str, str, str]
+Fetch = Callable[[Asker, ServerState, Offer], Awaitable[list[bytes]]]
+Key = tuple[str, str, str, str, str]
+Lists = list[tuple[ServerState, ServerList]]
 
 
 class Router:
-    """The lists of all users, by (server, transport, user, state of the user's values).
+    """The lists of all users, by (server, transport, user, state of the user's values, method).
 
     Args:
-        fetch: asks a server for all its tools on behalf of somebody; raises Answer.
+        fetch: asks a server for all of one kind on behalf of somebody; raises Answer.
         deadline: seconds a merged list waits for servers that have never answered.
     """
 
@@ -74,20 +80,20 @@ class Router:
         self._fetch = fetch
         self._deadline = deadline
         self._page = page
-        self._lists: dict[Key, ToolList] = {}
-        self._fetching: dict[Key, asyncio.Task[ToolList]] = {}
+        self._lists: dict[Key, ServerList] = {}
+        self._fetching: dict[Key, asyncio.Task[ServerList]] = {}
 
     # questions
 
-    async def tools_page(self, asker: Asker, cursor: str | None, at: datetime) -> Listing:
-        """One page of everything the asker may call, by slug, then in each server's own order.
+    async def page(self, asker: Asker, offer: Offer, cursor: str | None, at: datetime) -> Listing:
+        """One page of everything of a kind the asker may use, by slug, then in each server's own order.
 
         Raises:
             BadParams: the cursor is none of ours.
         """
         servers = visible_servers(self._model, asker.principal, at, asker.view)
-        lists, late = await self._gather(asker, servers)
-        filtered = sum(len(found.items) for found in self._hidden(asker, servers))
+        lists, late = await self._gather(asker, servers, offer)
+        filtered = sum(len(found.items) for found in self._hidden(asker, servers, offer))
         chunks, shown = [], 0
         for server, found in lists:
             joined, count, off = _chunk(server, found)
@@ -95,87 +101,109 @@ class Router:
             shown += count
             if count:
                 chunks.append(joined)
-        if cursor is None and shown <= self._page:
-            return Listing(b'{"tools":[' + b",".join(chunks) + b"]}", shown, filtered, late)
-        return self._cut(lists, cursor, filtered, late)
+        if cursor is None and shown <= self._page and (offer.prefixed or len(chunks) <= 1):
+            return Listing(b'{"%b":[%b]}' % (offer.member.encode(), b",".join(chunks)), shown, filtered, late)
+        return self._cut(lists, offer, cursor, filtered, late)
 
-    def _cut(
-        self, lists: list[tuple[ServerState, ToolList]], cursor: str | None, filtered: int, late: tuple[str, ...]
-    ) -> Listing:
-        items = [(item.exposed, raw) for server, found in lists for item, raw in _shown(server, found)]
+    def _cut(self, lists: Lists, offer: Offer, cursor: str | None, filtered: int, late: tuple[str, ...]) -> Listing:
+        items = [(server, item, raw) for server, found in lists for item, raw in _shown(server, found)]
+        named = _told_apart(items, offer)
         start = 0
         if cursor is not None:
-            last = _read_cursor(cursor)
-            start = next((number for number, (name, _) in enumerate(items, 1) if name == last), -1)
+            last = _read_cursor(cursor, offer)
+            start = next((number for number, (name, _) in enumerate(named, 1) if name == last), -1)
             if start < 0:
                 raise BadParams("The cursor is not one that a page gave out; begin at the first page.")
-        page = items[start : start + self._page]
-        result = b'{"tools":[' + b",".join(raw for _, raw in page) + b"]"
-        if start + self._page < len(items):
-            result += b',"nextCursor":' + wire.encode(_cursor(page[-1][0]))
+        page = named[start : start + self._page]
+        result = b'{"%b":[%b]' % (offer.member.encode(), b",".join(raw for _, raw in page))
+        if start + self._page < len(named):
+            result += b',"nextCursor":' + wire.encode(_cursor(page[-1][0], offer))
         return Listing(result + b"}", len(page), filtered, late)
 
-    async def find(self, asker: Asker, exposed: str, at: datetime) -> tuple[ServerState, str]:
-        """The server and the upstream's name behind an exposed one.
+    async def find(self, asker: Asker, offer: Offer, exposed: str, at: datetime) -> tuple[ServerState, str]:
+        """The server and its own name behind an exposed one.
 
         Raises:
             UnknownName: it does not exist, or is not for the asker.
             Answer: the server cannot say what it has.
         """
+        if not offer.prefixed:
+            return await self._find_resource(asker, exposed, at)
         slug = exposed.partition(SEPARATOR)[0]
         server = self._model.settings.by_slug(slug)
         if server is None:
-            raise UnknownName("tool", exposed, "unknown_tool")
+            raise UnknownName(offer.what, exposed, f"unknown_{offer.what}")
         decision = decide(self._model, asker.principal, Capability(server.server_id), at, asker.view)
         if not decision.allowed:
-            raise UnknownName("tool", exposed, decision.reason)
-        found = self.cached(asker, server)
+            raise UnknownName(offer.what, exposed, decision.reason)
+        found = self.cached(asker, server, offer)
         if found is None:
-            found = await self.listed(asker, server)
+            found = await self.listed(asker, server, offer)
         item = found.by_exposed.get(exposed)
         if item is None and time.monotonic() - found.at > KNOWN_AGAIN_SECONDS:
-            found = await self.listed(asker, server, anew=True)
+            found = await self.listed(asker, server, offer, anew=True)
             item = found.by_exposed.get(exposed)
         if item is None:
-            raise UnknownName("tool", exposed, "unknown_tool")
-        self.must_be_on(server, item.name, exposed)
+            raise UnknownName(offer.what, exposed, f"unknown_{offer.what}")
+        self.must_be_on(server, offer, item.name, exposed)
         return server, item.name
 
-    def must_be_on(self, server: ServerState, name: str, shown_as: str, kind: str = "tools") -> None:
+    async def _find_resource(self, asker: Asker, uri: str, at: datetime) -> tuple[ServerState, str]:
+        """By the lists, then by the templates. What two servers have and no mark tells apart is nobody's."""
+        slug, own = unmarked(uri)
+        servers = visible_servers(self._model, asker.principal, at, asker.view)
+        if slug:
+            servers = [server for server in servers if server.slug == slug]
+        lists, _ = await self._gather(asker, servers, RESOURCES)
+        owners = [server for server, found in lists if own in found.by_exposed]
+        if not owners:
+            lists, _ = await self._gather(asker, servers, TEMPLATES)
+            owners = [server for server, found in lists if any(matches(item.name, own) for item in found.items)]
+        if len(owners) != 1:
+            raise UnknownName("resource", uri, "ambiguous_resource" if owners else "unknown_resource")
+        self.must_be_on(owners[0], RESOURCES, own, uri)
+        return owners[0], own
+
+    def must_be_on(self, server: ServerState, offer: Offer, name: str, shown_as: str) -> None:
         """
         Raises:
             UnknownName: an administrator switched it off.
         """
-        if not server.switched_on(kind, name):
-            raise UnknownName(kind.removesuffix("s"), shown_as, "switched_off")
+        if not server.switched_on(offer.kind, name):
+            raise UnknownName(offer.what, shown_as, "switched_off")
 
-    def cached(self, asker: Asker, server: ServerState) -> ToolList | None:
+    def cached(self, asker: Asker, server: ServerState, offer: Offer = TOOLS) -> ServerList | None:
         """The list as it is held, however old."""
-        return self._lists.get(self._key(asker, server))
+        return self._lists.get(self._key(asker, server, offer))
 
-    def held(self, user_id: str, server: ServerState) -> ToolList | None:
-        """The newest list held for a user."""
+    def held(self, user_id: str, server: ServerState) -> ServerList | None:
+        """The newest list of tools held for a user."""
         owners = {user_id, ""} if server.spec.isolation == "shared" else {user_id}
         fitting = [
             found
-            for (server_id, digest, owner, _), found in self._lists.items()
-            if server_id == server.server_id and digest == server.spec.transport_digest and owner in owners
+            for (server_id, digest, owner, _, method), found in self._lists.items()
+            if server_id == server.server_id
+            and digest == server.spec.transport_digest
+            and owner in owners
+            and method == TOOLS.list_method
         ]
         return max(fitting, key=lambda found: found.at, default=None)
 
-    async def listed(self, asker: Asker, server: ServerState, *, anew: bool = False) -> ToolList:
+    async def listed(
+        self, asker: Asker, server: ServerState, offer: Offer = TOOLS, *, anew: bool = False
+    ) -> ServerList:
         """The server's list for the asker, asked for once however many wait.
 
         Raises:
             Answer: it cannot be had, and there is no older one.
         """
-        key = self._key(asker, server)
+        key = self._key(asker, server, offer)
         found = self._lists.get(key)
-        if found is not None and not anew and not found.stale and time.monotonic() - found.at < FRESH_SECONDS:
+        if found is not None and not anew and _fresh(found):
             return found
         task = self._fetching.get(key)
         if task is None:
-            task = asyncio.create_task(self._ask(key, asker, server), name=f"list-{server.slug}")
+            task = asyncio.create_task(self._ask(key, asker, server, offer), name=f"list-{server.slug}")
             self._fetching[key] = task
             task.add_done_callback(lambda _: self._fetching.pop(key, None))
         try:
@@ -187,10 +215,10 @@ class Router:
 
     # changes
 
-    def changed(self, server_id: str, user_id: str | None) -> None:
-        """The upstream says its list is another one now; user None: for everybody."""
+    def changed(self, server_id: str, user_id: str | None, offer: Offer | None = None) -> None:
+        """The upstream says its list is another one now; user None: for everybody; offer None: all lists."""
         for key, found in self._lists.items():
-            if key[0] == server_id and user_id in (None, key[2]):
+            if key[0] == server_id and user_id in (None, key[2]) and (offer is None or offer.kind == found.offer.kind):
                 found.stale = True
 
     def forget(self) -> None:
@@ -207,35 +235,35 @@ class Router:
 
     # asking
 
-    def _key(self, asker: Asker, server: ServerState) -> Key:
+    def _key(self, asker: Asker, server: ServerState, offer: Offer) -> Key:
         owner = "" if server.spec.isolation == "shared" else asker.principal.user_id
         version = asker.identity(self._model, server.server_id).credential_version
-        return (server.server_id, server.spec.transport_digest, owner, version)
+        return (server.server_id, server.spec.transport_digest, owner, version, offer.list_method)
 
-    async def _ask(self, key: Key, asker: Asker, server: ServerState) -> ToolList:
-        raws = await self._fetch(asker, server)
+    async def _ask(self, key: Key, asker: Asker, server: ServerState, offer: Offer) -> ServerList:
+        raws = await self._fetch(asker, server, offer)
+        named = [(name, raw) for raw in raws if (name := _name(raw, offer)) is not None]
+        exposed_of: dict[str, str] = {}
+        if offer.prefixed:
+            exposed_of = {name: exposed for exposed, name in tool_map(server.slug, [name for name, _ in named]).items()}
         items = []
-        named = [(name, raw) for raw in raws if (name := _name(raw)) is not None]
-        exposed_of = {name: exposed for exposed, name in tool_map(server.slug, [name for name, _ in named]).items()}
         for name, raw in named:
-            exposed = exposed_of[name]
-            items.append(Item(name, exposed, raw, _renamed(raw, exposed)))
-        made = ToolList(items, {item.exposed: item for item in items}, time.monotonic())
+            exposed = exposed_of.get(name, name)
+            items.append(Item(name, exposed, raw, _renamed(raw, offer, exposed) if exposed != name else raw))
+        made = ServerList(offer, items, {item.exposed: item for item in items}, time.monotonic())
         self._lists[key] = made
         return made
 
-    async def _gather(
-        self, asker: Asker, servers: list[ServerState]
-    ) -> tuple[list[tuple[ServerState, ToolList]], tuple[str, ...]]:
+    async def _gather(self, asker: Asker, servers: list[ServerState], offer: Offer) -> tuple[Lists, tuple[str, ...]]:
         """Lists of all servers; one that is down or late keeps its last list, or is left out, and delays no other."""
-        lists: dict[str, ToolList] = {}
-        waiting: dict[asyncio.Task[ToolList], ServerState] = {}
+        lists: dict[str, ServerList] = {}
+        waiting: dict[asyncio.Task[ServerList], ServerState] = {}
         for server in servers:
-            found = self.cached(asker, server)
-            if found is not None and not found.stale and time.monotonic() - found.at < FRESH_SECONDS:
+            found = self.cached(asker, server, offer)
+            if found is not None and _fresh(found):
                 lists[server.server_id] = found
             else:
-                waiting[asyncio.create_task(self.listed(asker, server))] = server
+                waiting[asyncio.create_task(self.listed(asker, server, offer))] = server
         late = []
         if waiting:
             done, _ = await asyncio.wait(waiting, timeout=self._deadline)
@@ -246,22 +274,22 @@ class Router:
                 late.append(server.slug)
                 if task in done and not isinstance(task.exception(), Answer):
                     log.error("list_failed", server=server.slug, exc_info=task.exception())
-                if (old := self.cached(asker, server)) is not None:
+                if (old := self.cached(asker, server, offer)) is not None:
                     lists[server.server_id] = old
                 task.cancel()  # the shielded question goes on for whoever asks next
         return [(server, lists[server.server_id]) for server in servers if server.server_id in lists], tuple(late)
 
-    def _hidden(self, asker: Asker, shown: list[ServerState]) -> Iterable[ToolList]:
+    def _hidden(self, asker: Asker, shown: list[ServerState], offer: Offer) -> Iterable[ServerList]:
         """Lists the asker has of servers that this view, group or key hides."""
         visible = {server.server_id for server in shown}
         for server in self._model.servers.values():
-            if server.server_id not in visible and (found := self.cached(asker, server)) is not None:
+            if server.server_id not in visible and (found := self.cached(asker, server, offer)) is not None:
                 yield found
 
 
-def described(server: ServerState, name: str, raw: bytes) -> bytes:
-    """A tool's definition with the administrator's description, when there is one."""
-    description = server.override("tools", name).get("description")
+def described(server: ServerState, offer: Offer, name: str, raw: bytes) -> bytes:
+    """A definition with the administrator's description, when there is one."""
+    description = server.override(offer.kind, name).get("description")
     if not isinstance(description, str):
         return raw
     found: dict[str, Raw | bytes] = dict(wire.members(raw))
@@ -269,13 +297,17 @@ def described(server: ServerState, name: str, raw: bytes) -> bytes:
     return wire.joined(found)
 
 
-def _shown(server: ServerState, found: ToolList) -> Iterable[tuple[Item, bytes]]:
+def _fresh(found: ServerList) -> bool:
+    return not found.stale and time.monotonic() - found.at < FRESH_SECONDS
+
+
+def _shown(server: ServerState, found: ServerList) -> Iterable[tuple[Item, bytes]]:
     for item in found.items:
-        if server.switched_on("tools", item.name):
-            yield item, described(server, item.name, item.exposed_raw)
+        if server.switched_on(found.offer.kind, item.name):
+            yield item, described(server, found.offer, item.name, item.exposed_raw)
 
 
-def _chunk(server: ServerState, found: ToolList) -> tuple[bytes, int, int]:
+def _chunk(server: ServerState, found: ServerList) -> tuple[bytes, int, int]:
     """A server's part of the merged list: (joined definitions, shown, switched off); made once a configuration."""
     if found.chunk is None or found.chunk[0] != server.changed_at:
         raws = [raw for _, raw in _shown(server, found)]
@@ -283,28 +315,43 @@ def _chunk(server: ServerState, found: ToolList) -> tuple[bytes, int, int]:
     return found.chunk[1:]
 
 
-def _name(raw: bytes) -> str | None:
+def _told_apart(items: list[tuple[ServerState, Item, bytes]], offer: Offer) -> list[tuple[str, bytes]]:
+    """(name, definition) of each item; an address that two servers have carries its server's mark."""
+    if offer.prefixed:
+        return [(item.exposed, raw) for _, item, raw in items]
+    times = Counter(item.exposed for _, item, _ in items)
+    out = []
+    for server, item, raw in items:
+        if times[item.exposed] == 1:
+            out.append((item.exposed, raw))
+        else:
+            name = marked(server.slug, item.exposed)
+            out.append((name, _renamed(raw, offer, name)))
+    return out
+
+
+def _name(raw: bytes, offer: Offer) -> str | None:
     try:
-        return wire.text(wire.members(raw), "name")
+        return wire.text(wire.members(raw), offer.naming)
     except wire.Unreadable:
         return None
 
 
-def _renamed(raw: bytes, name: str) -> bytes:
+def _renamed(raw: bytes, offer: Offer, name: str) -> bytes:
     found: dict[str, Raw | bytes] = dict(wire.members(raw))
-    found["name"] = wire.encode(name)
+    found[offer.naming] = wire.encode(name)
     return wire.joined(found)
 
 
-def _cursor(last: str) -> str:
-    return urlsafe_b64encode(b"tools:" + last.encode()).decode().rstrip("=")
+def _cursor(last: str, offer: Offer) -> str:
+    return urlsafe_b64encode(f"{offer.list_method}:{last}".encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str) -> str:
+def _read_cursor(cursor: str, offer: Offer) -> str:
     try:
-        kind, _, last = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
+        method, _, last = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
     except ValueError:
-        kind, last = "", ""
-    if kind != "tools" or not last:
+        method, last = "", ""
+    if method != offer.list_method or not last:
         raise BadParams("The cursor is not one that a page gave out; begin at the first page.")
     return last

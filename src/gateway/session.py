@@ -371,11 +371,11 @@ class Session:
         self.log_level = log_level
         self.seen = time.monotonic()
         self.seen_dirty = False
+        self.asked_dirty = False  # log level or subscriptions changed since they were stored
         self.closed = ""  # why, once it is
         self.in_flight: dict[bytes, InFlight] = {}
         self.questions: dict[bytes, asyncio.Future[Reply]] = {}
         self.subscriptions: dict[tuple[str, str], str] = {}  # (server id, URI there) → URI here
-        self.used: set[str] = set()  # ids of servers it has called
         self.listed: dict[str, object] = {}  # kind → what the client knows of the list
         self.ring = Ring()
         self.own = Stream(self.ring, 0)

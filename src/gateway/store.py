@@ -17,7 +17,10 @@ COLUMNS = (
 
 
 class Options(Struct, frozen=True, omit_defaults=True):
+    """What the client asked for in the course of the session. Subscriptions: (server id, its address, ours)."""
+
     log_level: str = ""
+    subscriptions: list[tuple[str, str, str]] = []
 
 
 class Row(Struct, frozen=True):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from msgspec import Raw
+from msgspec.structs import replace
 
 from mcphub.domain.access import AccessModel
 from mcphub.domain.actor import Meta
@@ -44,15 +45,27 @@ class Upstream:
 
     def __init__(self, *tools):
         self.tools = list(tools)
+        self.lists = {"tools/list": ("tools", self.tools)}
         self.asked = []
         self.down = ""
         self.behave = None  # async (method, params, caller) → Reply
         self.opened = 0
 
+    def offers(self, *, prompts=(), resources=(), templates=()):
+        """More than tools: prompts by name, resources by address, templates by template."""
+        self.lists["prompts/list"] = ("prompts", [{"name": name} for name in prompts])
+        self.lists["resources/list"] = ("resources", [{"uri": uri, "name": uri} for uri in resources])
+        named = [{"uriTemplate": template, "name": template} for template in templates]
+        self.lists["resources/templates/list"] = ("resourceTemplates", named)
+        return self
+
     async def answer(self, user, method, params, caller):
         self.asked.append((user, method, json.loads(params or b"{}")))
-        if method == "tools/list":
-            return Reply(result=json.dumps({"tools": self.tools}).encode())
+        if method in self.lists:
+            member, items = self.lists[method]
+            return Reply(result=json.dumps({member: items}).encode())
+        if method.endswith("/list"):
+            return Reply(error=b'{"code":-32601,"message":"no such method"}')
         if self.behave is not None:
             return await self.behave(method, params, caller)
         return Reply(result=json.dumps({"content": [], "by": user}).encode())
@@ -150,6 +163,9 @@ class MemoryRows(SessionRows):
 
     async def find(self, digest):
         return self.rows.get(digest)
+
+    async def change(self, digest, options):
+        self.rows[digest] = replace(self.rows[digest], options=options)
 
     async def seen(self, digests):
         pass

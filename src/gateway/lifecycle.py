@@ -117,10 +117,7 @@ class Lifecycle:
             await self._rows.add(row)
         except DATABASE_AWAY as error:
             raise NotStored from error
-        session.subscriptions = {(server, own): shown for server, own, shown in row.options.subscriptions}
         self._begin(session)
-        if session.subscriptions:
-            self._soon(self._subscribe_again(session), "subscribe-again")
         return session_id
 
     async def find(self, session_id: str, principal: Principal, path: str) -> Session | None:
@@ -163,7 +160,10 @@ class Lifecycle:
             return None
         asker = _asker(principal, view, row.public_id, client, row.init_params, row.protocol_version)
         session = Session(digest, asker, client, path=row.view, created=row.created_at, log_level=row.options.log_level)
+        session.subscriptions = {(server, own): shown for server, own, shown in row.options.subscriptions}
         self._begin(session)
+        if session.subscriptions:
+            self._soon(self._subscribe_again(session), "subscribe-again")
         return session
 
     def _begin(self, session: Session) -> None:

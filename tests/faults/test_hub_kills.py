@@ -75,7 +75,7 @@ async def test_a_killed_hub_loses_nothing_and_leaves_no_process(
         await some_work(busy, chance)
         children |= {call.pid for call in recorder.calls("near")}
         hub.kill()
-        await until(lambda: not hub.processes(), within=10, what=f"nothing of it runs: {hub.processes()}")
+        await until(lambda: not hub.processes(), within=10, what=lambda: f"nothing of it runs: {hub.processes()}")
         hub.launch()
         await asyncio.to_thread(hub.wait_ready, READY_WITHIN_S)
     await some_work(busy, chance)

@@ -108,11 +108,14 @@ class RunningHub:
         return self
 
     def wait_ready(self, within: float = 60) -> None:
-        eventually(self._ready_or_dead, within=within, what=f"the hub is ready; it said: {self.said()[-3000:]}")
+        try:
+            eventually(self._ready_or_dead, within=within, what="the hub is ready")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it said: {self.said()[-3000:]}") from None
 
     def _ready_or_dead(self) -> bool:
         if self.process is not None and self.process.poll() is not None:
-            raise AssertionError(f"the hub ended with {self.process.returncode}: {self.said()[-3000:]}")
+            raise AssertionError(f"the hub ended with {self.process.returncode}")
         try:
             return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200
         except httpx.TransportError:

@@ -1,0 +1,239 @@
+"""The management API in this process: the real application on a real database, called as an ASGI server would.
+
+Only the gateway is a stand-in, in memory: it remembers what it was asked to do and knows the tools it was told.
+"""
+
+import asyncio
+import json
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from mcphub.api.app import make_app
+from mcphub.api.auth.accounts import NewAccount, name_digest
+from mcphub.api.auth.links import OneTimeLinks
+from mcphub.api.auth.passwords import HASHER
+from mcphub.api.services import Commands, Services
+from mcphub.domain.access import AccessModel
+from mcphub.domain.actor import acting, system
+from mcphub.domain.hub import plugged
+from mcphub.domain.vault import Ring, Vault, WrappedKey
+from mcphub.gateway.facade import LiveSession, Tool
+from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
+from mcphub.logging import LogRing
+from mcphub.postgres.data_key import DataKeys
+from mcphub.postgres.ledger import Factory
+from mcphub.postgres.pool import command_pool, read_pool
+from mcphub.projections.directory import Directory
+from mcphub.projections.projector import Projector, all_projections
+from mcphub.projections.tail import Tail
+from mcphub.settings import read
+
+PASSWORD = "correct horse battery staple"
+ORIGIN = "http://127.0.0.1:3000"
+
+
+@dataclass
+class StandInGateway:
+    """What `gateway.facade.Gateway` promises, without upstreams."""
+
+    statuses: dict[str, ServerStatus] = field(default_factory=dict)
+    tools: dict[tuple[str, str], list[Tool]] = field(default_factory=dict)
+    live: list[LiveSession] = field(default_factory=list)
+    open: list[RuntimeInfo] = field(default_factory=list)
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    scopes: list[dict[str, Any]] = field(default_factory=list)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scopes.append(dict(scope))
+        await send({"type": "http.response.start", "status": 299, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    def sessions(self) -> list[LiveSession]:
+        return self.live
+
+    async def end_session(self, session_id: str, reason: str) -> bool:
+        self.asked.append(("end_session", session_id, reason))
+        return any(session.session_id == session_id for session in self.live)
+
+    async def end_user(self, user_id: str, reason: str) -> None:
+        self.asked.append(("end_user", user_id, reason))
+
+    def status(self, server_id: str) -> ServerStatus:
+        return self.statuses.get(server_id, ServerStatus(state="idle", since=0.0))
+
+    def runtimes(self) -> list[RuntimeInfo]:
+        return self.open
+
+    async def reload(self, server_id: str) -> None:
+        self.asked.append(("reload", server_id))
+
+    def known_tools(self, user_id: str, server_id: str) -> list[Tool] | None:
+        return self.tools.get((user_id, server_id))
+
+    async def list_tools(self, principal: Any, server_id: str) -> list[Tool]:
+        return self.tools.get((principal.user_id, server_id), [])
+
+
+@dataclass
+class Browser:
+    """One caller. With `csrf` it is a browser with a cookie, with `token` a script."""
+
+    client: httpx.AsyncClient
+    user_id: str = ""
+    csrf: str = ""
+    token: str = ""
+
+    async def send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = dict(options.pop("headers", {}))
+        if self.csrf:
+            headers.setdefault("X-CSRF-Token", self.csrf)
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        return await self.client.request(method, path, headers=headers, **options)
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        return await self.send("GET", path, **options)
+
+    async def post(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
+        return await self.send("POST", path, json=body if body is not None else {}, **options)
+
+    async def put(self, path: str, body: Any, **options: Any) -> httpx.Response:
+        return await self.send("PUT", path, json=body, **options)
+
+    async def patch(self, path: str, body: Any, **options: Any) -> httpx.Response:
+        return await self.send("PATCH", path, json=body, **options)
+
+    async def delete(self, path: str, **options: Any) -> httpx.Response:
+        return await self.send("DELETE", path, **options)
+
+    async def data(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
+        """`data` of an answer that must be a success."""
+        if body is not None:
+            options["json"] = body
+        response = await self.send(method, path, **options)
+        assert response.status_code in {200, 201}, response.text
+        return response.json()["data"]
+
+
+class Api:
+    """A hub's management API, and its parts for a look inside."""
+
+    def __init__(self, services: Services, gateway: StandInGateway, dsn: str, app: Any) -> None:
+        self.services = services
+        self.gateway = gateway
+        self.dsn = dsn
+        self.app = app
+        self._clients: list[httpx.AsyncClient] = []
+
+    def browser(self, *, ip: str = "127.0.0.1", base_url: str = ORIGIN) -> Browser:
+        """Somebody nobody knows yet."""
+        transport = httpx.ASGITransport(app=self.app, client=(ip, 40000))
+        client = httpx.AsyncClient(transport=transport, base_url=base_url, timeout=30)
+        self._clients.append(client)
+        return Browser(client)
+
+    async def log_in(self, username: str, password: str = PASSWORD, *, script: bool = False) -> Browser:
+        browser = self.browser()
+        body = {"username": username, "password": password, "issueToken": script}
+        response = await browser.post("/api/auth/login", body)
+        assert response.status_code == 200, response.text
+        data = response.json()["data"]
+        browser.user_id = data["user"]["id"]
+        if script:
+            browser.client.cookies.clear()
+            browser.token = data["token"]
+        else:
+            browser.csrf = data["csrfToken"]
+        return browser
+
+    async def make_user(self, username: str, *, admin: bool = False) -> str:
+        """An active local account, made without the API; its id."""
+        hashed = await asyncio.to_thread(HASHER.hash, PASSWORD)
+
+        def make() -> tuple[str, int]:
+            account = NewAccount(self.services.vault, username, hashed)
+            with acting(system("test")):
+                done = self.services.hub.execute(lambda: account.register(admin=admin))
+            return account.user_id, done.position
+
+        user_id, position = await asyncio.to_thread(make)
+        assert await self.services.commands.shown(position)
+        return user_id
+
+    async def user(self, username: str, *, admin: bool = False) -> Browser:
+        """A new user, signed in with a browser."""
+        await self.make_user(username, admin=admin)
+        return await self.log_in(username)
+
+    def link(self, purpose: Any, subject: str = "") -> str:
+        return OneTimeLinks(self.services.write).make(purpose, subject)
+
+    async def close(self) -> None:
+        for client in self._clients:
+            await client.aclose()
+
+
+@asynccontextmanager
+async def running_api(dsn: str, home: Path, env: dict[str, str] | None = None) -> Any:
+    """The API on this database, started and stopped."""
+    async with AsyncExitStack() as stack:
+        settings = read({"MCPHUB_NODE": "test", **(env or {})}, home=home)
+        pool = command_pool(dsn)
+        await asyncio.to_thread(pool.open, True, 10)
+        stack.push_async_callback(asyncio.to_thread, pool.close)
+        vault = await asyncio.to_thread(Vault, DataKeys(pool, WrappedKey), Ring([("k1", b"\7" * 32)]), time.monotonic)
+        Factory.use(pool)
+        hub = plugged("mcphub.postgres.ledger:Factory", {})
+        model, directory = AccessModel(name_digest(vault)), Directory(vault)
+        projector = Projector(dsn, all_projections())
+
+        def fold(facts: Any) -> None:
+            for recorded in facts:
+                model.apply(recorded)
+
+        tail = Tail(dsn, [fold, directory.facts_applied, projector.wake])
+        await tail.start()
+        stack.push_async_callback(tail.stop)
+        projector.start()
+        stack.push_async_callback(projector.stop)
+        reads = read_pool(dsn, search_path="read, public")
+        await reads.open(wait=True, timeout=10)
+        stack.push_async_callback(reads.close)
+        gateway, ring = StandInGateway(), LogRing()
+        ring.bind(asyncio.get_running_loop())
+        services = Services(
+            settings=settings,
+            version="0.0.0",
+            hub=hub,
+            vault=vault,
+            model=model,
+            tail=tail,
+            projector=projector,
+            directory=directory,
+            commands=Commands(hub, vault, tail, projector),
+            read=reads,
+            write=pool,
+            gateway=gateway,
+            log_ring=ring,
+            started_at=datetime.now(UTC).timestamp(),
+        )
+        api = Api(services, gateway, dsn, make_app(services))
+        stack.push_async_callback(api.close)
+        yield api
+
+
+def problem(response: httpx.Response) -> tuple[int, str]:
+    """(status, code) of a problem; checks that it has the form every problem has."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    body = json.loads(response.text)
+    assert {"type", "title", "status", "detail", "instance", "code", "requestId", "errors", "success"} <= set(body)
+    assert body["status"] == response.status_code
+    assert body["success"] is False
+    assert body["requestId"] == response.headers["x-request-id"]
+    return response.status_code, body["code"]

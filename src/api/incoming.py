@@ -14,6 +14,7 @@ class Incoming(Struct):
     ip: str = ""
     agent: str = ""
     position: int = 0  # of the change this request made; answered as X-MCPHub-Position
+    pending: bool = False  # recorded, and not yet in the read tables: the answer is a 202
     cookies: list[str] = []  # Set-Cookie values to answer with
     key_presented: bool = False  # somebody sent an MCPHub key, in whichever way
 

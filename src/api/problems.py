@@ -4,17 +4,19 @@ A refusal of the domain and a problem of the door look alike to a client. What n
 nothing; the log has it under the same request id.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from mcphub.api.incoming import incoming
 from mcphub.domain.errors import Refused
+from mcphub.domain.findings import DocumentRefused, Finding
 from mcphub.postgres.ledger import LedgerUnavailable
 
 log = structlog.get_logger()
@@ -24,11 +26,13 @@ TYPE = "urn:mcphub:problem:"
 
 
 class FieldProblem(Struct, rename="camel"):
-    """What is wrong with one part of the request."""
+    """What is wrong with one part of the request; line and column when it was sent as text."""
 
     pointer: str
     code: str
     detail: str
+    line: int | UnsetType = UNSET
+    column: int | UnsetType = UNSET
 
 
 class ProblemDetails(Struct, rename="camel", kw_only=True):
@@ -52,7 +56,7 @@ class Problem(Exception):
     Args:
         title: what failed; `detail`: what to do.
         retry_after: seconds, for a problem that passes.
-        errors: (JSON pointer, code, text) for each part that is wrong.
+        errors: (JSON pointer, code, text) for each part that is wrong, perhaps with line and column.
     """
 
     def __init__(
@@ -63,7 +67,7 @@ class Problem(Exception):
         detail: str = "",
         *,
         retry_after: int | None = None,
-        errors: tuple[tuple[str, str, str], ...] = (),
+        errors: Sequence[tuple[str, str, str] | tuple[str, str, str, int, int]] = (),
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(title)
@@ -144,6 +148,9 @@ def problem_of(error: BaseException) -> Problem:
     match error:
         case Problem():
             return error
+        case DocumentRefused():
+            places = [_place(found) for found in error.findings]
+            return Problem(error.status, error.code, str(error), error.remedy, errors=places)
         case Refused():
             headers = {"Retry-After": "1"} if error.code == "busy" else None
             return Problem(error.status, error.code, str(error), error.remedy, errors=error.errors, headers=headers)
@@ -168,6 +175,11 @@ def problem_of(error: BaseException) -> Problem:
         "The hub failed to answer.",
         "Try again; if it stays, give an administrator the request id.",
     )
+
+
+def _place(found: Finding) -> tuple[str, str, str] | tuple[str, str, str, int, int]:
+    where = (found.pointer, found.code, found.detail)
+    return (*where, found.line, found.column) if found.line else where
 
 
 def _field(item: Any) -> tuple[str, str, str]:

@@ -1,5 +1,7 @@
 """The shapes all areas share: requests refuse unknown fields, answers are the envelope, names are camelCase."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,7 +20,7 @@ class Out(Struct, rename="camel", kw_only=True):
     """A part of an answer."""
 
 
-class Envelope(Out):
+class Envelope(Out, kw_only=True):
     """Every answer of the management API; areas add `data`."""
 
     success: bool = True
@@ -26,14 +28,14 @@ class Envelope(Out):
     position: int | UnsetType = UNSET
 
 
-class Page(Out):
+class Page(Out, kw_only=True):
     """Where the next page begins; `next` is None on the last one."""
 
     next: str | None
     limit: int
 
 
-class Empty(Schema):
+class Empty(Schema, kw_only=True):
     """A body that may be left out, and says nothing."""
 
 
@@ -70,3 +72,19 @@ def _explained(text: str) -> Problem:
             code="unknown_field",
         )
     return invalid(what.rstrip(".") + ".", (place, "invalid_value", what))
+
+
+def at_each(operation: str, first: str) -> Callable[[Any, Any, list[Any]], str]:
+    """The operation id of a handler with aliases: the first path has the plain one, each other a longer one.
+
+    Args:
+        first: the whole path, parameters without their types.
+    """
+
+    def name(_: Any, __: Any, components: list[Any]) -> str:
+        path = "/" + "/".join(part if isinstance(part, str) else f"{{{part.name}}}" for part in components)
+        if path == first:
+            return operation
+        return operation + "At" + "".join(word.capitalize() for word in re.findall(r"[A-Za-z]+", path))
+
+    return name

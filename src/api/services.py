@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from psycopg_pool import AsyncConnectionPool
 
+from mcphub.api.incoming import incoming
 from mcphub.domain.access import AccessModel
 from mcphub.domain.actor import ACTOR, current
 from mcphub.domain.hub import Command, Hub
@@ -35,6 +36,14 @@ class Origin(Struct, frozen=True):
 ORIGIN: ContextVar[Origin] = ContextVar("ORIGIN", default=Origin())  # noqa: B039  frozen
 
 
+class Accepted(Exception):
+    """What was asked for is recorded up to a position that the read tables do not show yet; answered as a 202."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(position)
+        self.position = position
+
+
 class Committed(Struct, Generic[CommandT], frozen=True):
     """A change that is in the ledger. `visible`: the read tables show it already."""
 
@@ -42,6 +51,15 @@ class Committed(Struct, Generic[CommandT], frozen=True):
     command: CommandT
     changed: bool
     visible: bool
+
+    def must_show(self) -> None:
+        """Before the answer is read from the tables.
+
+        Raises:
+            Accepted: they do not show the change yet.
+        """
+        if not self.visible:
+            raise Accepted(self.position)
 
 
 class Commands:
@@ -54,7 +72,8 @@ class Commands:
         self._projector = projector
 
     async def run(self, build: Callable[[], CommandT], *, if_match: int | None = None) -> Committed[CommandT]:
-        """
+        """The answer's headers will name the position.
+
         Raises:
             Refused: a rule said no; nothing was written.
             LedgerUnavailable: it could not be recorded, so it did not happen.
@@ -75,6 +94,8 @@ class Commands:
         if done.changed:
             log.info("command_committed", command=type(done.command).__name__, position=done.position)
         visible = await self.shown(done.position)
+        here = incoming()
+        here.position, here.pending = done.position, not visible
         return Committed(done.position, done.command, done.changed, visible)
 
     async def shown(self, position: int) -> bool:

@@ -57,7 +57,6 @@ async def open_session(services: Services, signer: TokenSigner, user_id: str, *,
     act_as(user_id, source="api" if script else "ui")
     kind = "script" if script else "browser"
     done = await services.commands.run(lambda: SignIn(user_id, session_id, kind=kind))
-    incoming().position = done.position
     version = auth_version(services.model, user_id)
     seconds = SCRIPT_SECONDS if script else BROWSER_SECONDS
     token, expires = signer.sign(user_id, session_id, version, seconds)

@@ -388,6 +388,11 @@ class AccessModel:
     def group_by_slug(self, user_id: str, slug: str) -> Group | None:
         return next((group for group in self.groups_of.get(user_id, {}).values() if group.slug == slug), None)
 
+    def entitled(self, user_id: str, server: ServerState) -> bool:
+        """Is the server meant for the user? Groups, keys and its switch are not asked."""
+        user = self.users.get(user_id)
+        return user is not None and user.active and self._in_audience(user, server)
+
     def reasons(self, principal: Principal, view: View, at: datetime) -> dict[str, Reason]:
         """Server id → why it is, or is not, visible. The one place that knows the rules; cached until the next fact."""
         standing = self._standing(principal, at)

@@ -1,0 +1,101 @@
+"""The management API put together: one guard, one exception handler, each area's controllers, and the door in front."""
+
+from typing import Any
+
+from litestar import Litestar, Request, Response
+from litestar.di import Provide
+
+from mcphub.api.auth.links import OneTimeLinks
+from mcphub.api.auth.passwords import Passwords
+from mcphub.api.auth.throttle import Throttle
+from mcphub.api.auth.tokens import TokenSigner
+from mcphub.api.caller import Caller, Guard
+from mcphub.api.catalog import Catalog
+from mcphub.api.controllers.keys import KeysController, UserKeysController
+from mcphub.api.controllers.me import MeController
+from mcphub.api.controllers.operation import OperationController
+from mcphub.api.controllers.servers import ServersController
+from mcphub.api.controllers.settings_file import SettingsFileController, SystemConfigController
+from mcphub.api.controllers.sign_in import SignInController
+from mcphub.api.controllers.variables import SeedVariablesController, VariablesController
+from mcphub.api.described import openapi_config
+from mcphub.api.door import ASGIApp, Door
+from mcphub.api.keyring import Keyring
+from mcphub.api.people import People
+from mcphub.api.problems import answer_problem, not_authenticated
+from mcphub.api.schemas import Envelope, StrictRequest
+from mcphub.api.services import Accepted, Services
+from mcphub.api.values import Values
+
+MOST_BODY = 5 * 1024 * 1024  # bytes; a settings document may be larger, and says so itself
+
+CONTROLLERS = [
+    SignInController,
+    MeController,
+    KeysController,
+    UserKeysController,
+    ServersController,
+    SettingsFileController,
+    SystemConfigController,
+    VariablesController,
+    SeedVariablesController,
+    OperationController,
+]
+
+
+def make_app(services: Services) -> ASGIApp:
+    """The ASGI application of the hub."""
+    return Door(services.settings, services.gateway, management_api(services))
+
+
+def management_api(services: Services) -> Litestar:
+    """Everything behind the door but `/mcp`."""
+    signer = TokenSigner(services.vault.secret("session"))
+    catalog = Catalog(services)
+    parts: dict[str, Any] = {
+        "services": services,
+        "signer": signer,
+        "guard": Guard(services, signer),
+        "passwords": Passwords(),
+        "throttle": Throttle(),
+        "links": OneTimeLinks(services.write),
+        "people": People(services),
+        "catalog": catalog,
+        "values": Values(services, catalog),
+        "keyring": Keyring(services, catalog),
+    }
+    return Litestar(
+        route_handlers=CONTROLLERS,
+        guards=[parts["guard"]],
+        dependencies={
+            **{name: Provide(_always(part), sync_to_thread=False) for name, part in parts.items()},
+            "caller": Provide(the_caller, sync_to_thread=False),
+        },
+        exception_handlers={Accepted: answer_accepted, Exception: answer_problem},
+        request_class=StrictRequest,
+        request_max_body_size=MOST_BODY,
+        logging_config=None,
+        openapi_config=openapi_config(services.version),
+    )
+
+
+def the_caller(request: Request[Any, Any, Any]) -> Caller:
+    """
+    Raises:
+        Problem: 401 on a route that is open to everybody and asks all the same.
+    """
+    caller = request.scope["user"]
+    if not isinstance(caller, Caller):
+        raise not_authenticated()
+    return caller
+
+
+def answer_accepted(_: Request[Any, Any, Any], accepted: Accepted) -> Response[Envelope]:
+    return Response(Envelope(position=accepted.position), status_code=202)
+
+
+def _always(part: Any) -> Any:
+    def give() -> Any:
+        return part
+
+    return give

@@ -1,0 +1,136 @@
+"""The caller's own account: profile, preferences, password and sessions."""
+
+import json
+from datetime import datetime
+from typing import Annotated, Literal
+
+from litestar import Controller, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+from msgspec import UNSET, Meta, UnsetType
+
+from mcphub.api.auth.passwords import Passwords, check_strength
+from mcphub.api.auth.sessions import open_session
+from mcphub.api.auth.throttle import Throttle
+from mcphub.api.auth.tokens import TokenSigner
+from mcphub.api.caller import USER, Caller
+from mcphub.api.controllers.sign_in import hash_of, set_password
+from mcphub.api.incoming import incoming
+from mcphub.api.people import Me, People
+from mcphub.api.problems import Problem, not_found
+from mcphub.api.schemas import Envelope, Out, Schema, at_each
+from mcphub.api.services import Services
+from mcphub.domain.actor import current
+from mcphub.domain.errors import NotLocalAccount
+from mcphub.domain.users import ChangePreferences, SignOut
+
+TimeZone = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_+\-/]{0,64}$")]
+
+SESSIONS = "select position, recorded_at, data::text from public.ledger where position = any(%s) order by position desc"
+
+
+class Preferences(Schema, kw_only=True):
+    language: Literal["", "ko", "en"] | UnsetType = UNSET
+    time_zone: TimeZone | UnsetType = UNSET
+    theme: Literal["system", "light", "dark"] | UnsetType = UNSET
+    density: Literal["comfortable", "compact"] | UnsetType = UNSET
+    exposure_mode: Literal["auto", "tools", "servers", "search"] | UnsetType = UNSET
+    show_why: bool | UnsetType = UNSET
+
+
+class NewPassword(Schema, kw_only=True):
+    current_password: str
+    new_password: str
+
+
+class MeAnswer(Envelope, kw_only=True):
+    data: Me
+
+
+class BrowserSession(Out, kw_only=True):
+    id: str
+    kind: str
+    current: bool
+    signed_in_at: datetime
+
+
+class SessionsAnswer(Envelope, kw_only=True):
+    data: list[BrowserSession]
+
+
+class MeController(Controller):
+    path = "/api"
+    tags = ["Me"]  # noqa: RUF012
+
+    @get(["/user/me", "/auth/me"], operation_id=at_each("me", "/api/user/me"), summary="Who is signed in", who=USER)
+    async def me(self, caller: NamedDependency[Caller], people: NamedDependency[People]) -> MeAnswer:
+        return MeAnswer(data=await people.me(caller.user_id))
+
+    @patch("/user/me", operation_id="changePreferences", summary="Change one's own preferences", who=USER)
+    async def change(
+        self,
+        data: JSONBody[Preferences],
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+        people: NamedDependency[People],
+    ) -> MeAnswer:
+        wanted = {name: getattr(data, name) for name in ChangePreferences.FIELDS}
+        done = await services.commands.run(lambda: ChangePreferences(caller.user_id, **wanted))
+        done.must_show()
+        return MeAnswer(data=await people.me(caller.user_id), position=done.position)
+
+    @post(
+        "/auth/change-password",
+        operation_id="changePassword",
+        summary="Change the password of a local account",
+        status_code=204,
+        who=USER,
+    )
+    async def change_password(
+        self,
+        data: JSONBody[NewPassword],
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+        signer: NamedDependency[TokenSigner],
+        passwords: NamedDependency[Passwords],
+        throttle: NamedDependency[Throttle],
+    ) -> None:
+        """Ends the account's sessions; a browser goes on in a new one."""
+        user = services.model.users[caller.user_id]
+        if user.provider != "local" or not user.password:
+            raise NotLocalAccount
+        throttle.attempt(user.name_digest, incoming().ip)
+        if not await passwords.verify(await hash_of(services, user.user_id, user.password), data.current_password):
+            raise Problem(401, "invalid_credentials", "The current password is wrong.", "Correct it and try again.")
+        throttle.succeeded(user.name_digest, incoming().ip)
+        check_strength(data.new_password, (await services.directory.name(user.user_id)).username)
+        by_browser = current().source == "ui"
+        await set_password(services, user.user_id, await passwords.hash(data.new_password))
+        if by_browser:
+            await open_session(services, signer, user.user_id)
+
+    @get("/user/sessions", operation_id="mySessions", summary="Where the caller is signed in", who=USER)
+    async def sessions(self, caller: NamedDependency[Caller], services: NamedDependency[Services]) -> SessionsAnswer:
+        living = services.model.users[caller.user_id].sessions
+        async with services.read.connection() as db:
+            cursor = await db.execute(SESSIONS, (list(living.values()),))
+            rows = {position: (at, json.loads(data)) for position, at, data in await cursor.fetchall()}
+        found = [
+            BrowserSession(
+                id=session_id,
+                kind=rows[position][1].get("kind", "browser"),
+                current=session_id == caller.session_id,
+                signed_in_at=rows[position][0],
+            )
+            for session_id, position in living.items()
+            if position in rows
+        ]
+        return SessionsAnswer(data=sorted(found, key=lambda session: session.signed_in_at, reverse=True))
+
+    @delete("/user/sessions/{sid:str}", operation_id="endMySession", summary="Sign out elsewhere", who=USER)
+    async def end_session(
+        self, sid: FromPath[str], caller: NamedDependency[Caller], services: NamedDependency[Services]
+    ) -> None:
+        if sid not in services.model.users[caller.user_id].sessions:
+            raise not_found("You have no such session.")
+        await services.commands.run(lambda: SignOut(caller.user_id, sid))

@@ -1,0 +1,347 @@
+"""Servers one by one: what the caller sees of them, and an administrator's changes."""
+
+import asyncio
+from typing import Annotated, Any
+
+from litestar import Controller, delete, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from mcphub.api.caller import ADMIN, USER, Caller
+from mcphub.api.catalog import Catalog, ServerView, ToolView
+from mcphub.api.controllers.settings_file import SettingsWarning, outdated, version_of, warnings_of
+from mcphub.api.literals import Literals, document_of, policy_of
+from mcphub.api.problems import not_found
+from mcphub.api.schemas import Envelope, Schema
+from mcphub.api.services import Committed, Services
+from mcphub.domain.errors import Outdated, Refused, UnknownServerId
+from mcphub.domain.findings import Report
+from mcphub.domain.ids import new_id
+from mcphub.domain.literal_secrets import seal_server
+from mcphub.domain.server_check import check_server
+from mcphub.domain.servers import (
+    AddServer,
+    ChangeServer,
+    RemoveServer,
+    SetServerEnabled,
+    SetToolDescription,
+    SetToolEnabled,
+)
+from mcphub.domain.settings_file import Document
+from mcphub.domain.settings_state import ServerState
+
+Description = Annotated[str, Meta(min_length=1, max_length=4000)]
+
+
+class NewServer(Schema, kw_only=True):
+    name: str
+    config: Raw
+
+
+class ServerChange(Schema, kw_only=True):
+    config: Raw | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+
+
+class Switch(Schema, kw_only=True):
+    enabled: bool
+
+
+class ToolDescription(Schema, kw_only=True):
+    description: Description
+
+
+class ServersAnswer(Envelope, kw_only=True):
+    data: list[ServerView]
+
+
+class ServerAnswer(Envelope, kw_only=True):
+    data: ServerView
+    warnings: list[SettingsWarning] | UnsetType = UNSET
+
+
+class ToolsAnswer(Envelope, kw_only=True):
+    data: list[ToolView]
+
+
+class ToolAnswer(Envelope, kw_only=True):
+    data: ToolView
+
+
+class ServersController(Controller):
+    path = "/api"
+    tags = ["Servers"]  # noqa: RUF012
+
+    @get(
+        "/servers",
+        operation_id="servers",
+        summary="The servers the caller may see; an administrator sees all",
+        who=USER,
+    )
+    async def servers(
+        self,
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        status: Annotated[str, QueryParameter()] = "",
+        q: Annotated[str, QueryParameter()] = "",
+        every: Annotated[bool, QueryParameter(name="all")] = False,
+    ) -> ServersAnswer:
+        """`all=true` shows a user also what no active group shows and what is switched off, to choose from."""
+        if caller.admin:
+            wanted = catalog.in_order()
+        else:
+            wanted = catalog.entitled(caller.user_id) if every else catalog.visible(caller.user_id)
+        needle = q.casefold()
+        wanted = [server for server in wanted if needle in server.name.casefold() or needle in server.slug]
+        views = await catalog.servers(caller, wanted)
+        return ServersAnswer(data=[view for view in views if not status or view.status == status])
+
+    @get("/servers/{name:str}", operation_id="server", summary="One server", who=USER)
+    async def server(
+        self,
+        name: FromPath[str],
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        services: NamedDependency[Services],
+    ) -> ServerAnswer:
+        return await _answer(services, catalog, caller, name)
+
+    @post("/servers", operation_id="addServer", summary="Add a server", who=ADMIN)
+    async def add(
+        self,
+        data: JSONBody[NewServer],
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        services: NamedDependency[Services],
+    ) -> ServerAnswer:
+        name, policy, server_id = data.name, policy_of(services.settings), new_id()
+        config, report = await asyncio.to_thread(_checked, name, data.config, services)
+        literals = Literals(services.vault)
+        try:
+            sealed = await asyncio.to_thread(seal_server, name, config, None, literals.seal, literals.same)
+            done = await services.commands.run(lambda: AddServer(server_id, name, sealed, policy=policy))
+        except Refused:
+            await asyncio.to_thread(literals.discard)
+            raise
+        return await _answer(services, catalog, caller, name, done, report)
+
+    @put("/servers/{name:str}", operation_id="changeServer", summary="Configure or rename a server", who=ADMIN)
+    async def change(
+        self,
+        name: FromPath[str],
+        data: JSONBody[ServerChange],
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        services: NamedDependency[Services],
+        if_match: Annotated[str | None, HeaderParameter(name="If-Match")] = None,
+    ) -> ServerAnswer:
+        server, policy, seen = _named(services, name), policy_of(services.settings), version_of(if_match)
+        if seen is not None and seen not in (server.changed_at, services.model.settings.version):
+            raise outdated(services, seen)
+        new_name = data.name if isinstance(data.name, str) else None
+        based_on = services.model.settings.version if seen is not None else None
+        literals, report = Literals(services.vault), Report()
+        try:
+            sealed = None
+            if data.config is not UNSET:
+                config, report = await asyncio.to_thread(_checked, name, data.config, services)
+                sealed = await asyncio.to_thread(seal_server, name, config, server.config, literals.seal, literals.same)
+            done = await services.commands.run(
+                lambda: ChangeServer(name, config=sealed, new_name=new_name, policy=policy), if_match=based_on
+            )
+        except Outdated as error:
+            await asyncio.to_thread(literals.discard)
+            raise outdated(services, seen or 0) from error
+        except Refused:
+            await asyncio.to_thread(literals.discard)
+            raise
+        return await _answer(services, catalog, caller, new_name or name, done, report)
+
+    @delete("/servers/{name:str}", operation_id="removeServer", summary="Remove a server", who=ADMIN)
+    async def remove(self, name: FromPath[str], services: NamedDependency[Services]) -> None:
+        """The values users saved for it become orphans."""
+        await services.commands.run(lambda: RemoveServer(name))
+
+    @post(
+        "/servers/{name:str}/toggle",
+        operation_id="setServerEnabled",
+        summary="Switch a server on or off",
+        status_code=200,
+        who=ADMIN,
+    )
+    async def toggle(
+        self,
+        name: FromPath[str],
+        data: JSONBody[Switch],
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        services: NamedDependency[Services],
+    ) -> ServerAnswer:
+        done = await services.commands.run(lambda: SetServerEnabled(name, data.enabled))
+        return await _answer(services, catalog, caller, name, done)
+
+    @post(
+        "/servers/{name:str}/reload",
+        operation_id="reloadServer",
+        summary="Connect to a server anew",
+        status_code=200,
+        who=ADMIN,
+    )
+    async def reload(
+        self,
+        name: FromPath[str],
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        services: NamedDependency[Services],
+    ) -> ServerAnswer:
+        await services.gateway.reload(_named(services, name).server_id)
+        return await _answer(services, catalog, caller, name)
+
+    @post(
+        "/servers/{name:str}/tools/{tool:str}/toggle",
+        operation_id="setToolEnabled",
+        summary="Switch a tool on or off",
+        status_code=200,
+        who=ADMIN,
+    )
+    async def toggle_tool(
+        self,
+        name: FromPath[str],
+        tool: FromPath[str],
+        data: JSONBody[Switch],
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        services: NamedDependency[Services],
+    ) -> ToolAnswer:
+        """Its description override, if any, is kept."""
+        _must_have(services, caller, name, tool)
+        done = await services.commands.run(lambda: SetToolEnabled(name, tool, data.enabled))
+        return _tool_answer(services, catalog, caller, name, tool, done)
+
+    @put(
+        "/servers/{name:str}/tools/{tool:str}/description",
+        operation_id="describeTool",
+        summary="Say in other words what a tool does",
+        who=ADMIN,
+    )
+    async def describe_tool(
+        self,
+        name: FromPath[str],
+        tool: FromPath[str],
+        data: JSONBody[ToolDescription],
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        services: NamedDependency[Services],
+    ) -> ToolAnswer:
+        _must_have(services, caller, name, tool)
+        done = await services.commands.run(lambda: SetToolDescription(name, tool, data.description))
+        return _tool_answer(services, catalog, caller, name, tool, done)
+
+    @delete(
+        "/servers/{name:str}/tools/{tool:str}/description",
+        operation_id="resetToolDescription",
+        summary="Let the upstream's own description count again",
+        status_code=200,
+        who=ADMIN,
+    )
+    async def reset_tool(
+        self,
+        name: FromPath[str],
+        tool: FromPath[str],
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        services: NamedDependency[Services],
+    ) -> ToolAnswer:
+        _must_have(services, caller, name, tool)
+        done = await services.commands.run(lambda: SetToolDescription(name, tool, None))
+        return _tool_answer(services, catalog, caller, name, tool, done)
+
+    @get("/tools", operation_id="tools", summary="The tools the caller may use, as far as they were listed", who=USER)
+    async def tools(
+        self,
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        server: Annotated[str, QueryParameter()] = "",
+        q: Annotated[str, QueryParameter()] = "",
+    ) -> ToolsAnswer:
+        needle = q.casefold()
+        found = [
+            tool
+            for state in catalog.visible(caller.user_id)
+            if server in ("", state.name, state.slug)
+            for tool in catalog.tools(caller, state)
+            if needle in tool.name.casefold() or needle in tool.description.casefold()
+        ]
+        return ToolsAnswer(data=found)
+
+
+def _named(services: Services, name: str) -> ServerState:
+    """
+    Raises:
+        UnknownServerId: no living server has the name.
+    """
+    server = services.model.settings.by_name(name)
+    if server is None:
+        raise UnknownServerId(name)
+    return server
+
+
+async def _answer(
+    services: Services,
+    catalog: Catalog,
+    caller: Caller,
+    name: str,
+    done: Committed[Any] | None = None,
+    report: Report | None = None,
+) -> ServerAnswer:
+    """The server as the caller may see it.
+
+    Raises:
+        UnknownServerId: it does not exist, or is not for the caller to know.
+        Accepted: it was just made, and the read tables do not show it yet.
+    """
+    if done is not None:
+        done.must_show()
+    server = _named(services, name)
+    if not caller.admin and not services.model.entitled(caller.user_id, server):
+        raise UnknownServerId(name)
+    (view,) = await catalog.servers(caller, [server])
+    return ServerAnswer(
+        data=view,
+        warnings=warnings_of(report.warnings) if report is not None else UNSET,
+        position=done.position if done is not None else UNSET,
+    )
+
+
+def _checked(name: str, raw: Raw | UnsetType, services: Services) -> tuple[Document, Report]:
+    """
+    Raises:
+        DocumentRefused: it is no server's entry, with every error it has.
+    """
+    config = document_of(raw)
+    report = check_server(name, config, policy_of(services.settings))
+    report.refuse()
+    return config, report
+
+
+def _must_have(services: Services, caller: Caller, name: str, tool: str) -> None:
+    """A tool may be switched before anybody has listed it; once listed to the caller, its name has to be among them.
+
+    Raises:
+        UnknownServerId: there is no such server.
+        Problem: 404, no such tool.
+    """
+    server = _named(services, name)
+    known = services.gateway.known_tools(caller.user_id, server.server_id)
+    if known is not None and all(found.name != tool for found in known) and not server.override("tools", tool):
+        raise not_found(f"Server {name!r} has no tool {tool!r}.")
+
+
+def _tool_answer(
+    services: Services, catalog: Catalog, caller: Caller, name: str, tool: str, done: Committed[Any]
+) -> ToolAnswer:
+    done.must_show()
+    server = _named(services, name)
+    known = next((view for view in catalog.tools(caller, server) if view.name == tool), None)
+    return ToolAnswer(data=known or catalog.unlisted(server, tool), position=done.position)

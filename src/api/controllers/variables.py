@@ -1,0 +1,200 @@
+"""The variables servers ask for, and the values the caller has saved for them."""
+
+from datetime import datetime
+
+from litestar import Controller, delete, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from mcphub.api.caller import USER, Caller
+from mcphub.api.catalog import Catalog, SlotView
+from mcphub.api.problems import not_found
+from mcphub.api.schemas import Envelope, Out, Schema
+from mcphub.api.services import Services
+from mcphub.api.values import Saved, Values, Wish, slot_of
+from mcphub.domain.errors import UnknownKey
+from mcphub.domain.substitution import check_value
+
+
+class SaveVariables(Schema, kw_only=True):
+    """null clears a value, an empty text leaves it as it is."""
+
+    env_vars: dict[str, dict[str, str | None]]
+    only: bool = False
+
+
+class ShareVariable(Schema, kw_only=True, rename={"from_": "from"}):
+    """Use the value of one server's variable for other servers, too."""
+
+    name: str
+    from_: str
+    to: list[str]
+
+
+class EnvTemplatesAnswer(Envelope, kw_only=True):
+    """Server name → the names of its variables; `slots` says the rest."""
+
+    data: dict[str, list[str]]
+    slots: dict[str, list[SlotView]]
+
+
+class ValueMeta(Out, kw_only=True):
+    """`valid` is null for a secret whose form cannot be told from here."""
+
+    updated_at: datetime
+    version: int
+    valid: bool | None
+
+
+class ValuesAnswer(Envelope, kw_only=True):
+    """Server name → variable → mask, or the value itself where it is not secret."""
+
+    data: dict[str, dict[str, str]]
+    meta: dict[str, dict[str, ValueMeta]]
+
+
+class MasksAnswer(Envelope, kw_only=True):
+    data: dict[str, str]
+
+
+class SavedAnswer(Envelope, kw_only=True):
+    data: Saved
+
+
+class VariablesController(Controller):
+    path = "/api"
+    tags = ["Variables"]  # noqa: RUF012
+
+    @get("/env-templates", operation_id="envTemplates", summary="What the settings form asks for", who=USER)
+    async def templates(self, caller: NamedDependency[Caller], catalog: NamedDependency[Catalog]) -> EnvTemplatesAnswer:
+        """Servers and variables in the document's order; servers that are switched off are included."""
+        asking = [server for server in catalog.entitled(caller.user_id) if server.slots]
+        sharing = catalog.sharing(caller.user_id)
+        return EnvTemplatesAnswer(
+            data={server.name: [slot.name for slot in server.slots.values()] for server in asking},
+            slots={server.name: catalog.slots(caller.user_id, server, sharing) for server in asking},
+        )
+
+    @get("/user-env-vars", operation_id="variables", summary="What the caller has saved", who=USER)
+    async def variables(
+        self,
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+        catalog: NamedDependency[Catalog],
+        values: NamedDependency[Values],
+    ) -> ValuesAnswer:
+        data: dict[str, dict[str, str]] = {}
+        meta: dict[str, dict[str, ValueMeta]] = {}
+        for server in catalog.entitled(caller.user_id):
+            stored = services.model.credentials_of(caller.user_id, server.server_id)
+            saved = [slot for slot in server.slots.values() if slot.canonical in stored]
+            if not saved:
+                continue
+            readable = await values.opened(caller.user_id, server, [slot for slot in saved if not slot.secret])
+            data[server.name] = {slot.name: readable.get(slot.canonical, stored[slot.canonical].mask) for slot in saved}
+            meta[server.name] = {
+                slot.name: ValueMeta(
+                    updated_at=stored[slot.canonical].saved_at,
+                    version=stored[slot.canonical].position,
+                    valid=check_value(slot, readable[slot.canonical]) is None if slot.canonical in readable else None,
+                )
+                for slot in saved
+            }
+        return ValuesAnswer(data=data, meta=meta)
+
+    @post("/user-env-vars", operation_id="saveVariables", summary="Save or clear values", status_code=200, who=USER)
+    async def save(
+        self, data: JSONBody[SaveVariables], caller: NamedDependency[Caller], values: NamedDependency[Values]
+    ) -> SavedAnswer:
+        """All or nothing. Other servers that ask for the same variable and have no value get it, unless `only`."""
+        wishes = values.wishes(caller.user_id, data.env_vars)
+        saved, done = await values.save(caller.user_id, wishes, only=data.only)
+        return SavedAnswer(data=saved, position=done.position)
+
+    @delete("/user-env-vars/{server:str}/{name:str}", operation_id="clearVariable", summary="Clear a value", who=USER)
+    async def clear(
+        self,
+        server: FromPath[str],
+        name: FromPath[str],
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+        values: NamedDependency[Values],
+    ) -> None:
+        """For good: its data key is destroyed. Clearing what is not set does nothing."""
+        state = services.model.settings.by_name(server)
+        slot = slot_of(state, name) if state is not None else None
+        if state is None or slot is None or not services.model.entitled(caller.user_id, state):
+            raise not_found("There is no such variable.")
+        await values.save(caller.user_id, [Wish(state, slot, None)], only=True)
+
+    @post(
+        "/user-env-vars/share",
+        operation_id="shareVariable",
+        summary="Use one server's value for others",
+        status_code=200,
+        who=USER,
+    )
+    async def share(
+        self, data: JSONBody[ShareVariable], caller: NamedDependency[Caller], values: NamedDependency[Values]
+    ) -> SavedAnswer:
+        wishes = await values.shared(caller.user_id, data.name, data.from_, data.to)
+        saved, done = await values.save(caller.user_id, wishes, only=True)
+        return SavedAnswer(data=saved, position=done.position)
+
+
+class SeedVariablesController(Controller):
+    """Forms of the earlier hub. Values belonged to keys there; here they are the user's, whichever key is named."""
+
+    path = "/api"
+    tags = ["Variables"]  # noqa: RUF012
+
+    @get("/api-keys", operation_id="variableMasks", summary="The caller's values as masks, by variable", who=USER)
+    async def masks(
+        self, caller: NamedDependency[Caller], services: NamedDependency[Services], catalog: NamedDependency[Catalog]
+    ) -> MasksAnswer:
+        return MasksAnswer(data=_masks(services, catalog, caller))
+
+    @get("/oauth/keys/{key_id:str}/tokens", operation_id="keyTokens", summary="As /api/api-keys", who=USER)
+    async def tokens(
+        self,
+        key_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+        catalog: NamedDependency[Catalog],
+    ) -> MasksAnswer:
+        _must_own(services, caller, key_id)
+        return MasksAnswer(data=_masks(services, catalog, caller))
+
+    @put("/oauth/keys/{key_id:str}/tokens", operation_id="saveKeyTokens", summary="Save by variable", who=USER)
+    async def save_tokens(
+        self,
+        key_id: FromPath[str],
+        data: JSONBody[dict[str, str | None]],
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+        values: NamedDependency[Values],
+    ) -> SavedAnswer:
+        """Each value goes to every server of the caller that asks for the variable."""
+        _must_own(services, caller, key_id)
+        saved, done = await values.save(caller.user_id, values.everywhere(caller.user_id, data), only=True)
+        return SavedAnswer(data=saved, position=done.position)
+
+
+def _must_own(services: Services, caller: Caller, key_id: str) -> None:
+    """
+    Raises:
+        UnknownKey: the caller has no such key.
+    """
+    if key_id not in services.model.keys_of.get(caller.user_id, {}):
+        raise UnknownKey(key_id)
+
+
+def _masks(services: Services, catalog: Catalog, caller: Caller) -> dict[str, str]:
+    """Of several servers' values the one saved last."""
+    newest: dict[str, tuple[int, str]] = {}
+    for server in catalog.entitled(caller.user_id):
+        for variable, stored in services.model.credentials_of(caller.user_id, server.server_id).items():
+            slot = server.slots.get(variable)
+            if slot is not None and stored.position > newest.get(slot.name, (0, ""))[0]:
+                newest[slot.name] = (stored.position, stored.mask)
+    return {name: mask for name, (_, mask) in newest.items()}

@@ -6,6 +6,7 @@ Nothing in it is replaced. What it wrote, its processes and its end are seen fro
 import contextlib
 import json
 import os
+import pwd
 import secrets
 import signal
 import socket
@@ -44,13 +45,23 @@ class RunningHub:
         logs: a folder for what it prints; what it says is no part of what it keeps.
         env: beside PATH, nothing else of the tests' environment reaches it.
         demo: with the demo server.
+        account: the user to run as; None is the present one.
     """
 
-    def __init__(self, home: Path, logs: Path, *, env: Mapping[str, str] | None = None, demo: bool = False) -> None:
+    def __init__(
+        self,
+        home: Path,
+        logs: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        demo: bool = False,
+        account: pwd.struct_passwd | None = None,
+    ) -> None:
         self.home = home
         self.port = free_port()
         self.password = f"Pass-{secrets.token_hex(8)}"
         self.demo = demo
+        self.account = account
         self.env = {
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
@@ -89,6 +100,9 @@ class RunningHub:
         """Starts it without waiting."""
         arguments = ["--home", str(self.home), "--port", str(self.port), "--no-open"]
         arguments += [] if self.demo else ["--no-demo"]
+        options: dict[str, Any] = {}
+        if self.account is not None:
+            options = {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
         with self.out.open("ab") as out, self.err.open("ab") as err:
             self.process = subprocess.Popen(
                 [*(command or (str(Path(sys.executable).with_name("mcphub")),)), "up", *arguments],
@@ -98,6 +112,7 @@ class RunningHub:
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
+                **options,
             )
 
     def start(self, *command: str, within: float = 60) -> "RunningHub":
@@ -192,6 +207,7 @@ class Process:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         folder = Path(f"/proc/{pid}")
+        self.owner = folder.stat().st_uid
         self.parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         self.command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
         self._where = self.command

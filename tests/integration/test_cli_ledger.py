@@ -1,0 +1,263 @@
+"""Schema, chain, read tables, export and import from the host, on databases that DATABASE_URL names."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from mcphub.cli import commands as all_commands
+from tests.conftest import Database, drop_database
+from tests.support.commands import Commands
+
+pytestmark = pytest.mark.slow
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def original(
+    make_database: Callable[..., Database], template: str, make_home: Callable[[], Path]
+) -> Iterator[tuple[Database, Path]]:
+    """A hub with a few facts: two users, one erased, and a key."""
+    made, home = make_database(template), make_home()
+    commands = Commands(home, {"DATABASE_URL": made.owner_dsn})
+    for name in ("ann", "bob"):
+        commands.run("user", "create", name, "--password-stdin", stdin=PASSWORD)
+    commands.run("key", "issue", "ann")
+    commands.run("user", "erase", "bob", "--yes")
+    commands.run("rebuild")
+    yield made, home
+    drop_database(made)
+
+
+@pytest.fixture
+def database(original: tuple[Database, Path], make_database: Callable[..., Database]) -> Iterator[Database]:
+    """A copy of its database, to do with as one likes."""
+    made = make_database(original[0].name)
+    yield made
+    drop_database(made)
+
+
+@pytest.fixture
+def lived_in(database: Database, original: tuple[Database, Path], home: Path) -> Commands:
+    """The command line on that copy."""
+    shutil.copy(original[1] / "master.key", home)
+    return Commands(home, {"DATABASE_URL": database.owner_dsn})
+
+
+@pytest.fixture
+def another(make_database: Callable[..., Database], make_home: Callable[[], Path]) -> Iterator[Commands]:
+    """A hub that was never started: an empty database and an empty home."""
+    made = make_database()
+    yield Commands(make_home(), {"DATABASE_URL": made.owner_dsn})
+    drop_database(made)
+
+
+def sql(database: Database, statement: str) -> None:
+    """As somebody who holds the whole server."""
+    with psycopg.connect(database.admin_dsn) as db:
+        db.execute("set session_replication_role = replica")  # past the trigger that refuses it
+        db.execute(statement)
+
+
+def test_migrations_are_pending_until_they_are_applied(another: Commands) -> None:
+    pending = another.json("migrate", "--check", code=1)["pending"]
+    applied = another.json("migrate")["applied"]
+
+    assert pending == applied
+    assert pending[0] == "0001_ledger"
+    assert another.json("migrate", "--check")["pending"] == []
+    assert another.json("migrate")["applied"] == []
+
+
+def test_a_command_on_a_database_without_schema_says_what_to_do(another: Commands) -> None:
+    assert "mcphub migrate" in another.say("verify", code=2)
+
+
+def test_the_chain_of_an_untouched_ledger_holds(lived_in: Commands) -> None:
+    found = lived_in.json("verify")
+
+    assert found["ok"] is True
+    assert found["events"] == found["position"] > 4
+    assert f"{found['position']}:{found['hash']}" in lived_in.say("verify")
+
+
+@pytest.mark.parametrize(
+    ("tampering", "broken_at"),
+    [
+        ("update ledger set data = replace(data::text, 'user_id', 'USER_ID')::json where position = 4", 4),
+        ("update ledger set recorded_at = recorded_at + interval '1 microsecond' where position = 2", 2),
+        ("delete from ledger where position = 3", 3),
+        ("delete from ledger where position = (select max(position) from ledger)", None),
+    ],
+)
+def test_a_changed_ledger_is_found_at_its_position(
+    lived_in: Commands, database: Database, tampering: str, broken_at: int | None
+) -> None:
+    last = lived_in.json("verify")["position"]
+    sql(database, tampering)
+
+    found = lived_in.json("verify", code=1)
+
+    assert found["ok"] is False
+    assert found["broken_at"] == (broken_at or last - 1)
+    assert f"position {found['broken_at']}" in lived_in.say("verify", code=1)
+
+
+def test_a_chain_rewritten_as_a_whole_is_found_by_a_head_noted_down_before(
+    lived_in: Commands, another: Commands
+) -> None:
+    noted = lived_in.json("verify")
+    another.run("migrate")
+    for name in ("eve", "mallory", "trudy"):
+        another.run("user", "create", name, "--password-stdin", stdin=PASSWORD)
+
+    lived_in.run("verify", "--against", f"{noted['position']}:{noted['hash']}")
+    another.run("verify")
+    found = another.json("verify", "--against", f"{noted['position']}:{noted['hash']}", code=1)
+
+    assert found["broken_at"] == noted["position"]
+
+
+def test_a_head_that_is_none_is_a_mistake_of_usage(lived_in: Commands) -> None:
+    lived_in.run("verify", "--against", "yesterday", code=2)
+
+
+def test_an_export_imported_into_an_empty_hub_is_the_same_to_the_byte(lived_in: Commands, another: Commands) -> None:
+    exported = lived_in.run("export").stdout
+    position = lived_in.json("verify")["position"]
+
+    done = (
+        another.json("import", "-", stdin="")
+        if not exported
+        else json.loads(another.run("import", "-", "--json", stdin=exported).stdout)
+    )
+
+    assert done["position"] == position
+    assert another.run("export").stdout == exported
+    assert another.json("verify")["hash"] == lived_in.json("verify")["hash"]
+    assert another.json("rebuild", "--check") == {"equal": True, "different": []}
+
+
+def test_an_import_may_continue_exactly_at_the_head(lived_in: Commands, another: Commands, tmp_path: Path) -> None:
+    lines = lived_in.run("export").stdout.splitlines(keepends=True)
+    file = tmp_path / "first.jsonl"
+    file.write_bytes(b"".join(lines[:3]))
+
+    another.run("import", str(file))
+    another.run("import", "-", stdin=lived_in.run("export", "--since", "3").stdout)
+
+    assert another.run("export").stdout == b"".join(lines)
+
+
+@pytest.mark.parametrize("spoiled", ["a byte changed", "a line missing", "no event", "twice the same"])
+def test_an_import_that_does_not_fit_is_refused_and_writes_nothing(
+    lived_in: Commands, another: Commands, spoiled: str
+) -> None:
+    lines = lived_in.run("export").stdout.splitlines(keepends=True)
+    match spoiled:
+        case "a byte changed":
+            lines[2] = lines[2].replace(b"local", b"oidc!") if b"local" in lines[2] else lines[2].replace(b"-", b"+", 1)
+        case "a line missing":
+            del lines[1]
+        case "no event":
+            lines.insert(1, b'{"hello": "world"}\n')
+        case "twice the same":
+            lines.insert(1, lines[0])
+
+    said = another.run("import", "-", stdin=b"".join(lines), code=1).stderr.decode()
+
+    assert said.startswith("mcphub: ")
+    assert another.run("export").stdout == b""
+
+
+def test_a_ledger_that_holds_other_events_takes_no_import(lived_in: Commands, another: Commands) -> None:
+    another.run("migrate")
+    another.run("user", "create", "eve", "--password-stdin", stdin=PASSWORD)
+    before = another.run("export").stdout
+
+    another.run("import", "-", stdin=lived_in.run("export").stdout, code=1)
+
+    assert another.run("export").stdout == before
+
+
+def test_an_erased_user_stays_erased_after_an_older_backup_of_the_keys_came_back(
+    lived_in: Commands, another: Commands
+) -> None:
+    exported = lived_in.run("export").stdout
+    erased = next(json.loads(line)["data"]["user_id"] for line in exported.splitlines() if b'"UserErased"' in line)
+    another.run("migrate")
+    with psycopg.connect(another.env["DATABASE_URL"]) as db:
+        db.execute(
+            "insert into data_key (id, owner, purpose, kek_id, wrapped)"
+            " values (gen_random_uuid(), %s, 'personal', 'k1', %s)",
+            (erased, b"x" * 60),
+        )
+
+    another.run("import", "-", stdin=exported)
+
+    with psycopg.connect(another.env["DATABASE_URL"]) as db:
+        assert db.execute("select 1 from data_key where owner = %s", (erased,)).fetchall() == []
+
+
+def test_a_read_table_somebody_changed_is_found_and_made_right(lived_in: Commands, database: Database) -> None:
+    assert lived_in.json("rebuild", "--check")["equal"] is True
+    sql(database, "update read.users set active = not active")
+
+    found = lived_in.json("rebuild", "--check", code=1)
+    lived_in.run("rebuild")
+
+    assert found["different"] == ["users"]
+    assert lived_in.json("rebuild", "--check")["equal"] is True
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("verify",),
+        ("export",),
+        ("rebuild",),
+        ("user", "list"),
+        ("key", "list"),
+        ("setup-link",),
+        ("requests",),
+        ("demo", "remove"),
+        ("migrate", "--check"),
+    ],
+)
+def test_a_home_without_a_hub_is_said_and_not_made(tmp_path: Path, command: tuple[str, ...]) -> None:
+    nowhere = Commands(tmp_path / "nowhere")
+
+    assert "holds no hub yet" in nowhere.say(*command, code=2)
+    assert not nowhere.home.exists()
+
+
+def test_the_history_of_a_hub_without_calls_is_empty(lived_in: Commands) -> None:
+    assert lived_in.json("requests") == []
+    assert lived_in.json("requests", "--stats", "user", "--last", "7d", "--user", "ann") == []
+
+
+def test_every_command_explains_itself_and_answers_with_json() -> None:
+    runner = CliRunner()
+    leaves = [
+        (name, *more)
+        for name, command in all_commands.commands.items()
+        for more in ([(each,) for each in command.commands] if hasattr(command, "commands") else [()])
+    ]
+
+    for leaf in leaves:
+        shown = runner.invoke(all_commands, [*leaf, "--help"])
+        assert shown.exit_code == 0, leaf
+        assert "--json" in shown.output, leaf
+    assert len(leaves) > 20
+
+
+def test_nothing_is_promised_that_is_not_there() -> None:
+    assert set(all_commands.commands) == {
+        *("up", "serve", "doctor", "migrate", "verify", "rebuild", "export", "import"),
+        *("setup-link", "user", "key", "demo", "requests"),
+    }

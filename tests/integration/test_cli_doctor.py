@@ -67,7 +67,7 @@ def test_a_master_key_that_is_no_key_is_an_error_without_its_content(commands: C
 
 def test_a_home_open_to_others_is_a_warning(commands: Commands) -> None:
     commands.home.chmod(0o755)
-    commands.env["DATABASE_URL"] = "postgresql://nobody:nothing@127.0.0.1:1/none"  # taking the lock would close it
+    commands.env["DATABASE_URL"] = "postgresql://nobody:password@127.0.0.1:1/none"  # taking the lock would close it
 
     found = findings(commands, code=1)
 

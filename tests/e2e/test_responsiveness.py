@@ -17,6 +17,7 @@ from mcphub.postgres.ledger import Ledger
 from mcphub.postgres.pool import command_pool
 from tests.e2e.conftest import StartHub
 from tests.support.ide import Ide
+from tests.support.owners import eventually
 from tests.support.rest import Rest
 from tests.support.running import RunningHub
 from tests.support.upstreams import Upstreams
@@ -117,6 +118,12 @@ async def test_calls_stay_quick_and_served_while_facts_pour_in_tables_are_rebuil
 
 
 def rebuild(hub: RunningHub) -> None:
-    """Of every read table, in the hub's own process."""
-    for projection in hub.admin.rest.get("/api/admin/projections"):
-        hub.admin.rest.post(f"/api/admin/projections/{projection['name']}/rebuild")
+    """Of every read table, in the hub's own process; returns when it is done."""
+    rest = hub.admin.rest
+    name = rest.get("/api/admin/projections")[0]["name"]
+    rest.post(f"/api/admin/projections/{name}/rebuild", expect=202)
+    eventually(
+        lambda: all(found["state"] == "live" for found in rest.get("/api/admin/projections")),
+        within=30,
+        what="the rebuild has finished",
+    )

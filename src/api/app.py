@@ -11,12 +11,20 @@ from mcphub.api.auth.throttle import Throttle
 from mcphub.api.auth.tokens import TokenSigner
 from mcphub.api.caller import Caller, Guard
 from mcphub.api.catalog import Catalog
+from mcphub.api.controllers.audit import AuditController
+from mcphub.api.controllers.groups import GroupsController
 from mcphub.api.controllers.keys import KeysController, UserKeysController
+from mcphub.api.controllers.live import LiveController
+from mcphub.api.controllers.logs import LogsController
 from mcphub.api.controllers.me import MeController
 from mcphub.api.controllers.operation import OperationController
+from mcphub.api.controllers.pages import PagesController
+from mcphub.api.controllers.projections import ProjectionsController, Rebuilds
+from mcphub.api.controllers.requests import RequestsController
 from mcphub.api.controllers.servers import ServersController
 from mcphub.api.controllers.settings_file import SettingsFileController, SystemConfigController
 from mcphub.api.controllers.sign_in import SignInController
+from mcphub.api.controllers.users import UsersController
 from mcphub.api.controllers.variables import SeedVariablesController, VariablesController
 from mcphub.api.described import openapi_config
 from mcphub.api.door import ASGIApp, Door
@@ -26,6 +34,7 @@ from mcphub.api.problems import answer_problem, not_authenticated
 from mcphub.api.schemas import Envelope, StrictRequest
 from mcphub.api.services import Accepted, Services
 from mcphub.api.values import Values
+from mcphub.projections.requests import Requests
 
 MOST_BODY = 5 * 1024 * 1024  # bytes; a settings document may be larger, and says so itself
 
@@ -39,7 +48,15 @@ CONTROLLERS = [
     SystemConfigController,
     VariablesController,
     SeedVariablesController,
+    GroupsController,
+    UsersController,
+    RequestsController,
+    AuditController,
+    LiveController,
+    LogsController,
+    ProjectionsController,
     OperationController,
+    PagesController,
 ]
 
 
@@ -63,6 +80,8 @@ def management_api(services: Services) -> Litestar:
         "catalog": catalog,
         "values": Values(services, catalog),
         "keyring": Keyring(services, catalog),
+        "requests": Requests(services.read),
+        "rebuilds": Rebuilds(services),
     }
     return Litestar(
         route_handlers=CONTROLLERS,

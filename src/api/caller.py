@@ -15,12 +15,14 @@ from msgspec import Struct
 from mcphub.api.auth.sessions import act_as, session_cookie, set_cookies
 from mcphub.api.auth.tokens import BROWSER_SECONDS, Claims, TokenSigner
 from mcphub.api.incoming import incoming
+from mcphub.api.pages import prefers_html
 from mcphub.api.problems import (
     Problem,
     admin_required,
     csrf_failed,
     key_not_allowed,
     not_authenticated,
+    not_found,
     not_ready,
     session_ended,
     user_inactive,
@@ -64,12 +66,15 @@ class Guard:
         here = incoming()
         ORIGIN.set(Origin(here.ip, here.agent))
         credential = self._header_token(connection)
-        if here.key_presented and (who != PUBLIC or connection.url.path.startswith("/api/")):
+        path = connection.scope["path"]
+        if here.key_presented and (who != PUBLIC or path.startswith("/api/")):
             raise key_not_allowed()
         method = str(connection.scope["method"])  # type: ignore[typeddict-item]  # there are no websockets
         if method not in SAFE:
             self._check_site(connection)
         connection.scope["user"] = None
+        if method == "GET" and path.startswith("/admin/") and prefers_html(connection.headers.get("accept", "")):
+            raise not_found()  # a browser goes there for the page, not for the data
         if who == PUBLIC:
             return
         cookie = "" if credential else connection.cookies.get(session_cookie(self._services.settings.https), "")

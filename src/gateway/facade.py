@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from mcphub.domain.access import Principal
+from mcphub.domain.access import Principal, View
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
@@ -42,6 +42,9 @@ class Gateway(Protocol):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI application behind `/mcp`; `scope["path"]` is the whole path."""
+
+    def view_of(self, path: str, principal: Principal) -> View | None:
+        """What the principal's client finds at `/mcp…`; None when nothing is there for it."""
 
     def sessions(self) -> list[LiveSession]: ...
 

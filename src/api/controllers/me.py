@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
 from mcphub.api.auth.passwords import Passwords, check_strength
@@ -20,6 +20,7 @@ from mcphub.api.people import Me, People
 from mcphub.api.problems import Problem, not_found
 from mcphub.api.schemas import Envelope, Out, Schema, at_each
 from mcphub.api.services import Services
+from mcphub.api.simulator import AccessAnswer, access_of
 from mcphub.domain.actor import current
 from mcphub.domain.errors import NotLocalAccount
 from mcphub.domain.users import ChangePreferences, SignOut
@@ -108,6 +109,18 @@ class MeController(Controller):
         await set_password(services, user.user_id, await passwords.hash(data.new_password))
         if by_browser:
             await open_session(services, signer, user.user_id)
+
+    @get(
+        "/user/access", operation_id="myAccess", summary="What a client of the caller would see at an address", who=USER
+    )
+    async def access(
+        self,
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+        url: Annotated[str, QueryParameter()] = "/mcp",
+    ) -> AccessAnswer:
+        """Nothing is said about servers that are not meant for the caller at all."""
+        return AccessAnswer(data=access_of(services, caller.user_id, url, whole=caller.admin))
 
     @get("/user/sessions", operation_id="mySessions", summary="Where the caller is signed in", who=USER)
     async def sessions(self, caller: NamedDependency[Caller], services: NamedDependency[Services]) -> SessionsAnswer:

@@ -1,0 +1,203 @@
+"""What runs now, for administrators: sessions of IDEs, upstream servers and their runtimes, and counts."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from litestar import Controller, delete, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from mcphub.api.caller import ADMIN
+from mcphub.api.catalog import Catalog, at_or_none
+from mcphub.api.problems import not_found
+from mcphub.api.schemas import Envelope, Out
+from mcphub.api.services import Services
+from mcphub.projections.requests import Filters, Requests
+
+
+class LiveSession(Out, kw_only=True):
+    id: str
+    user_id: str
+    username: str
+    key_id: str
+    key_name: str
+    client_name: str
+    client_version: str
+    protocol_version: str
+    view: str
+    since: datetime
+    idle_seconds: float
+    in_flight: int
+    stream_open: bool
+
+
+class LiveSessionsAnswer(Envelope, kw_only=True):
+    data: list[LiveSession]
+
+
+class UpstreamState(Out, kw_only=True):
+    server: str
+    slug: str
+    state: str
+    since: datetime | None
+    error: str | None
+    next_retry_at: datetime | None
+    runtimes: int
+    leases: int
+    reconnects: int
+
+
+class UpstreamStatesAnswer(Envelope, kw_only=True):
+    data: list[UpstreamState]
+
+
+class UpstreamRuntime(Out, kw_only=True):
+    """`userId` is null for a shared one."""
+
+    id: str
+    server: str
+    user_id: str | None
+    username: str | None
+    session_id: str
+    kind: str
+    pid: int | None
+    opened_at: datetime
+    last_used_at: datetime
+    in_flight: int
+
+
+class UpstreamRuntimesAnswer(Envelope, kw_only=True):
+    data: list[UpstreamRuntime]
+
+
+class Totals(Out, kw_only=True):
+    """`requests…`, `errorRate` and `p95Ms` are of today, UTC."""
+
+    users: int
+    active_users: int
+    admins: int
+    keys: int
+    servers: int
+    servers_by_status: dict[str, int]
+    sessions: int
+    requests_today: int
+    pending_requests: int
+    error_rate: float
+    p95_ms: float | None
+
+
+class TotalsAnswer(Envelope, kw_only=True):
+    data: Totals
+
+
+class LiveController(Controller):
+    path = "/api/admin"
+    tags = ["Live"]  # noqa: RUF012
+
+    @get("/session-stats", operation_id="liveSessions", summary="Sessions of IDEs on this node", who=ADMIN)
+    async def sessions(self, services: NamedDependency[Services]) -> LiveSessionsAnswer:
+        live = services.gateway.sessions()
+        names = await services.directory.names(session.user_id for session in live)
+        keys = services.model.keys
+        return LiveSessionsAnswer(
+            data=[
+                LiveSession(
+                    id=session.session_id,
+                    user_id=session.user_id,
+                    username=names[session.user_id].username,
+                    key_id=session.key_id,
+                    key_name=keys[session.key_id].name if session.key_id in keys else "",
+                    client_name=session.client_name,
+                    client_version=session.client_version,
+                    protocol_version=session.protocol_version,
+                    view=session.view,
+                    since=session.created_at,
+                    idle_seconds=session.idle_seconds,
+                    in_flight=session.in_flight,
+                    stream_open=session.stream_open,
+                )
+                for session in live
+            ]
+        )
+
+    @delete("/sessions/{session_id:str}", operation_id="endSession", summary="End a session of an IDE", who=ADMIN)
+    async def end(self, session_id: FromPath[str], services: NamedDependency[Services]) -> None:
+        if not await services.gateway.end_session(session_id, "ended_by_admin"):
+            raise not_found("There is no such session on this node.")
+
+    @get("/upstream-status", operation_id="upstreamStatus", summary="How each server is doing", who=ADMIN)
+    async def upstreams(
+        self, services: NamedDependency[Services], catalog: NamedDependency[Catalog]
+    ) -> UpstreamStatesAnswer:
+        states = []
+        for server in catalog.in_order():
+            status = services.gateway.status(server.server_id)
+            states.append(
+                UpstreamState(
+                    server=server.name,
+                    slug=server.slug,
+                    state=status.state if server.enabled else "disabled",
+                    since=at_or_none(status.since or None),
+                    error=status.error or None,
+                    next_retry_at=at_or_none(status.next_retry_at),
+                    runtimes=status.runtimes,
+                    leases=status.leases,
+                    reconnects=status.reconnects,
+                )
+            )
+        return UpstreamStatesAnswer(data=states)
+
+    @get("/upstream-sessions", operation_id="upstreamRuntimes", summary="Open processes and connections", who=ADMIN)
+    async def runtimes(self, services: NamedDependency[Services]) -> UpstreamRuntimesAnswer:
+        open_ = services.gateway.runtimes()
+        names = await services.directory.names(runtime.user_id for runtime in open_ if runtime.user_id)
+        servers = services.model.servers
+        return UpstreamRuntimesAnswer(
+            data=[
+                UpstreamRuntime(
+                    id=runtime.id,
+                    server=servers[runtime.server_id].name if runtime.server_id in servers else "",
+                    user_id=runtime.user_id,
+                    username=names[runtime.user_id].username if runtime.user_id else None,
+                    session_id=runtime.session_id,
+                    kind=runtime.kind,
+                    pid=runtime.pid,
+                    opened_at=datetime.fromtimestamp(runtime.opened_at, UTC),
+                    last_used_at=datetime.fromtimestamp(runtime.last_used, UTC),
+                    in_flight=runtime.in_flight,
+                )
+                for runtime in open_
+            ]
+        )
+
+    @get("/stats", operation_id="totals", summary="Counts of everything", who=ADMIN)
+    async def totals(
+        self,
+        services: NamedDependency[Services],
+        catalog: NamedDependency[Catalog],
+        requests: NamedDependency[Requests],
+    ) -> TotalsAnswer:
+        model, now = services.model, datetime.now(UTC)
+        users = [user for user in model.users.values() if not user.deleted]
+        states: dict[str, int] = {}
+        for server in catalog.in_order():
+            state = services.gateway.status(server.server_id).state if server.enabled else "disabled"
+            states[state] = states.get(state, 0) + 1
+        today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        found: Any = await requests.stats(Filters(from_=today, to=now))
+        figures = found[0] if found else None
+        return TotalsAnswer(
+            data=Totals(
+                users=len(users),
+                active_users=sum(user.active for user in users),
+                admins=sum(user.admin for user in users),
+                keys=sum(key.usable(now) for key in model.keys.values()),
+                servers=len(model.servers),
+                servers_by_status=states,
+                sessions=len(services.gateway.sessions()),
+                requests_today=figures.count if figures else 0,
+                pending_requests=await requests.pending(),
+                error_rate=figures.error_rate if figures else 0.0,
+                p95_ms=figures.p95_ms if figures else None,
+            )
+        )

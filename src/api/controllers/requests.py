@@ -1,0 +1,212 @@
+"""The history of requests, and figures of it: one's own, or everybody's for administrators."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+from uuid import UUID
+
+from litestar import Controller, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from msgspec import UNSET, UnsetType
+from msgspec.structs import asdict
+
+from mcphub.api.caller import USER, Caller
+from mcphub.api.paging import DEFAULT, bad_cursor, size_of
+from mcphub.api.problems import admin_required, invalid, not_found
+from mcphub.api.schemas import Envelope, Out, Page
+from mcphub.gateway.request_id import readable
+from mcphub.projections.requests import BadCursor, Filters, RequestRow, Requests
+
+Status = Literal["Pending", "Completed", "Failed", "TimedOut", "Cancelled", "Denied", "Interrupted"]
+LONGEST_BUCKET = 366 * 24 * 3600  # seconds
+
+
+class RequestView(Out, kw_only=True):
+    """One request. What only an end knows is null while it runs. `requestId` is what the client was told."""
+
+    id: UUID
+    request_id: str
+    started_at: datetime
+    ended_at: datetime | None
+    status: str
+    user_id: str | None
+    key_id: str | None
+    session_id: UUID | None
+    server: str | None
+    tool: str | None
+    method: str | None
+    era: str | None
+    mode: str | None
+    view: str | None
+    client_name: str | None
+    client_version: str | None
+    credential_version: str | None
+    ledger_position: int | None
+    duration_ms: float | None
+    wait_ms: float | None
+    upstream_ms: float | None
+    bytes_in: int | None
+    bytes_out: int | None
+    error_code: str | None
+    reason: str | None
+    shown: int | None
+    filtered: int | None
+    node: str
+
+
+class RequestsAnswer(Envelope, kw_only=True):
+    data: list[RequestView]
+    page: Page
+
+
+class RequestAnswer(Envelope, kw_only=True):
+    data: RequestView
+
+
+class Figures(Out, kw_only=True):
+    """Of one group; those of durations are null when nothing was answered."""
+
+    user: str | None
+    server: str | None
+    tool: str | None
+    at: datetime | None
+    count: int
+    errors: int
+    denied: int
+    cancelled: int
+    error_rate: float
+    mean_ms: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class OwnFigures(Out, kw_only=True):
+    """The caller's own, over everything retained, in milliseconds."""
+
+    total_requests: int
+    pending_requests: int
+    last_request_time: datetime | None
+    average_response_time: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    error_rate: float
+
+
+class FiguresAnswer(Envelope, kw_only=True):
+    """`pending` counts everybody's, and is there with `all=true`."""
+
+    data: list[Figures]
+    mine: OwnFigures
+    pending: int | UnsetType = UNSET
+
+
+class RequestsController(Controller):
+    path = "/api/requests"
+    tags = ["Requests"]  # noqa: RUF012
+
+    @get("/", operation_id="requests", summary="The request history, newest first", who=USER)
+    async def requests(
+        self,
+        caller: NamedDependency[Caller],
+        requests: NamedDependency[Requests],
+        every: Annotated[bool, QueryParameter(name="all")] = False,
+        user: Annotated[str | None, QueryParameter()] = None,
+        server: Annotated[str | None, QueryParameter()] = None,
+        tool: Annotated[str | None, QueryParameter()] = None,
+        method: Annotated[str | None, QueryParameter()] = None,
+        status: Annotated[Status | None, QueryParameter()] = None,
+        from_: Annotated[datetime | None, QueryParameter(name="from")] = None,
+        to: Annotated[datetime | None, QueryParameter()] = None,
+        latency: Annotated[float | None, QueryParameter()] = None,
+        limit: Annotated[int, QueryParameter()] = DEFAULT,
+        after: Annotated[str | None, QueryParameter(name="cursor")] = None,
+    ) -> RequestsAnswer:
+        """`latency`: milliseconds it took at least."""
+        filters = Filters(
+            user=_whose(caller, every, user),
+            server=server,
+            tool=tool,
+            method=method,
+            status=status,
+            from_=_zoned(from_, "from"),
+            to=_zoned(to, "to"),
+            latency=latency,
+        )
+        size = size_of(limit)
+        try:
+            page = await requests.page(filters, cursor=after, limit=size)
+        except BadCursor:
+            raise bad_cursor() from None
+        return RequestsAnswer(data=[_view(row) for row in page.rows], page=Page(next=page.next, limit=size))
+
+    @get("/stats", operation_id="requestStats", summary="Counts, error rate and percentiles", who=USER)
+    async def stats(
+        self,
+        caller: NamedDependency[Caller],
+        requests: NamedDependency[Requests],
+        every: Annotated[bool, QueryParameter(name="all")] = False,
+        user: Annotated[str | None, QueryParameter()] = None,
+        server: Annotated[str | None, QueryParameter()] = None,
+        tool: Annotated[str | None, QueryParameter()] = None,
+        method: Annotated[str | None, QueryParameter()] = None,
+        status: Annotated[Status | None, QueryParameter()] = None,
+        from_: Annotated[datetime | None, QueryParameter(name="from")] = None,
+        to: Annotated[datetime | None, QueryParameter()] = None,
+        latency: Annotated[float | None, QueryParameter()] = None,
+        by: Annotated[Literal["", "user", "server", "tool", "time"], QueryParameter()] = "",
+        bucket: Annotated[int, QueryParameter()] = 3600,
+    ) -> FiguresAnswer:
+        """Of what ended in the span, by default the last day. `bucket`: seconds, grows until 1,000 cover the span."""
+        if not 1 <= bucket <= LONGEST_BUCKET:
+            raise invalid("A bucket has 1 second to 366 days.", ("/bucket", "invalid_value", "out of range"))
+        filters = Filters(
+            user=_whose(caller, every, user),
+            server=server,
+            tool=tool,
+            method=method,
+            status=status,
+            from_=_zoned(from_, "from"),
+            to=_zoned(to, "to"),
+            latency=latency,
+        )
+        found = await requests.stats(filters, by=by, bucket=timedelta(seconds=bucket))
+        mine = await requests.of_user(caller.user_id)
+        return FiguresAnswer(
+            data=[Figures(**asdict(figures)) for figures in found],
+            mine=OwnFigures(**asdict(mine)),
+            pending=await requests.pending() if every else UNSET,
+        )
+
+    @get("/{request_id:str}", operation_id="request", summary="One request, by either form of its id", who=USER)
+    async def request_of(
+        self, request_id: FromPath[str], caller: NamedDependency[Caller], requests: NamedDependency[Requests]
+    ) -> RequestAnswer:
+        row = await requests.one(request_id, user=None if caller.admin else caller.user_id)
+        if row is None:
+            raise not_found("There is no such request.")
+        return RequestAnswer(data=_view(row))
+
+
+def _whose(caller: Caller, every: bool, user: str | None) -> str | None:
+    """
+    Raises:
+        Problem: somebody else's are asked for, by no administrator.
+    """
+    if (every or user not in (None, caller.user_id)) and not caller.admin:
+        raise admin_required()
+    return user if every or user is not None else caller.user_id
+
+
+def _zoned(at: datetime | None, name: str) -> datetime | None:
+    if at is not None and at.tzinfo is None:
+        raise invalid("A time says its zone.", (f"/{name}", "invalid_value", "write it as 2026-01-31T12:00:00Z"))
+    return at
+
+
+def _view(row: RequestRow) -> RequestView:
+    session = str(row.session_id) if row.session_id is not None else ""
+    told = readable(row.request_id, row.user_id or "", session, row.method or "")
+    fields = asdict(row)
+    return RequestView(id=fields.pop("request_id"), request_id=told, **fields)

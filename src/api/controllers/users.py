@@ -1,0 +1,234 @@
+"""User administration."""
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from litestar import Controller, delete, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import UNSET, Meta, UnsetType
+
+from mcphub.api.auth.accounts import NewAccount, username_of
+from mcphub.api.auth.links import OneTimeLinks
+from mcphub.api.auth.passwords import Passwords, check_strength
+from mcphub.api.caller import ADMIN, Caller
+from mcphub.api.paging import DEFAULT, before, cursor, size_of
+from mcphub.api.people import People, User
+from mcphub.api.schemas import Envelope, Out, Page, Schema, at_each
+from mcphub.api.services import Committed, Services
+from mcphub.api.simulator import AccessAnswer, access_of
+from mcphub.domain.errors import ConfirmationNeeded, Refused
+from mcphub.domain.users import DeleteUser, EraseUser, RestoreUser, SetAdmin, SetUserActive, SignOut
+
+Text = Annotated[str, Meta(max_length=200)]
+
+
+class NewUser(Schema, kw_only=True):
+    """Without a password the answer holds a link by which the person chooses one."""
+
+    username: str
+    display_name: Text = ""
+    email: Text = ""
+    password: str | UnsetType = UNSET
+    is_admin: bool = False
+
+
+class UserActive(Schema, kw_only=True):
+    is_active: bool
+    reason: Annotated[str, Meta(max_length=500)] = ""
+
+
+class UserAdmin(Schema, kw_only=True):
+    is_admin: bool
+
+
+class Confirmation(Schema, kw_only=True):
+    confirm: str = ""
+
+
+class UserAnswer(Envelope, kw_only=True):
+    data: User
+
+
+class UsersAnswer(Envelope, kw_only=True):
+    data: list[User]
+    page: Page
+
+
+class MadeUser(Out, kw_only=True):
+    user: User
+    invitation_link: str | UnsetType = UNSET
+
+
+class MadeUserAnswer(Envelope, kw_only=True):
+    data: MadeUser
+
+
+class UsersController(Controller):
+    tags = ["Users"]  # noqa: RUF012
+
+    @get(
+        ["/api/admin/users", "/api/admin/users/list", "/admin/users/list"],
+        operation_id=at_each("users", "/api/admin/users"),
+        summary="Users, newest registration first; deleted ones only when asked for",
+        who=ADMIN,
+    )
+    async def users(
+        self,
+        people: NamedDependency[People],
+        q: Annotated[str, QueryParameter()] = "",
+        in_state: Annotated[
+            Literal["", "active", "inactive", "pending", "deleted", "all"], QueryParameter(name="state")
+        ] = "",
+        role: Annotated[Literal["", "admin", "user"], QueryParameter()] = "",
+        limit: Annotated[int, QueryParameter()] = DEFAULT,
+        after: Annotated[str, QueryParameter(name="cursor")] = "",
+    ) -> UsersAnswer:
+        size = size_of(limit)
+        found = await people.page(q=q, state=in_state, role=role, before=before(after), size=size + 1)
+        shown = found[:size]
+        following = cursor(shown[-1].created_at, shown[-1].id) if len(found) > size else None
+        return UsersAnswer(data=shown, page=Page(next=following, limit=size))
+
+    @post("/api/admin/users", operation_id="makeUser", summary="Make a local account, active at once", who=ADMIN)
+    async def make(
+        self,
+        data: JSONBody[NewUser],
+        services: NamedDependency[Services],
+        passwords: NamedDependency[Passwords],
+        links: NamedDependency[OneTimeLinks],
+        people: NamedDependency[People],
+    ) -> MadeUserAnswer:
+        username, hashed = username_of(data.username), None
+        if isinstance(data.password, str):
+            check_strength(data.password, username)
+            hashed = await passwords.hash(data.password)
+        account = await asyncio.to_thread(
+            NewAccount, services.vault, username, hashed, display_name=data.display_name, email=data.email
+        )
+        invitation: str | UnsetType = UNSET
+        if hashed is None:
+            # Before the account: a link to nobody is forgotten by itself, an account without one is locked for ever.
+            token = await asyncio.to_thread(links.make, "invite", account.user_id)
+            invitation = f"{services.settings.public_url}/invite#{token}"
+        try:
+            done = await services.commands.run(lambda: account.register(admin=data.is_admin))
+        except Refused:
+            await asyncio.to_thread(account.discard)
+            raise
+        done.must_show()
+        made = MadeUser(user=await people.user(account.user_id), invitation_link=invitation)
+        return MadeUserAnswer(data=made, position=done.position)
+
+    @put(
+        ["/api/admin/users/{user_id:str}/active", "/admin/users/{user_id:str}/active"],
+        operation_id=at_each("setUserActive", "/api/admin/users/{user_id}/active"),
+        summary="Let a user in, or lock the user out",
+        who=ADMIN,
+    )
+    async def set_active(
+        self,
+        user_id: FromPath[str],
+        data: JSONBody[UserActive],
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+        people: NamedDependency[People],
+    ) -> UserAnswer:
+        """Locking out ends the user's sessions and calls; each of their keys answers 401 from then on."""
+        done = await services.commands.run(
+            lambda: SetUserActive(user_id, data.is_active, by=caller.user_id, reason=data.reason)
+        )
+        return await _answer(people, user_id, done)
+
+    @put(
+        ["/api/admin/users/{user_id:str}/admin", "/admin/users/{user_id:str}/admin"],
+        operation_id=at_each("setAdmin", "/api/admin/users/{user_id}/admin"),
+        summary="Grant or revoke administrator rights",
+        who=ADMIN,
+    )
+    async def set_admin(
+        self,
+        user_id: FromPath[str],
+        data: JSONBody[UserAdmin],
+        services: NamedDependency[Services],
+        people: NamedDependency[People],
+    ) -> UserAnswer:
+        done = await services.commands.run(lambda: SetAdmin(user_id, data.is_admin))
+        return await _answer(people, user_id, done)
+
+    @delete(
+        ["/api/admin/users/{user_id:str}", "/admin/users/{user_id:str}"],
+        operation_id=at_each("deleteUser", "/api/admin/users/{user_id}"),
+        summary="Delete a user, or erase one for good with hard=true",
+        who=ADMIN,
+    )
+    async def remove(
+        self,
+        user_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+        people: NamedDependency[People],
+        hard: Annotated[bool, QueryParameter()] = False,
+        data: JSONBody[Confirmation | None] = None,
+    ) -> None:
+        """Erasing destroys every data key of the user: values and personal data are unreadable from then on."""
+        user = services.model.users.get(user_id)
+        digest = user.name_digest if user is not None else ""
+        if not hard:
+            await services.commands.run(lambda: DeleteUser(user_id, by=caller.user_id, name_digest=digest))
+            return
+        people.must_exist(user_id)
+        if data is None or data.confirm != (await services.directory.name(user_id)).username:
+            raise ConfirmationNeeded
+        await services.commands.run(lambda: EraseUser(user_id, by=caller.user_id, name_digest=digest))
+        # The role that certifies it has most likely been faster; when this answers, they are gone for certain.
+        await asyncio.to_thread(services.vault.destroy_owner, user_id)
+
+    @post(
+        "/api/admin/users/{user_id:str}/restore",
+        operation_id="restoreUser",
+        summary="Bring a deleted user back, inactive",
+        status_code=200,
+        who=ADMIN,
+    )
+    async def restore(
+        self, user_id: FromPath[str], services: NamedDependency[Services], people: NamedDependency[People]
+    ) -> UserAnswer:
+        user = services.model.users.get(user_id)
+        digest = user.name_digest if user is not None else ""
+        done = await services.commands.run(lambda: RestoreUser(user_id, name_digest=digest))
+        return await _answer(people, user_id, done)
+
+    @post(
+        "/api/admin/users/{user_id:str}/sign-out",
+        operation_id="signUserOut",
+        summary="End all of a user's sessions, browser and MCP",
+        status_code=204,
+        who=ADMIN,
+    )
+    async def sign_out(
+        self, user_id: FromPath[str], services: NamedDependency[Services], people: NamedDependency[People]
+    ) -> None:
+        people.must_exist(user_id)
+        await services.commands.run(lambda: SignOut(user_id))
+
+    @get(
+        "/api/admin/users/{user_id:str}/access",
+        operation_id="userAccess",
+        summary="What a client of this user would see at an address, and why not more",
+        who=ADMIN,
+    )
+    async def access(
+        self,
+        user_id: FromPath[str],
+        services: NamedDependency[Services],
+        people: NamedDependency[People],
+        url: Annotated[str, QueryParameter()] = "/mcp",
+    ) -> AccessAnswer:
+        people.must_exist(user_id)
+        return AccessAnswer(data=access_of(services, user_id, url))
+
+
+async def _answer(people: People, user_id: str, done: Committed[Any]) -> UserAnswer:
+    done.must_show()
+    return UserAnswer(data=await people.user(user_id), position=done.position)

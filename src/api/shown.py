@@ -1,0 +1,32 @@
+"""Facts as people may read them: what is sealed, hashed or a key's digest is left out or masked."""
+
+from typing import Any
+
+import msgspec
+
+from mcphub.domain.events import Event
+from mcphub.domain.literal_secrets import masked
+from mcphub.domain.vault import MASK
+
+# Sealed, or good for nothing but comparing: no reader needs them.
+SEALED = {"sealed", "username", "display_name", "email"}
+LEFT_OUT = {"digest", "fingerprint", "data_key", "type"}
+
+
+def shown_fact(event: Event, *, whole: bool) -> dict[str, Any]:
+    """The fields of a fact.
+
+    Args:
+        whole: with configurations, which only administrators read.
+    """
+    out: dict[str, Any] = {}
+    for name, value in msgspec.to_builtins(event).items():
+        if name in LEFT_OUT:
+            continue
+        if name in SEALED:
+            out[name] = MASK if value else ""
+        elif name in {"config", "preserved"}:
+            out |= {name: masked(value)} if whole else {}
+        else:
+            out[name] = value
+    return out

@@ -1,0 +1,50 @@
+"""Live streams to browsers: server-sent events that end when their reader may no longer read them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+from litestar.response import Stream
+
+PING_SECONDS = 15.0
+LOOK_SECONDS = 0.5  # how long a stream may outlive its reader's rights
+
+
+def stream(events: AsyncIterator[bytes]) -> Stream:
+    """The answer that carries them."""
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Stream(events, media_type="text/event-stream", headers=headers)
+
+
+async def events(source: AsyncIterator[dict[str, Any]], still: Callable[[], bool]) -> AsyncIterator[bytes]:
+    """Records as events; a comment when nothing happens for a while.
+
+    Args:
+        source: records; `n`, when there is one, becomes the event's id.
+        still: may the reader go on reading? Asked before each event and twice a second.
+    """
+    yield b": open\n\n"
+    silent = 0.0
+    following = asyncio.ensure_future(anext(source))
+    try:
+        while still():
+            done, _ = await asyncio.wait({following}, timeout=LOOK_SECONDS)
+            if not done:
+                silent += LOOK_SECONDS
+                if silent >= PING_SECONDS:
+                    silent = 0.0
+                    yield b": ping\n\n"
+                continue
+            try:
+                record = following.result()
+            except StopAsyncIteration:
+                return
+            if not still():
+                return
+            following, silent = asyncio.ensure_future(anext(source)), 0.0
+            name = b"id: %d\n" % record["n"] if isinstance(record.get("n"), int) else b""
+            yield name + b"data: " + msgspec.json.encode(record, enc_hook=str) + b"\n\n"
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)

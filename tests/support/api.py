@@ -19,7 +19,7 @@ from mcphub.api.auth.accounts import NewAccount, name_digest
 from mcphub.api.auth.links import OneTimeLinks
 from mcphub.api.auth.passwords import HASHER
 from mcphub.api.services import Commands, Services
-from mcphub.domain.access import AccessModel
+from mcphub.domain.access import ALL, AccessModel, View
 from mcphub.domain.actor import acting, system
 from mcphub.domain.hub import plugged
 from mcphub.domain.vault import Ring, Vault, WrappedKey
@@ -48,11 +48,15 @@ class StandInGateway:
     open: list[RuntimeInfo] = field(default_factory=list)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     scopes: list[dict[str, Any]] = field(default_factory=list)
+    views: dict[str, View] = field(default_factory=lambda: {"/mcp": ALL})
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.scopes.append(dict(scope))
         await send({"type": "http.response.start", "status": 299, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
+
+    def view_of(self, path: str, principal: Any) -> View | None:
+        return self.views.get(path)
 
     def sessions(self) -> list[LiveSession]:
         return self.live

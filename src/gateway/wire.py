@@ -80,6 +80,18 @@ def read(body: bytes) -> Msg | list[Msg]:
     return one
 
 
+def read_reply(data: bytes) -> Msg:
+    """A message of an upstream: an answer, a notification or a question.
+
+    Raises:
+        Unreadable: not JSON, or no message.
+    """
+    try:
+        return _decode(data)
+    except (msgspec.ValidationError, DecodeError):
+        raise Unreadable(-32700, "The answer is no JSON-RPC message.") from None
+
+
 def _check(message: Msg) -> None:
     """An id is a string or a number; what is no request and no notification is a reply, with an id."""
     raw = bytes(message.id)

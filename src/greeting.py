@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import sys
 import threading
 import webbrowser
+from pathlib import Path
 
 import click
 
@@ -40,9 +42,16 @@ def _lines(settings: Settings, first: FirstRun, shown: str, kept: str) -> list[s
     if kept:
         lines += [f"  For your IDE: {kept} holds an mcp.json with a key for the demo server only.", ""]
     if first.demo_key:
-        lines += ["  Cursor: ~/.cursor/mcp.json. The demo goes with: mcphub demo remove", ""]
-    lines += [f"  Data: {settings.home}   Help: mcphub --help, mcphub doctor   End: Ctrl-C", ""]
+        lines += [f"  In Cursor that is ~/.cursor/mcp.json. The demo goes with: {program()} demo remove", ""]
+    lines += [f"  Data: {settings.home}   Help: {program()} --help   End: Ctrl-C", ""]
     return lines
+
+
+def program() -> str:
+    """How the command line is called here: by its name when that is enough."""
+    own = Path(sys.argv[0])
+    found = shutil.which(own.name)
+    return own.name if found and Path(found).resolve() == own.resolve() else str(own)
 
 
 def has_display() -> bool:

@@ -246,10 +246,10 @@ async def serve(
             return
         await shutdown.asked.wait()
         await hub.drain(shutdown)
-        log.info("hub_stopping")
     finally:
         await hub.stop()
         close_all(sockets)
+    log.info("hub_stopped")
 
 
 async def _begin(hub: RunningHub, sockets: list[socket.socket], demo: bool, ready: Callable[[FirstRun], None]) -> None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def two_hubs(start_hub: StartHub, empty_database: Database) -> tuple[RunningHub, RunningHub]:
+def two_hubs(empty_database: Database, start_hub: StartHub) -> tuple[RunningHub, RunningHub]:
     """Two nodes with homes of their own and one master key ring."""
     shared = {
         "DATABASE_URL": empty_database.owner_dsn,

@@ -6,7 +6,9 @@ The fact itself stays in the ledger; a page joins the two by position.
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import fields
 
+from mcphub.domain.actor import Meta
 from mcphub.domain.codec import Recorded
 from mcphub.domain.events import EVENT_TYPES
 from mcphub.projections.projection import Projection
@@ -34,6 +36,9 @@ def category(type_: str) -> str:
 
 
 CATEGORY_OF = {type_: category(type_) for type_ in EVENT_TYPES}
+USER = "user:"
+# What the metadata leaves out when it is the usual.
+USUAL = {field.name: field.default for field in fields(Meta)}
 
 
 class AuditRow(Struct, frozen=True, kw_only=True):
@@ -47,7 +52,7 @@ class AuditRow(Struct, frozen=True, kw_only=True):
     command: str
     request_id: str
     correlation_id: str
-    user_id: str  # whom it concerns, '' for nobody
+    user_id: str  # whom it concerns, by its tag; '' for nobody
     tags: list[str]
 
 
@@ -71,9 +76,27 @@ class Audit(Projection[AuditRow]):
             user_id        text        not null,
             tags           text[]      not null
         );
+    """
+    indexes = """
         create index audit_actor on audit (actor, position desc);
         create index audit_user on audit (user_id, position desc);
         create index audit_category on audit (category, position desc);
+    """
+
+    fill = f"""
+        insert into audit
+        select position, recorded_at, type, coalesce(category, 'other'), actor,
+               coalesce(actor_kind, '{USUAL["actor_kind"]}'), coalesce(source, '{USUAL["source"]}'),
+               coalesce(command, ''), coalesce(request_id, ''), coalesce(correlation_id, ''),
+               coalesce((
+                   select substr(tag, {len(USER) + 1}) from unnest(tags) as tag where starts_with(tag, '{USER}') limit 1
+               ), ''), tags
+        from public.ledger
+        cross join json_to_record(meta) as meta_of(
+            actor text, actor_kind text, source text, command text, request_id text, correlation_id text)
+        left join (values {", ".join(f"('{type_}', '{kind}')" for type_, kind in CATEGORY_OF.items())})
+            as known(type, category) using (type)
+        where position <= %(upto)s
     """
 
     def key(self, recorded: Recorded) -> tuple[int]:
@@ -92,6 +115,6 @@ class Audit(Projection[AuditRow]):
             command=meta.command,
             request_id=meta.request_id,
             correlation_id=meta.correlation_id,
-            user_id=getattr(recorded.event, "user_id", ""),
+            user_id=next((tag[len(USER) :] for tag in recorded.tags if tag.startswith(USER)), ""),
             tags=list(recorded.tags),
         )

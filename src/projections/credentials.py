@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from mcphub.domain.codec import Recorded
 from mcphub.domain.events import ServiceTokenRemoved, ServiceTokenSaved, UserErased
-from mcphub.projections.projection import EVERY, Keys, Projection
+from mcphub.projections.projection import Projection, Rows
 
 
 class CredentialRow(Struct, frozen=True, kw_only=True):
@@ -41,11 +41,11 @@ class Credentials(Projection[CredentialRow]):
         );
     """
 
-    def key(self, recorded: Recorded) -> tuple[str, str, str] | Keys:
+    def key(self, recorded: Recorded) -> tuple[str, str, str] | Rows:
         event = recorded.event
         if isinstance(event, ServiceTokenSaved | ServiceTokenRemoved):
             return (event.user_id, event.server_id, event.variable)
-        return EVERY
+        return Rows("user_id", event.user_id)  # type: ignore[attr-defined]
 
     def evolve(self, row: CredentialRow | None, recorded: Recorded) -> CredentialRow | None:
         match recorded.event:
@@ -61,8 +61,6 @@ class Credentials(Projection[CredentialRow]):
                     saved_at=recorded.at,
                     position=recorded.position,
                 )
-            case ServiceTokenRemoved():
-                return None
-            case UserErased(user_id=user) if row is not None and user == row.user_id:
+            case ServiceTokenRemoved() | UserErased():
                 return None
         return row

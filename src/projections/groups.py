@@ -16,7 +16,7 @@ from mcphub.domain.events import (
     ServerRenamed,
     UserErased,
 )
-from mcphub.projections.projection import EVERY, Keys, Projection
+from mcphub.projections.projection import EVERY, Keys, Projection, Rows
 
 CHANGEABLE = ("name", "slug", "description", "servers")
 
@@ -52,12 +52,17 @@ class Groups(Projection[GroupRow]):
             updated_at  timestamptz not null,
             position    bigint      not null
         );
-        create index groups_user on groups (user_id);
     """
+    indexes = "create index groups_user on groups (user_id);"
 
-    def key(self, recorded: Recorded) -> tuple[str] | Keys:
-        event = recorded.event
-        return EVERY if isinstance(event, ServerRenamed | UserErased) else (event.group_id,)  # type: ignore[attr-defined]
+    def key(self, recorded: Recorded) -> tuple[str] | Rows | Keys:
+        match recorded.event:
+            case UserErased(user_id=user):
+                return Rows("user_id", user)
+            case ServerRenamed():
+                return EVERY
+            case event:
+                return (event.group_id,)  # type: ignore[attr-defined]
 
     def evolve(self, row: GroupRow | None, recorded: Recorded) -> GroupRow | None:
         event, at, position = recorded.event, recorded.at, recorded.position
@@ -86,7 +91,7 @@ class Groups(Projection[GroupRow]):
                 return replace(row, active=False, updated_at=at, position=position)
             case GroupDeleted():
                 return None
-            case UserErased(user_id=user) if user == row.user_id:
+            case UserErased():
                 return None
             case ServerRenamed() if any(ref.server_id == event.server_id for ref in row.servers):
                 renamed = ServerRef(event.server_id, event.name)

@@ -17,7 +17,7 @@ from mcphub.domain.events import (
     Scope,
     UserErased,
 )
-from mcphub.projections.projection import EVERY, Keys, Projection
+from mcphub.projections.projection import Projection, Rows
 
 CHANGEABLE = ("name", "description", "header_only", "scope")
 
@@ -67,12 +67,12 @@ class KeyTable(Projection[KeyRow]):
             first_used_at timestamptz,
             position      bigint      not null
         );
-        create index keys_user on keys (user_id);
     """
+    indexes = "create index keys_user on keys (user_id);"
 
-    def key(self, recorded: Recorded) -> tuple[str] | Keys:
+    def key(self, recorded: Recorded) -> tuple[str] | Rows:
         event = recorded.event
-        return EVERY if isinstance(event, UserErased) else (event.key_id,)  # type: ignore[attr-defined]
+        return Rows("user_id", event.user_id) if isinstance(event, UserErased) else (event.key_id,)  # type: ignore[attr-defined]
 
     def evolve(self, row: KeyRow | None, recorded: Recorded) -> KeyRow | None:
         event, position = recorded.event, recorded.position
@@ -107,6 +107,6 @@ class KeyTable(Projection[KeyRow]):
                 return replace(row, expiry_noted=True, position=position)
             case KeyFirstUsed():
                 return replace(row, first_used_at=recorded.at, position=position)
-            case UserErased(user_id=user) if user == row.user_id:
+            case UserErased():
                 return None
         return row

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from mcphub.domain.codec import Recorded
 from mcphub.domain.events import SecretSlotDeclared, SecretSlotRetired, ServerRemoved
-from mcphub.projections.projection import EVERY, Keys, Projection
+from mcphub.projections.projection import Projection, Rows
 
 
 class SlotRow(Struct, frozen=True, kw_only=True):
@@ -47,11 +47,11 @@ class Slots(Projection[SlotRow]):
         );
     """
 
-    def key(self, recorded: Recorded) -> tuple[str, str] | Keys:
+    def key(self, recorded: Recorded) -> tuple[str, str] | Rows:
         event = recorded.event
         if isinstance(event, SecretSlotDeclared | SecretSlotRetired):
             return (event.server_id, event.variable)
-        return EVERY
+        return Rows("server_id", event.server_id)  # type: ignore[attr-defined]
 
     def evolve(self, row: SlotRow | None, recorded: Recorded) -> SlotRow | None:
         match recorded.event:
@@ -71,8 +71,6 @@ class Slots(Projection[SlotRow]):
                     sort_order=event.sort_order,
                     position=recorded.position,
                 )
-            case SecretSlotRetired():
-                return None
-            case ServerRemoved(server_id=server) if row is not None and server == row.server_id:
+            case SecretSlotRetired() | ServerRemoved():
                 return None
         return row

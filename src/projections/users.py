@@ -81,8 +81,8 @@ class Users(Projection[UserRow]):
             last_sign_in_at timestamptz,
             position        bigint      not null
         );
-        create index users_registered on users (registered_at desc, user_id desc);
     """
+    indexes = "create index users_registered on users (registered_at desc, user_id desc);"
 
     def key(self, recorded: Recorded) -> tuple[str]:
         return (recorded.event.user_id,)  # type: ignore[attr-defined]

@@ -1,0 +1,121 @@
+"""A rebuild in a process of its own, so that a hub which rebuilds answers calls as if it did not.
+
+In a thread it would share the interpreter's lock: each wake-up of the event loop waited for its turn, and the garbage
+collector's look at a million rows for longer still.
+
+The process gets the connection string through a pipe, says how far it is every fifth of a second, and ends when nobody
+listens any more.
+"""
+
+import contextlib
+import gc
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+
+from mcphub.projections.projection import Projection
+from mcphub.projections.rebuild import Progress, quiet, rebuild
+from mcphub.projections.tables import all_projections, ensure_schema
+
+SAY_EVERY_S = 0.2
+NICENESS = 5  # calls come first
+
+
+class RebuildFailed(Exception):
+    """The tables are as they were; the text is the error's type and what PostgreSQL said of it."""
+
+
+class Said(msgspec.Struct):
+    """One line of the process: how far it is, and at last how it ended."""
+
+    position: int
+    upto: int
+    done: bool = False
+    error: str = ""
+
+
+def rebuild_apart(dsn: str, progress: Progress = quiet) -> int:
+    """Rebuilds every read table; blocking, so call it in a thread. Returns the position the new tables stand at.
+
+    Args:
+        dsn: as the role that owns the read schema.
+        progress: told (position, head); what it raises ends the rebuild.
+
+    Raises:
+        RebuildFailed: also when a rebuild is running already.
+    """
+    command = [sys.executable, "-m", __spec__.name]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/") as child:
+        try:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            with contextlib.suppress(BrokenPipeError), child.stdin as secret:
+                secret.write(dsn.encode())
+            for line in child.stdout:
+                said = msgspec.json.decode(line, type=Said)
+                if said.error:
+                    raise RebuildFailed(said.error)
+                if said.done:
+                    return said.position
+                progress(said.position, said.upto)
+        finally:
+            if child.poll() is None:
+                child.terminate()
+        raise RebuildFailed(f"the process that rebuilds ended with {child.wait()}")
+
+
+def main() -> None:
+    """The process: connection string in, lines out."""
+    said, out, ended = Said(0, 0), sys.stdout.buffer, threading.Event()
+
+    def say() -> None:
+        try:
+            out.write(msgspec.json.encode(said) + b"\n")
+            out.flush()
+        except OSError:
+            os._exit(1)  # the hub is gone; what was built so far is dropped by the next rebuild
+
+    def tick() -> None:
+        while not ended.wait(SAY_EVERY_S):
+            say()
+
+    def note(position: int, upto: int) -> None:
+        said.position, said.upto = position, upto
+
+    gc.disable()  # rows make no cycles, and the process is short-lived
+    with contextlib.suppress(OSError):
+        os.nice(NICENESS)
+    dsn = sys.stdin.buffer.read().decode()
+    ticking = threading.Thread(target=tick, daemon=True)
+    ticking.start()
+    try:
+        said.position = _rebuild(dsn, all_projections(), note)
+        said.done = True
+    except Exception as error:
+        said.error = f"{type(error).__name__}: {_told(error)}"
+    ended.set()
+    ticking.join()
+    say()
+
+
+def _rebuild(dsn: str, projections: Sequence[Projection[Any]], progress: Progress) -> int:
+    with psycopg.connect(dsn, autocommit=True) as db:
+        ensure_schema(db, projections)
+        return rebuild(db, projections, progress)
+
+
+def _told(error: Exception) -> str:
+    """A rebuild's own words; PostgreSQL's, without the values of rows; of anything else the place alone."""
+    from mcphub.postgres.pool import explain
+
+    return explain(error) if isinstance(error, psycopg.Error | RuntimeError) else "see where it was parked"
+
+
+if __name__ == "__main__":
+    main()

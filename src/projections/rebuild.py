@@ -1,0 +1,242 @@
+"""The read tables made anew from the whole ledger, beside the living ones, and put in their place.
+
+Readers notice nothing: the new tables come under another name, and one short transaction renames them.
+What takes long is cut into pieces, so that other threads of a hub that rebuilds get their turn.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import Connection, sql
+
+from mcphub.domain.actor import Meta
+from mcphub.domain.codec import Recorded
+from mcphub.domain.events import AnyEvent, Event
+from mcphub.projections.projection import Projection, Table, copy_line
+from mcphub.projections.tables import (
+    REBUILD_LOCK,
+    apply_locked,
+    head,
+    lock_tracking,
+    make_indexes,
+    make_tables,
+    read_facts,
+    work_in,
+    write,
+)
+
+Progress = Callable[[int, int], None]
+
+CHUNK = 2000  # events decoded in one go, a few milliseconds
+LINES = 500  # rows made into lines in one go
+
+# Made in the server while the chunk before is folded here. Only what `evolve` may look at, see Projection.fill.
+CHUNKS = """
+    copy (
+        select (
+            select '[' || string_agg(
+                '{{"position":' || position || ',"at":' || to_json(recorded_at)::text
+                || ',"event":' || data::text || '}}', ',' order by position) || ']'
+            from public.ledger
+            where position > low and position <= least(low + {chunk}, {upto}) and type = any({types})
+        )
+        from generate_series(0, {upto} - 1, {chunk}) as low
+    ) to stdout (format binary)
+"""
+
+
+class Bare(Recorded, frozen=True, kw_only=True):
+    """A fact without its metadata."""
+
+    event: AnyEvent
+    meta: Meta = Meta(actor="")
+
+
+_decode = msgspec.json.Decoder(list[Bare]).decode
+
+
+def quiet(position: int, upto: int) -> None:
+    """Progress nobody asked for."""
+
+
+def rebuild(db: Connection[Any], projections: Sequence[Projection[Any]], progress: Progress = quiet) -> int:
+    """Builds the read tables beside the living ones and swaps them in.
+
+    Args:
+        db: autocommit, as the role that owns the read schema.
+        progress: told (position, head) after each chunk; what it raises ends the rebuild and changes nothing.
+
+    Returns:
+        The position the new tables stand at.
+
+    Raises:
+        RuntimeError: a rebuild is running already.
+    """
+    if not db.execute("select pg_try_advisory_lock(%s)", (REBUILD_LOCK,)).fetchone()[0]:  # type: ignore[index]
+        raise RuntimeError("a rebuild is running already")
+    try:
+        position = load(db, "read_next", projections, progress=progress)
+        while True:
+            try:
+                return _swap(db, projections, position)
+            except psycopg.errors.LockNotAvailable:
+                time.sleep(0.2)  # a long read holds the old schema; nothing is lost by waiting
+    finally:
+        work_in(db, "read")
+        db.execute("select pg_advisory_unlock(%s)", (REBUILD_LOCK,))
+
+
+def load(db: Connection[Any], schema: str, projections: Sequence[Projection[Any]], progress: Progress = quiet) -> int:
+    """Fills a schema of that name with the read tables as the whole ledger makes them; returns the position reached."""
+    with db.transaction():
+        make_tables(db, schema, projections)
+    upto = head(db)
+    folded = [projection for projection in projections if not projection.fill]
+    with _filling(db, schema, [projection for projection in projections if projection.fill], upto):
+        tables = {projection.name: Table(projection) for projection in folded}
+        concerned = _concerned(folded, tables)
+        for chunk in _chunks(db, upto, concerned):
+            for fact in chunk:
+                for table in concerned[type(fact.event)]:
+                    table.apply(fact)
+            for table in tables.values():
+                table.touched.clear()  # every row is written
+            progress(chunk[-1].position, upto)
+        for projection in folded:
+            _copy(db, projection, tables.pop(projection.name))
+            _finish(db, projection)
+    progress(upto, upto)
+    return upto
+
+
+def _concerned(
+    projections: Sequence[Projection[Any]], tables: dict[str, Table[Any]]
+) -> dict[type[Event], list[Table[Any]]]:
+    out: dict[type[Event], list[Table[Any]]] = defaultdict(list)
+    for projection in projections:
+        for handled in projection.handles:
+            out[handled].append(tables[projection.name])
+    return out
+
+
+def _chunks(db: Connection[Any], upto: int, types: Sequence[type[Event]] | Any) -> Iterator[list[Bare]]:
+    """The facts of these types, up to a position, in order."""
+    query = sql.SQL(CHUNKS).format(chunk=CHUNK, upto=upto, types=sql.Literal([type_.TOPIC for type_ in types]))
+    with db.cursor() as cursor, cursor.copy(query) as copy:
+        copy.set_types(["text"])
+        for (chunk,) in copy.rows():
+            if chunk is not None:
+                yield _decode(chunk)
+
+
+def _copy(db: Connection[Any], projection: Projection[Any], table: Table[Any]) -> None:
+    into = sql.SQL("copy {} ({}) from stdin").format(
+        sql.Identifier(projection.name), sql.SQL(", ").join(map(sql.Identifier, projection.columns))
+    )
+    rows = list(table.rows.values())
+    with db.cursor() as cursor, cursor.copy(into) as copy:
+        for begin in range(0, len(rows), LINES):
+            copy.write("".join([copy_line(projection, row) + "\n" for row in rows[begin : begin + LINES]]))
+
+
+def _finish(db: Connection[Any], projection: Projection[Any]) -> None:
+    make_indexes(db, projection)
+    with db.transaction():
+        db.execute("set local default_statistics_target = 10")  # enough to plan by; autovacuum looks closer later
+        db.execute(sql.SQL("analyze {}").format(sql.Identifier(projection.name)))
+
+
+@contextmanager
+def _filling(db: Connection[Any], schema: str, projections: Sequence[Projection[Any]], upto: int) -> Iterator[None]:
+    """Meanwhile the server fills, on a connection of its own, the tables that need nobody to fold them."""
+    with (
+        ThreadPoolExecutor(1, "rebuild-fill") as thread,
+        psycopg.connect(db.info.dsn, password=db.info.password, autocommit=True) as own,
+    ):
+        filled: Future[None] = thread.submit(_fill, own, schema, projections, upto)
+        try:
+            yield
+        except BaseException:
+            own.cancel()
+            raise
+        filled.result()
+
+
+def _fill(db: Connection[Any], schema: str, projections: Sequence[Projection[Any]], upto: int) -> None:
+    work_in(db, schema)
+    for projection in projections:
+        db.execute(projection.fill, {"upto": upto})
+        _finish(db, projection)
+
+
+def _swap(db: Connection[Any], projections: Sequence[Projection[Any]], position: int) -> int:
+    """Applies what came since, renames the schemas and moves the tracking rows, all at once."""
+    with db.transaction():
+        db.execute("set local lock_timeout = '2s'")
+        lock_tracking(db)  # the projector waits here
+        db.execute("set local search_path = read_next, public")
+        position = _catch_up(db, projections, position)
+        db.execute("drop schema if exists read_old cascade")
+        if db.execute("select 1 from pg_namespace where nspname = 'read'").fetchone():
+            db.execute("alter schema read rename to read_old")
+        db.execute("alter schema read_next rename to read")
+        db.execute("delete from public.tracking where not name = any(%s)", ([p.name for p in projections],))
+        for projection in projections:
+            db.execute(
+                "insert into public.tracking (name, position, version) values (%s, %s, %s)"
+                " on conflict (name) do update set position = excluded.position, version = excluded.version,"
+                " status = 'live', error = null, failed_at_position = null, updated_at = clock_timestamp()",
+                (projection.name, position, projection.version),
+            )
+    db.execute("drop schema if exists read_old cascade")
+    return position
+
+
+def _catch_up(db: Connection[Any], projections: Sequence[Projection[Any]], position: int) -> int:
+    while facts := read_facts(db, position):
+        for projection in projections:
+            write(db, projection, facts)
+        position = facts[-1].position
+    return position
+
+
+def digests(db: Connection[Any], schema: str, projections: Sequence[Projection[Any]]) -> dict[str, str]:
+    """A digest of every row of every table, in key order: equal digests mean equal tables."""
+    out = {}
+    for projection in projections:
+        order = sql.SQL(", ").join(
+            sql.SQL('{}::text collate "C"').format(sql.Identifier(column)) for column in projection.key_columns
+        )
+        query = sql.SQL(
+            "select encode(sha256(coalesce(string_agg(t::text, E'\\n' order by {}), '')::bytea), 'hex') from {}.{} t"
+        )
+        row = db.execute(query.format(order, sql.Identifier(schema), sql.Identifier(projection.name))).fetchone()
+        out[projection.name] = row[0] if row else ""
+    return out
+
+
+def check(db: Connection[Any], projections: Sequence[Projection[Any]]) -> dict[str, tuple[str, str]]:
+    """Rebuilds beside and compares; returns {table: (live digest, rebuilt digest)} of the tables that differ.
+
+    Holds the tracking rows while it catches up, so that both stand at the same position.
+    """
+    try:
+        position = load(db, "read_check", projections)
+        with db.transaction():
+            lock_tracking(db)
+            db.execute("set local search_path = read, public")
+            while 0 < apply_locked(db, projections) < head(db):
+                pass
+            db.execute("set local search_path = read_check, public")
+            _catch_up(db, projections, position)
+            live, rebuilt = digests(db, "read", projections), digests(db, "read_check", projections)
+        return {name: (live[name], rebuilt[name]) for name in live if live[name] != rebuilt[name]}
+    finally:
+        work_in(db, "read")
+        db.execute("drop schema if exists read_check cascade")

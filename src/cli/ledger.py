@@ -116,17 +116,13 @@ def rebuild(home: Path | None, check: bool, as_json: bool) -> None:
 
 
 def _rebuild(base: "Foundation") -> int:
-    import psycopg
-
-    from mcphub.projections.projector import all_projections, ensure_schema, rebuild
+    from mcphub.projections.projector import rebuild_apart
 
     progress = Progress("rebuilding")
-    with psycopg.connect(base.database.direct, autocommit=True) as db:
-        ensure_schema(db, all_projections())
-        try:
-            return rebuild(db, all_projections(), progress)
-        finally:
-            progress.end()
+    try:
+        return rebuild_apart(base.database.direct, progress)
+    finally:
+        progress.end()
 
 
 @click.command()

@@ -148,7 +148,7 @@ def _make_demo(parts: Parts) -> str:
         if server is None:
             if user_id:
                 return ""  # its server was removed
-            policy = Policy(commands=frozenset({sys.executable}))
+            policy = Policy(commands=parts.settings.stdio_commands)
             _run(parts, lambda: AddServer(server_id, DEMO, demo_config(), policy=policy))
         if not user_id:
             account = NewAccount(parts.vault, DEMO, None, display_name="Demo")

@@ -153,7 +153,8 @@ def read(
         admin_password=_secret(env, "MCPHUB_ADMIN_PASSWORD"),
         key_in_url=_flag(env, "MCPHUB_KEY_IN_URL", default=True),
         egress_allow=tuple(_words(env, "MCPHUB_EGRESS_ALLOW")),
-        stdio_commands=frozenset(_words(env, "MCPHUB_STDIO_COMMANDS")),
+        # The demo server runs on the hub's own interpreter; python3, which is allowed, may be older.
+        stdio_commands=frozenset({sys.executable, *_words(env, "MCPHUB_STDIO_COMMANDS")}),
         config_env=config_env,
         stdio_sandbox=env.get("MCPHUB_STDIO_SANDBOX", "auto"),
         traffic_days=_integer(env, "MCPHUB_TRAFFIC_DAYS", 90),

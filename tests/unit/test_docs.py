@@ -5,8 +5,10 @@ import re
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
+from mcphub.cli import commands
 from mcphub.settings import KNOWN
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +39,18 @@ def test_both_languages_show_the_same_commands_and_snippets() -> None:
     english = {language: blocks("README.md", language) for language in ("sh", "json")}
 
     assert english == {language: blocks("README.ko.md", language) for language in ("sh", "json")}
-    assert [len(found) for found in english.values()] == [4, 2]
+    assert [len(found) for found in english.values()] == [5, 2]
+
+
+def test_only_commands_that_exist_are_shown() -> None:
+    shown = re.findall(
+        r"\.venv/bin/mcphub ([a-z-]+)(?: ([a-z-]+))?(?: .*)?$", "\n".join(blocks("README.md", "sh")), re.M
+    )
+
+    assert len(shown) > 5
+    for name, more in shown:
+        command = commands.commands[name]
+        assert not isinstance(command, click.Group) or more in command.commands
 
 
 def test_the_first_screen_is_the_two_commands() -> None:

@@ -6,9 +6,7 @@ The fact itself stays in the ledger; a page joins the two by position.
 from datetime import datetime
 
 from msgspec import Struct
-from msgspec.structs import fields
 
-from mcphub.domain.actor import Meta
 from mcphub.domain.codec import Recorded
 from mcphub.domain.events import EVENT_TYPES
 from mcphub.projections.projection import Projection
@@ -37,8 +35,6 @@ def category(type_: str) -> str:
 
 CATEGORY_OF = {type_: category(type_) for type_ in EVENT_TYPES}
 USER = "user:"
-# What the metadata leaves out when it is the usual.
-USUAL = {field.name: field.default for field in fields(Meta)}
 
 
 class AuditRow(Struct, frozen=True, kw_only=True):
@@ -47,13 +43,7 @@ class AuditRow(Struct, frozen=True, kw_only=True):
     type: str
     category: str
     actor: str
-    actor_kind: str
-    source: str
-    command: str
-    request_id: str
-    correlation_id: str
     user_id: str  # whom it concerns, by its tag; '' for nobody
-    tags: list[str]
 
 
 class Audit(Projection[AuditRow]):
@@ -63,18 +53,12 @@ class Audit(Projection[AuditRow]):
     handles = ()
     ddl = """
         create table audit (
-            position       bigint      primary key,
-            at             timestamptz not null,
-            type           text        not null,
-            category       text        not null,
-            actor          text        not null,
-            actor_kind     text        not null,
-            source         text        not null,
-            command        text        not null,
-            request_id     text        not null,
-            correlation_id text        not null,
-            user_id        text        not null,
-            tags           text[]      not null
+            position bigint      primary key,
+            at       timestamptz not null,
+            type     text        not null,
+            category text        not null,
+            actor    text        not null,
+            user_id  text        not null
         );
     """
     indexes = """
@@ -82,18 +66,12 @@ class Audit(Projection[AuditRow]):
         create index audit_user on audit (user_id, position desc);
         create index audit_category on audit (category, position desc);
     """
-
     fill = f"""
         insert into audit
-        select position, recorded_at, type, coalesce(category, 'other'), actor,
-               coalesce(actor_kind, '{USUAL["actor_kind"]}'), coalesce(source, '{USUAL["source"]}'),
-               coalesce(command, ''), coalesce(request_id, ''), coalesce(correlation_id, ''),
-               coalesce((
-                   select substr(tag, {len(USER) + 1}) from unnest(tags) as tag where starts_with(tag, '{USER}') limit 1
-               ), ''), tags
+        select position, recorded_at, type, coalesce(category, 'other'), meta ->> 'actor', coalesce((
+            select substr(tag, {len(USER) + 1}) from unnest(tags) as tag where starts_with(tag, '{USER}') limit 1
+        ), '')
         from public.ledger
-        cross join json_to_record(meta) as meta_of(
-            actor text, actor_kind text, source text, command text, request_id text, correlation_id text)
         left join (values {", ".join(f"('{type_}', '{kind}')" for type_, kind in CATEGORY_OF.items())})
             as known(type, category) using (type)
         where position <= %(upto)s
@@ -103,18 +81,12 @@ class Audit(Projection[AuditRow]):
         return (recorded.position,)
 
     def evolve(self, row: AuditRow | None, recorded: Recorded) -> AuditRow | None:
-        meta, type_ = recorded.meta, type(recorded.event).__name__
+        type_ = type(recorded.event).__name__
         return AuditRow(
             position=recorded.position,
             at=recorded.at,
             type=type_,
             category=CATEGORY_OF[type_],
-            actor=meta.actor,
-            actor_kind=meta.actor_kind,
-            source=meta.source,
-            command=meta.command,
-            request_id=meta.request_id,
-            correlation_id=meta.correlation_id,
+            actor=recorded.meta.actor,
             user_id=next((tag[len(USER) :] for tag in recorded.tags if tag.startswith(USER)), ""),
-            tags=list(recorded.tags),
         )

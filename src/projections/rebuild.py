@@ -139,7 +139,7 @@ def _copy(db: Connection[Any], projection: Projection[Any], table: Table[Any]) -
     into = sql.SQL("copy {} ({}) from stdin").format(
         sql.Identifier(projection.name), sql.SQL(", ").join(map(sql.Identifier, projection.columns))
     )
-    rows = list(table.rows.values())
+    rows = [table.rows[key] for key in sorted(table.rows)]  # in the order of the primary key's index
     with db.cursor() as cursor, cursor.copy(into) as copy:
         for begin in range(0, len(rows), LINES):
             copy.write("".join([copy_line(projection, row) + "\n" for row in rows[begin : begin + LINES]]))

@@ -21,9 +21,8 @@ from mcphub.domain.codec import decode, decode_meta
 
 # The fact itself stays in the ledger; the read table finds it.
 FACTS = """
-    select audit.position, audit.at, audit.type, audit.category, audit.actor, audit.actor_kind, audit.source,
-           audit.command, audit.request_id, audit.correlation_id, audit.user_id, audit.tags,
-           ledger.data::text as data, ledger.meta::text as meta
+    select audit.position, audit.at, audit.type, audit.category, audit.actor, audit.user_id,
+           ledger.tags, ledger.data::text as data, ledger.meta::text as meta
     from audit join public.ledger on ledger.position = audit.position
     where (%(before)s::bigint is null or audit.position < %(before)s)
       and (%(position)s::bigint is null or audit.position = %(position)s)
@@ -77,11 +76,6 @@ class _Row(Struct):
     type: str
     category: str
     actor: str
-    actor_kind: str
-    source: str
-    command: str
-    request_id: str
-    correlation_id: str
     user_id: str
     tags: list[str]
     data: str
@@ -146,7 +140,8 @@ async def _rows(services: Services, **given: Any) -> list[_Row]:
 
 
 async def _shown(services: Services, caller: Caller, rows: Sequence[_Row]) -> list[Fact]:
-    people = {row.actor for row in rows if row.actor_kind == "user"} | {row.user_id for row in rows if row.user_id}
+    people = {row.user_id for row in rows if row.user_id}
+    people |= {row.actor for row in rows if decode_meta(row.meta).actor_kind == "user"}
     names = {user: found.username for user, found in (await services.directory.names(people)).items()}
     return await asyncio.to_thread(_facts, services, caller, rows, names)
 
@@ -156,7 +151,7 @@ def _facts(services: Services, caller: Caller, rows: Sequence[_Row], names: dict
     for row in rows:
         meta = decode_meta(row.meta)
         origin = {"ip": "", "agent": ""}
-        if row.actor_kind == "user" and (caller.admin or row.actor == caller.user_id):
+        if meta.actor_kind == "user" and (caller.admin or row.actor == caller.user_id):
             origin["ip"] = services.vault.open_personal(meta.ip, row.actor, "meta.ip")
             origin["agent"] = services.vault.open_personal(meta.ua, row.actor, "meta.ua")
         out.append(
@@ -166,12 +161,12 @@ def _facts(services: Services, caller: Caller, rows: Sequence[_Row], names: dict
                 type=row.type,
                 category=row.category,
                 actor=row.actor,
-                actor_kind=row.actor_kind,
+                actor_kind=meta.actor_kind,
                 actor_name=names.get(row.actor, row.actor),
-                source=row.source,
-                command=row.command,
-                request_id=row.request_id,
-                correlation_id=row.correlation_id,
+                source=meta.source,
+                command=meta.command,
+                request_id=meta.request_id,
+                correlation_id=meta.correlation_id,
                 causation_id=meta.causation_id,
                 user_id=row.user_id,
                 user_name=names.get(row.user_id, ""),

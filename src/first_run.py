@@ -63,10 +63,14 @@ class FirstRun(Struct):
     admin_made: bool = False
     setup_link: str = ""
     demo_key: str = ""
+    key_file: str = ""
 
 
-async def first_run(parts: Parts, *, demo: bool) -> FirstRun:
+async def first_run(parts: Parts, *, demo: bool, keep_key: bool = True) -> FirstRun:
     """
+    Args:
+        keep_key: leave the demo's key in a private file, as nobody sees what is printed.
+
     Raises:
         SettingsUnusable: the administrator's password is too weak.
     """
@@ -75,6 +79,9 @@ async def first_run(parts: Parts, *, demo: bool) -> FirstRun:
         await _administrator(parts, done)
     if demo and parts.settings.loopback:
         done.demo_key = await asyncio.to_thread(_make_demo, parts)
+        if done.demo_key and keep_key:
+            text = mcp_json(parts.settings.public_url, done.demo_key)
+            done.key_file = str(keep_first_key(parts.settings.home, text))
     return done
 
 

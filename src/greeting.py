@@ -10,20 +10,19 @@ from pathlib import Path
 
 import click
 
-from mcphub.first_run import ADMIN, FirstRun, keep_first_key, mcp_json
+from mcphub.first_run import ADMIN, FirstRun, mcp_json
 from mcphub.settings import Settings
 
 
 def greet(settings: Settings, first: FirstRun, *, as_json: bool, browser: bool) -> None:
-    """Prints it. The key goes to a terminal or into a private file, so that it lands in no log of a supervisor."""
+    """Prints it. The key goes to a terminal only, so that it lands in no log of a supervisor."""
     terminal = sys.stdout.isatty()
-    shown = mcp_json(settings.public_url, first.demo_key) if first.demo_key else ""
-    kept = keep_first_key(settings.home, shown) if shown and not terminal else None
     if as_json:
-        facts = {"url": settings.public_url, "setupLink": first.setup_link or None, "firstKey": str(kept or "") or None}
+        facts = {"url": settings.public_url, "setupLink": first.setup_link or None, "firstKey": first.key_file or None}
         click.echo(json.dumps({"ready": True, **facts}))
     else:
-        click.echo("\n".join(_lines(settings, first, shown if terminal else "", str(kept or ""))))
+        shown = mcp_json(settings.public_url, first.demo_key) if first.demo_key and terminal else ""
+        click.echo("\n".join(_lines(settings, first, shown)))
     sys.stdout.flush()
     if browser and terminal and has_display():
         # A thread: some browsers keep their starter waiting.
@@ -31,7 +30,7 @@ def greet(settings: Settings, first: FirstRun, *, as_json: bool, browser: bool) 
         threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
 
 
-def _lines(settings: Settings, first: FirstRun, shown: str, kept: str) -> list[str]:
+def _lines(settings: Settings, first: FirstRun, shown: str) -> list[str]:
     lines = ["", f"MCPHub is ready at {settings.public_url}", ""]
     if first.setup_link:
         lines += ["  Make the first administrator (this link works once, for 15 minutes):", f"  {first.setup_link}", ""]
@@ -39,8 +38,8 @@ def _lines(settings: Settings, first: FirstRun, shown: str, kept: str) -> list[s
         lines += [f"  The administrator `{ADMIN}` was made; the password is the one in MCPHUB_ADMIN_PASSWORD.", ""]
     if shown:
         lines += ["  For your IDE, with a key for the demo server only. It is shown this once:", "", shown, ""]
-    if kept:
-        lines += [f"  For your IDE: {kept} holds an mcp.json with a key for the demo server only.", ""]
+    if first.key_file:
+        lines += [f"  For your IDE: {first.key_file} holds an mcp.json with a key for the demo server only.", ""]
     if first.demo_key:
         lines += [f"  In Cursor that is ~/.cursor/mcp.json. The demo goes with: {program()} demo remove", ""]
     lines += [f"  Data: {settings.home}   Help: {program()} --help   End: Ctrl-C", ""]

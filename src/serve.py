@@ -86,7 +86,7 @@ class RunningHub:
         self._server: HttpServer
         self._first: FirstRun
 
-    async def start(self, sockets: list[socket.socket], *, demo: bool) -> FirstRun:
+    async def start(self, sockets: list[socket.socket], *, demo: bool, keep_key: bool) -> FirstRun:
         """Everything is up when this returns; `/readyz` says when the read tables have caught up."""
         began = time.monotonic()
         settings = self.settings
@@ -106,7 +106,7 @@ class RunningHub:
         await tail.start()
         self._stack.push_async_callback(tail.stop)
         parts = Parts(settings, base.hub, base.vault, model, base.pool)
-        self._first = await first_run(parts, demo=demo)
+        self._first = await first_run(parts, demo=demo, keep_key=keep_key)
         projector.start()
         self._stack.push_async_callback(projector.stop)
         traffic = TrafficWriter(
@@ -221,6 +221,7 @@ async def serve(
     ring: LogRing,
     *,
     demo: bool = False,
+    keep_key: bool = True,
     migrating: bool = True,
     ready: Callable[[FirstRun], None] = lambda _: None,
 ) -> None:
@@ -228,6 +229,7 @@ async def serve(
 
     Args:
         demo: make the demo on a home that never had one.
+        keep_key: leave its key in a private file, as nobody sees what is printed.
         migrating: bring the schema up to date; otherwise refuse an outdated one.
         ready: told once, when `/readyz` answers 200.
 
@@ -241,7 +243,7 @@ async def serve(
     sockets = listen(settings.host, settings.port)
     hub = RunningHub(settings, ring, migrating=migrating)
     try:
-        starting = asyncio.create_task(_begin(hub, sockets, demo, ready), name="start")
+        starting = asyncio.create_task(_begin(hub, sockets, demo, keep_key, ready), name="start")
         if not await _unless(shutdown.asked, starting):
             return
         await shutdown.asked.wait()
@@ -252,8 +254,10 @@ async def serve(
     log.info("hub_stopped")
 
 
-async def _begin(hub: RunningHub, sockets: list[socket.socket], demo: bool, ready: Callable[[FirstRun], None]) -> None:
-    first = await hub.start(sockets, demo=demo)
+async def _begin(
+    hub: RunningHub, sockets: list[socket.socket], demo: bool, keep_key: bool, ready: Callable[[FirstRun], None]
+) -> None:
+    first = await hub.start(sockets, demo=demo, keep_key=keep_key)
     # What lives now lives long: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()

@@ -1,5 +1,6 @@
 """Starting a hub, and looking at what keeps one from starting."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,7 @@ def _serve(settings: "Settings", *, demo: bool, migrating: bool, as_json: bool, 
             settings,
             configure(settings.log_level, settings.log_format),
             demo=demo,
+            keep_key=as_json or not sys.stdout.isatty(),
             migrating=migrating,
             ready=lambda first: greet(settings, first, as_json=as_json, browser=browser),
         )

@@ -36,7 +36,7 @@ async def parts_of(base: Foundation, **env: str) -> Parts:
 
 
 async def start(base: Foundation, *, demo: bool = False, **env: str) -> FirstRun:
-    return await first_run.first_run(await parts_of(base, **env), demo=demo)
+    return await first_run.first_run(await parts_of(base, **env), demo=demo, keep_key=False)
 
 
 async def test_the_password_makes_the_administrator_once(base: Foundation) -> None:
@@ -158,6 +158,12 @@ async def test_a_user_of_that_name_is_left_alone(base: Foundation) -> None:
     assert (done.demo_key, removed) == ("", [])
     model = (await parts_of(base)).model
     assert (len(model.users), len(model.servers)) == (1, 0)
+
+
+async def test_a_key_that_nobody_sees_printed_is_kept(base: Foundation) -> None:
+    done = await first_run.first_run(await parts_of(base), demo=True)
+
+    assert done.demo_key in Path(done.key_file).read_text()
 
 
 def test_the_first_key_is_kept_where_only_its_owner_reads_it(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ Promises:
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -38,6 +39,7 @@ from mcphub.gateway.upstream.runtime import (
 log = structlog.get_logger()
 
 LOG_LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")  # RFC 5424
+TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 SUBSCRIBING = {"resources/subscribe", "resources/unsubscribe"}
 LOG_MESSAGE = b'"notifications/message"'
 CONTROL_TOTAL = 600.0  # seconds a request that is no tool call may take with all its progress
@@ -82,7 +84,7 @@ class Call:
         self.request = request
         self.answerer = answerer
         self.headers = headers
-        self.traceparent = headers.get("traceparent", "")
+        self.traceparent = _traceparent(headers.get("traceparent", ""), request)
         self.can_ask = can_ask
         self.cancelled = ""  # why, once it is
         self.wait_ms: float | None = None
@@ -482,6 +484,14 @@ def log_ended(request: Request, status: Status, took: float, reason: str) -> Non
         position=request.ledger_position,
         **({"why": reason} if reason else {}),
     )
+
+
+def _traceparent(sent: str, request: Request) -> str:
+    """The client's own when it is one (W3C Trace Context, section 3.2), else one that begins with this request."""
+    if TRACEPARENT.fullmatch(sent):
+        return sent
+    number = request.id.hex
+    return f"00-{number}-{number[16:]}-01"
 
 
 def _less_than(frame: bytes, level: str) -> bool:

@@ -1,6 +1,7 @@
 """The history of requests, and figures of it: one's own, or everybody's for administrators."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -179,11 +180,12 @@ class RequestsController(Controller):
             pending=await requests.pending() if every else UNSET,
         )
 
-    @get("/{request_id:str}", operation_id="request", summary="One request, by either form of its id", who=USER)
+    # The readable form holds the method's own slash.
+    @get("/{request_id:path}", operation_id="request", summary="One request, by either form of its id", who=USER)
     async def request_of(
-        self, request_id: FromPath[str], caller: NamedDependency[Caller], requests: NamedDependency[Requests]
+        self, request_id: FromPath[Path], caller: NamedDependency[Caller], requests: NamedDependency[Requests]
     ) -> RequestAnswer:
-        row = await requests.one(request_id, user=None if caller.admin else caller.user_id)
+        row = await requests.one(str(request_id).lstrip("/"), user=None if caller.admin else caller.user_id)
         if row is None:
             raise not_found("There is no such request.")
         return RequestAnswer(data=_view(row))

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from mcphub.domain.codec import encode
 from mcphub.domain.events import Event
 from mcphub.domain.literal_secrets import masked
 from mcphub.domain.vault import MASK
@@ -20,7 +21,7 @@ def shown_fact(event: Event, *, whole: bool) -> dict[str, Any]:
         whole: with configurations, which only administrators read.
     """
     out: dict[str, Any] = {}
-    for name, value in msgspec.to_builtins(event).items():
+    for name, value in msgspec.json.decode(encode(event)).items():
         if name in LEFT_OUT:
             continue
         if name in SEALED:

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,9 +106,11 @@ class Caller:
     call: Callable[[str, dict[str, Any]], Any]
 
 
-@pytest.fixture
-async def callers(real_hub: RunningHub, scene: Scene, npm_peers: Path) -> AsyncIterator[list[Caller]]:
-    """Both clients of both users, connected to the aggregate at once."""
+@asynccontextmanager
+async def connected(real_hub: RunningHub, scene: Scene, npm_peers: Path) -> AsyncIterator[list[Caller]]:
+    """Both clients of both users, connected to the aggregate at once. No fixture: the Python client is entered and
+    left in one task.
+    """
     async with AsyncExitStack() as stack:
         made = []
         for person in (scene.ann, scene.bob):
@@ -144,21 +146,27 @@ def in_typescript(person: Person, client: Any) -> Caller:
     return Caller("typescript", person, list_tools, call)
 
 
-async def test_both_clients_of_both_users_list_and_call_every_server(callers: list[Caller]) -> None:
-    for caller in callers:
-        names = await caller.list_tools()
-        sums = [await caller.call(f"{server}__get-sum", {"a": 20, "b": 22}) for server in ("far", "near")]
-        said = await caller.call("near__echo", {"message": f"from {caller.sdk}"})
-        clock = json.loads(await caller.call("clock__get_current_time", {"timezone": "Asia/Seoul"}))
+async def test_both_clients_of_both_users_list_and_call_every_server(
+    real_hub: RunningHub, scene: Scene, npm_peers: Path
+) -> None:
+    async with connected(real_hub, scene, npm_peers) as callers:
+        for caller in callers:
+            names = await caller.list_tools()
+            sums = [await caller.call(f"{server}__get-sum", {"a": 20, "b": 22}) for server in ("far", "near")]
+            said = await caller.call("near__echo", {"message": f"from {caller.sdk}"})
+            clock = json.loads(await caller.call("clock__get_current_time", {"timezone": "Asia/Seoul"}))
 
-        assert {"far__echo", "near__echo", "clock__get_current_time"} <= set(names)
-        assert all("42" in text for text in sums)
-        assert f"from {caller.sdk}" in said
-        assert clock["timezone"] == "Asia/Seoul"
+            assert {"far__echo", "near__echo", "clock__get_current_time"} <= set(names)
+            assert all("42" in text for text in sums)
+            assert f"from {caller.sdk}" in said
+            assert clock["timezone"] == "Asia/Seoul"
 
 
-async def test_the_process_of_a_user_holds_that_users_value_and_no_other(callers: list[Caller]) -> None:
-    seen = await asyncio.gather(*(caller.call("near__get-env", {}) for caller in callers))
+async def test_the_process_of_a_user_holds_that_users_value_and_no_other(
+    real_hub: RunningHub, scene: Scene, npm_peers: Path
+) -> None:
+    async with connected(real_hub, scene, npm_peers) as callers:
+        seen = await asyncio.gather(*(caller.call("near__get-env", {}) for caller in callers))
 
     for caller, text in zip(callers, seen, strict=True):
         own, other = ("ann", "bob") if caller.person.username == "ann" else ("bob", "ann")

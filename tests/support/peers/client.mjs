@@ -59,3 +59,4 @@ for await (const line of createInterface({ input: process.stdin })) {
     (error) => say({ id, failed: String(error), code: error.code ?? null }),
   );
 }
+process.exit(0); // open streams would keep it

@@ -1,5 +1,6 @@
 """The JSON form of events. Type names resolve through the closed registry only, never through a topic from a row."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,7 @@ from eventsourcing.dcb.persistence import DCBMapper
 from msgspec import Struct
 
 from mcphub.domain.actor import Meta, current
+from mcphub.domain.errors import Unrecordable
 from mcphub.domain.events import AnyEvent, Event
 from mcphub.domain.ids import uuid7
 
@@ -21,6 +23,7 @@ decode_many = msgspec.json.Decoder(list[AnyEvent]).decode
 decode_meta = msgspec.json.Decoder(Meta).decode
 
 TAG_SEPARATOR = "\x1f"
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it, and not a backslash before these letters
 
 
 @dataclass
@@ -46,9 +49,16 @@ class JsonMapper(DCBMapper[Event]):
     """Between decisions and stored events. Metadata comes from ACTOR; without one nothing is written."""
 
     def to_dcb_event(self, event: Tagged[Event]) -> DCBEvent:
+        """
+        Raises:
+            Unrecordable: a text holds NUL. JSON could keep it, and no read table could: one such fact would park them.
+        """
+        data = encode(event.decision)
+        if b"\\u0000" in data and NUL.search(data):
+            raise Unrecordable
         return LedgerEvent(
             type=type(event.decision).TOPIC,
-            data=encode(event.decision),
+            data=data,
             tags=checked_tags(event.tags),
             meta=encode(current()),
         )

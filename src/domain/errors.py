@@ -238,6 +238,14 @@ class BadName(Invalid):
         self.remedy = f"Give a name of at most {most} characters."
 
 
+class Unrecordable(Invalid):
+    code = "invalid_text"
+    remedy = "Leave the NUL character out; PostgreSQL keeps no text that holds one."
+
+    def __init__(self) -> None:
+        super().__init__("A text holds the character U+0000.")
+
+
 class UnknownScope(Invalid):
     code = "unknown_scope"
     remedy = "Name servers and groups that exist, and one of the modes tools, servers, search, auto."

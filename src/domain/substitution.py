@@ -51,7 +51,7 @@ class UnusableValue(Exception):
 class Injected(Struct, frozen=True):
     """A configuration with everything filled in: complete for one user, never logged.
 
-    `openapi` has url and security filled in, `oauth` every text.
+    `openapi` has url and security filled in, `oauth` every text; `values` are the user's own, by canonical name.
     """
 
     command: str
@@ -61,6 +61,7 @@ class Injected(Struct, frozen=True):
     headers: dict[str, str]
     openapi: dict[str, Any] = {}
     oauth: dict[str, Any] = {}
+    values: dict[str, str] = {}
 
 
 def inject(
@@ -103,7 +104,8 @@ def inject(
     for header, value in headers.items():
         if any(char in value for char in "\r\n\0"):
             raise UnusableValue(spec.name, f"the value for header {header} holds a line break")
-    return Injected(spec.command, args, env, url, headers, openapi, oauth)
+    own = {name: value for name in spec.slots if (value := filler.optional(name))}
+    return Injected(spec.command, args, env, url, headers, openapi, oauth, own)
 
 
 class _Absent(Exception):

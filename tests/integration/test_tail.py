@@ -54,7 +54,8 @@ async def listening(teller):
     def connected():
         with psycopg.connect(teller.database.admin_dsn, autocommit=True) as db:
             return db.execute(
-                "select count(*) = 2 from pg_stat_activity where application_name = %s and datname = current_database()",
+                "select count(*) = 2 from pg_stat_activity"
+                " where application_name = %s and datname = current_database()",
                 (NAME,),
             ).fetchone()[0]
 

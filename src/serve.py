@@ -243,10 +243,15 @@ async def serve(
     sockets = listen(settings.host, settings.port)
     hub = RunningHub(settings, ring, migrating=migrating)
     try:
-        starting = asyncio.create_task(_begin(hub, sockets, demo, keep_key, ready), name="start")
-        if not await _unless(shutdown.asked, starting):
+        starting = asyncio.create_task(hub.start(sockets, demo=demo, keep_key=keep_key), name="start")
+        if not await _before(shutdown.asked, starting):
             return
+        # What lives now lives long: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        greeting = asyncio.create_task(_greet(hub, starting.result(), ready), name="greeting")
         await shutdown.asked.wait()
+        await _ended(greeting)
         await hub.drain(shutdown)
     finally:
         await hub.stop()
@@ -254,19 +259,19 @@ async def serve(
     log.info("hub_stopped")
 
 
-async def _begin(
-    hub: RunningHub, sockets: list[socket.socket], demo: bool, keep_key: bool, ready: Callable[[FirstRun], None]
-) -> None:
-    first = await hub.start(sockets, demo=demo, keep_key=keep_key)
-    # What lives now lives long: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
+async def _greet(hub: RunningHub, first: FirstRun, ready: Callable[[FirstRun], None]) -> None:
     await hub.ready()
-    ready(first)
+    try:
+        ready(first)
+    except OSError as error:  # nobody reads what is printed; the hub runs all the same
+        log.warning("greeting_not_printed", why=str(error))
 
 
-async def _unless(event: asyncio.Event, task: "asyncio.Task[None]") -> bool:
-    """Waits for the task; False when the event came first, and the task was cancelled."""
+async def _before(event: asyncio.Event, task: "asyncio.Task[Any]") -> bool:
+    """Waits for the task; False when the event came first, and the task was cancelled.
+
+    Raises: what the task raised.
+    """
     asked = asyncio.create_task(event.wait())
     await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()

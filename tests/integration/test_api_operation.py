@@ -1,0 +1,302 @@
+"""Health, live state, logs, read tables, positions, and the description of the API."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import structlog
+
+from mcphub.api.controllers import operation
+from mcphub.gateway.facade import LiveSession
+from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
+from mcphub.logging import configure
+from tests.support.api import problem
+
+STDIO = {"command": "npx", "args": ["-y", "x@1.0.0"]}
+
+
+# health
+
+
+async def test_health_says_version_and_uptime_in_the_envelope(api):
+    answer = (await api.browser().get("/api/health")).json()
+
+    assert answer["success"] is True
+    assert (answer["data"]["status"], answer["data"]["version"]) == ("ok", "0.0.0")
+    assert answer["data"]["uptime"] >= 0
+    assert answer["data"]["timestamp"].endswith("Z")
+
+
+async def test_a_hub_is_ready_while_its_database_answers_and_it_does_not_drain(api):
+    nobody = api.browser()
+    ready = await nobody.get("/readyz")
+
+    api.services.draining = True
+    draining = await nobody.get("/readyz")
+    api.services.draining = False
+    await api.services.read.close()
+    gone = await nobody.get("/readyz")
+    alive = await nobody.get("/livez")
+
+    assert ready.status_code == alive.status_code == 200
+    assert problem(draining) == problem(gone) == (503, "not_ready")
+
+
+async def test_a_hub_whose_read_tables_lag_is_not_ready(api, monkeypatch):
+    await api.make_user("bob")
+    await api.services.projector.stop()
+    async with api.services.read.connection() as db:
+        await db.execute("update public.tracking set position = 0")
+
+    just_now = await api.browser().get("/readyz")
+    monkeypatch.setattr(operation, "MOST_LAG", 0.0)
+    late = await api.browser().get("/readyz")
+
+    assert just_now.status_code == 200
+    assert problem(late) == (503, "not_ready")
+
+
+# positions
+
+
+async def test_a_reader_may_ask_to_see_a_position(api):
+    bob = await api.user("bob")
+    here = api.services.tail.position
+
+    seen = await bob.get("/api/user/groups", headers={"X-MCPHub-Min-Position": str(here)})
+    later = await bob.get("/api/user/groups", headers={"X-MCPHub-Min-Position": str(here + 1000)})
+
+    assert seen.json() == {"success": True, "data": []}
+    assert later.status_code == 202
+    assert later.json() == {"success": True, "position": here + 1000}
+
+
+async def test_a_change_the_read_tables_do_not_show_in_time_is_accepted_and_a_key_is_not_lost(api):
+    bob = await api.user("bob")
+    await api.services.projector.stop()
+
+    group = await bob.post("/api/user/groups", {"name": "mine", "servers": []})
+    key = await bob.post("/api/oauth/keys", {"name": "ide"})
+
+    assert group.status_code == key.status_code == 202
+    assert group.json() == {"success": True, "position": int(group.headers["x-mcphub-position"])}
+    assert key.json()["data"]["keyValue"].startswith("mcphub_")
+    assert "mine" in [found.name for found in api.services.model.groups_of[bob.user_id].values()]
+
+
+# live state
+
+
+async def test_sessions_of_ides_are_shown_with_names_and_ended(api):
+    admin, bob = await api.user("admin", admin=True), await api.user("bob")
+    key = (await bob.data("POST", "/api/oauth/keys", {"name": "laptop"}))["id"]
+    api.gateway.live = [
+        LiveSession(
+            session_id="s1",
+            user_id=bob.user_id,
+            key_id=key,
+            client_name="cursor-vscode",
+            client_version="1.0",
+            protocol_version="2025-06-18",
+            view="/mcp",
+            created_at=datetime.now(UTC),
+            idle_seconds=1.5,
+            in_flight=2,
+            stream_open=True,
+        )
+    ]
+
+    (shown,) = await admin.data("GET", "/api/admin/session-stats")
+    ended = await admin.delete("/api/admin/sessions/s1")
+    unknown = await admin.delete("/api/admin/sessions/s2")
+
+    assert (shown["username"], shown["keyName"], shown["clientName"], shown["inFlight"]) == (
+        "bob",
+        "laptop",
+        "cursor-vscode",
+        2,
+    )
+    assert ended.status_code == 204
+    assert problem(unknown) == (404, "not_found")
+    assert api.gateway.asked[0] == ("end_session", "s1", "ended_by_admin")
+
+
+async def test_upstreams_are_shown_by_server_and_runtime(api):
+    admin = await api.user("admin", admin=True)
+    await admin.post("/api/servers", {"name": "git", "config": STDIO})
+    await admin.post("/api/servers", {"name": "off", "config": {**STDIO, "enabled": False}})
+    git = api.services.model.settings.by_name("git").server_id
+    api.gateway.statuses[git] = ServerStatus(state="connected", since=1.0, runtimes=2, leases=1, reconnects=3)
+    api.gateway.open = [
+        RuntimeInfo(
+            id="r1",
+            server_id=git,
+            user_id=admin.user_id,
+            session_id="",
+            kind="stdio",
+            pid=42,
+            opened_at=1.0,
+            last_used=2.0,
+            in_flight=1,
+        )
+    ]
+
+    states = {state["server"]: state for state in await admin.data("GET", "/api/admin/upstream-status")}
+    (runtime,) = await admin.data("GET", "/api/admin/upstream-sessions")
+    totals = await admin.data("GET", "/api/admin/stats")
+
+    assert (states["git"]["state"], states["git"]["runtimes"], states["git"]["reconnects"]) == ("connected", 2, 3)
+    assert states["off"]["state"] == "disabled"
+    assert (runtime["server"], runtime["username"], runtime["pid"]) == ("git", "admin", 42)
+    assert (totals["users"], totals["admins"], totals["servers"], totals["serversByStatus"]) == (
+        1,
+        1,
+        2,
+        {"connected": 1, "disabled": 1},
+    )
+
+
+# logs
+
+
+async def test_logs_are_the_ring_filtered(api):
+    admin = await api.user("admin", admin=True)
+    ring = api.services.log_ring
+    for level, event in (("debug", "one"), ("info", "two"), ("error", "three")):
+        ring.keep(None, "", {"level": level, "event": event, "logger": f"mcphub.{event}"})
+
+    async def events(query):
+        return [record["event"] for record in await admin.data("GET", f"/api/logs?{query}")]
+
+    assert await events("") == ["three", "two", "one"]
+    assert await events("level=info") == ["three", "two"]
+    assert await events("source=mcphub.t&limit=1") == ["three"]
+    assert await events("q=TWO") == ["two"]
+    assert problem(await admin.get("/api/logs?level=loud")) == (422, "invalid_request")
+
+
+class Reader:
+    """A client of a stream, message by message."""
+
+    def __init__(self, app, path, browser):
+        cookies = "; ".join(f"{name}={value}" for name, value in browser.client.cookies.items())
+        self.messages = asyncio.Queue()
+        self.left = asyncio.Event()
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "scheme": "http",
+            "http_version": "1.1",
+            "query_string": b"level=info",
+            "headers": [(b"host", b"127.0.0.1"), (b"cookie", cookies.encode())],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 3000),
+        }
+        self.asked = False
+        self.task = asyncio.create_task(app(scope, self.receive, self.send))
+
+    async def send(self, message):
+        await self.messages.put(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self.left.set()  # as a server says it, once an answer is complete
+
+    async def receive(self):
+        if not self.asked:
+            self.asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def next(self):
+        return await asyncio.wait_for(self.messages.get(), 5)
+
+
+async def test_a_log_stream_carries_records_and_ends_with_the_rights_of_its_reader(api):
+    admin, second = await api.user("admin", admin=True), await api.user("second", admin=True)
+    reader = Reader(api.app, "/api/logs/stream", second)
+    start, opened = await reader.next(), await reader.next()
+
+    api.services.log_ring.keep(None, "", {"level": "debug", "event": "quiet"})
+    api.services.log_ring.keep(None, "", {"level": "info", "event": "heard"})
+    record = await reader.next()
+    await admin.put(f"/api/admin/users/{second.user_id}/admin", {"isAdmin": False})
+    api.services.log_ring.keep(None, "", {"level": "info", "event": "after"})
+    await asyncio.wait_for(reader.task, 2)
+
+    rest = b"".join(reader.messages.get_nowait().get("body", b"") for _ in range(reader.messages.qsize()))
+    headers = dict(start["headers"])
+    assert headers[b"content-type"].startswith(b"text/event-stream")
+    assert opened["body"] == b": open\n\n"
+    assert b'"event":"heard"' in record["body"]
+    assert b"after" not in rest
+
+
+async def test_what_the_log_page_shows_was_redacted_when_it_was_written(api):
+    admin = await api.user("admin", admin=True)
+    before = structlog.get_config()
+    configure("debug", "json", api.services.log_ring)
+    try:
+        structlog.get_logger().info("probe", password="canary-password", text="Bearer canary-bearer")
+    finally:
+        structlog.configure(**before)
+
+    answer = await admin.get("/api/logs?q=probe")
+
+    assert len(answer.json()["data"]) == 1
+    assert "canary" not in answer.text
+
+
+# read tables
+
+
+async def test_read_tables_are_rebuilt_on_request_and_say_where_they_stand(api):
+    admin, bob = await api.user("admin", admin=True), await api.user("bob")
+    async with api.services.read.connection() as db:
+        await db.execute("update public.tracking set status = 'failed', error = 'broken' where name = 'groups'")
+
+    before = {view["name"]: view for view in await admin.data("GET", "/api/admin/projections")}
+    asked = await admin.post("/api/admin/projections/groups/rebuild")
+    unknown = await admin.post("/api/admin/projections/none/rebuild")
+    async with asyncio.timeout(30):
+        while any(view["state"] != "live" for view in await admin.data("GET", "/api/admin/projections")):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+    assert (before["groups"]["state"], before["groups"]["error"]) == ("failed", "broken")
+    assert {"users", "keys", "groups", "audit"} <= before.keys()
+    assert asked.status_code == 202
+    assert problem(unknown) == (404, "not_found")
+    assert {user["username"] for user in await admin.data("GET", "/api/admin/users")} == {"admin", "bob"}
+    assert (await bob.post("/api/user/groups", {"name": "mine", "servers": []})).status_code == 201
+
+
+# the description
+
+
+async def test_the_description_names_every_route_once_and_the_form_of_problems(api):
+    bob = await api.user("bob")
+
+    description = (await bob.get("/api/openapi.json")).json()
+
+    operations = [operation["operationId"] for path in description["paths"].values() for operation in path.values()]
+    assert len(operations) == len(set(operations)) > 80
+    assert {"login", "setUserActive", "saveSettingsFile", "issueKey"} <= set(operations)
+    assert description["components"]["schemas"]["ProblemDetails"]["properties"].keys() >= {"code", "requestId"}
+    login = description["paths"]["/api/auth/login"]["post"]
+    assert list(login["responses"]) == ["200", "default"]
+    references = str(description).split("'$ref': '#/components/schemas/")[1:]
+    assert {reference.partition("'")[0] for reference in references} <= description["components"]["schemas"].keys()
+
+
+async def test_pages_are_told_what_they_need(api):
+    bob = await api.user("bob")
+
+    about = await api.browser().data("GET", "/config")
+    runtime = await bob.data("GET", "/api/config/runtime")
+    login = await api.browser().data("GET", "/login/config")
+
+    assert about == {"basePath": "", "version": "0.0.0", "name": "MCPHub"}
+    assert runtime["publicUrl"] == "http://127.0.0.1:3000"
+    assert runtime["limits"]["keysPerUser"] == 10
+    assert login == {"providers": [], "localLogin": True, "setupNeeded": True}

@@ -1,7 +1,6 @@
 """The first minutes with a hub: `./hub up`, a call through `/mcp`, a clean end, and a quick second start."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -28,15 +27,6 @@ def demo_hub(make_home: Callable[[], Path], tmp_path_factory: pytest.TempPathFac
         running.end()
 
 
-def demo_key(hub: RunningHub) -> str:
-    """The key of the printed mcp.json; without a terminal it is in a private file of the home."""
-    file = hub.home / "first-key"
-    assert file.stat().st_mode & 0o077 == 0
-    entry = json.loads(file.read_text())["mcpServers"]["mcphub"]
-    assert entry["url"] == hub.mcp
-    return str(entry["headers"]["Authorization"].removeprefix("Bearer "))
-
-
 async def first_answer(hub: RunningHub, key: str) -> None:
     async with Ide(hub.mcp, key) as ide:
         names = await ide.tool_names()
@@ -49,13 +39,13 @@ async def first_answer(hub: RunningHub, key: str) -> None:
 
 
 async def test_a_fresh_home_answers_a_call_with_the_printed_key_and_no_other_step(demo_hub: RunningHub) -> None:
-    await first_answer(demo_hub, demo_key(demo_hub))
+    await first_answer(demo_hub, demo_hub.demo_key())
 
     assert demo_hub.url in demo_hub.said()
 
 
 async def test_the_demo_user_sees_the_demo_server_only_and_administers_nothing(demo_hub: RunningHub) -> None:
-    key = demo_key(demo_hub)
+    key = demo_hub.demo_key()
     script = Rest(demo_hub.url, key)
 
     async with Ide(demo_hub.mcp, key) as ide:
@@ -66,11 +56,11 @@ async def test_the_demo_user_sees_the_demo_server_only_and_administers_nothing(d
 
 
 def test_the_key_is_in_no_log_line(demo_hub: RunningHub) -> None:
-    assert demo_key(demo_hub) not in demo_hub.err.read_text()
+    assert demo_hub.demo_key() not in demo_hub.err.read_text()
 
 
 async def test_it_ends_cleanly_and_the_second_start_answers_a_call_within_three_seconds(demo_hub: RunningHub) -> None:
-    key = demo_key(demo_hub)
+    key = demo_hub.demo_key()
 
     code = demo_hub.stop()
 
@@ -89,7 +79,7 @@ async def test_it_ends_cleanly_and_the_second_start_answers_a_call_within_three_
 
 
 async def test_one_command_removes_the_demo_user_key_and_server(demo_hub: RunningHub) -> None:
-    key = demo_key(demo_hub)
+    key = demo_hub.demo_key()
 
     command = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("mcphub")),

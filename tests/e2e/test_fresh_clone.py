@@ -1,6 +1,5 @@
 """The README's promise: clone, `./hub up`, and an IDE can call a tool; by root and by a user without any rights."""
 
-import json
 import os
 import pwd
 import shutil
@@ -55,9 +54,9 @@ def cloned_hub(
 @pytest.mark.optional
 async def test_a_clone_serves_the_demo_with_no_other_step_and_ends_cleanly(cloned_hub: RunningHub, clone: Path) -> None:
     cloned_hub.start(anybodys_python(), str(clone / "hub"))
-    entry = json.loads((cloned_hub.home / "first-key").read_text())["mcpServers"]["mcphub"]
+    key = cloned_hub.demo_key()
 
-    async with Ide(entry["url"], entry["headers"]["Authorization"].removeprefix("Bearer ")) as ide:
+    async with Ide(cloned_hub.mcp, key) as ide:
         tool = next(name for name in await ide.tool_names() if name.endswith("days_between"))
         days = await ide.text(tool, first="2026-01-01", second="2026-01-31")
         owners = {process.owner for process in cloned_hub.processes()}

@@ -38,7 +38,7 @@ SEEDED = [
 @pytest.fixture
 def busy(hub: RunningHub, upstreams: Upstreams) -> Busy:
     hub.admin.add_servers({"far": upstreams.http("far").config(), "near": upstreams.stdio("near")})
-    return Busy(hub.admin.user("worker"), hub.mcp, ["far__sleep", "near__sleep"])
+    return Busy(hub.admin.user("caller"), hub.admin.user("writer"), hub.mcp, ["far__sleep", "near__sleep"])
 
 
 def dsn(hub: RunningHub) -> str:
@@ -49,7 +49,9 @@ async def some_work(busy: Busy, chance: random.Random) -> None:
     """Waits until calls and changes are under way, and then a moment nobody can foresee."""
     changes, calls = len(busy.acknowledged) + 3, busy.answered + 3
     await until(
-        lambda: len(busy.acknowledged) >= changes and busy.answered >= calls, within=30, what="work is under way"
+        lambda: len(busy.acknowledged) >= changes and busy.answered >= calls,
+        within=30,
+        what=lambda: f"work is under way: {busy}",
     )
     await asyncio.sleep(chance.uniform(0, 0.05))
 
@@ -57,6 +59,7 @@ async def some_work(busy: Busy, chance: random.Random) -> None:
 def check(hub: RunningHub, busy: Busy, recorder: Recorder) -> None:
     """The oracles, once the hub is ready again and nobody works."""
     calls = recorder.calls()
+    assert {call.server for call in calls} == {"far", "near"}
     eventually(lambda: unbalanced(dsn(hub)) == [], within=10, what=f"one start, one end: {unbalanced(dsn(hub))[:5]}")
     assert without_start_and_one_end(dsn(hub), calls) == []
     assert not_exactly_once(dsn(hub), "GroupCreated", "group_id", busy.acknowledged) == []

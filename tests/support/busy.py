@@ -18,23 +18,33 @@ class Busy:
     """Keeps several writers and callers going until stopped.
 
     Args:
-        person: in whose name.
+        caller: calls the tools.
+        writer: makes groups; not the caller, who would see only what is in a group.
         mcp: address of the MCP endpoint.
         tools: to call, in turn.
     """
 
-    person: Person
+    caller: Person
+    writer: Person
     mcp: str
     tools: list[str]
     acknowledged: list[str] = field(default_factory=list)  # ids of groups whose making was answered with 201
     answered: int = 0
     failed: int = 0
     statuses: set[int] = field(default_factory=set)
-    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+    refusals: set[str] = field(default_factory=set)  # texts of tool errors and of refused changes, the newest ones
+    _names: "itertools.count[int]" = field(default_factory=itertools.count)
+    _calls: "itertools.count[int]" = field(default_factory=itertools.count)
     _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        return (
+            f"{len(self.acknowledged)} changes acknowledged, {self.answered} calls answered, {self.failed} failed,"
+            f" {self.refusals or 'no'} refusals, statuses {sorted(self.statuses)}"
+        )
+
     def start(self, *, writers: int = 3, callers: int = 4) -> None:
-        key = self.person.key()
+        key = self.caller.key()
         self._tasks = [asyncio.create_task(self._write()) for _ in range(writers)]
         self._tasks += [asyncio.create_task(self._call(key)) for _ in range(callers)]
 
@@ -44,10 +54,10 @@ class Busy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _write(self) -> None:
-        who = {"Authorization": self.person.rest.http.headers["authorization"]}
-        async with httpx.AsyncClient(base_url=self.person.url, headers=who, timeout=5, trust_env=False) as http:
+        who = {"Authorization": self.writer.rest.http.headers["authorization"]}
+        async with httpx.AsyncClient(base_url=self.writer.url, headers=who, timeout=5, trust_env=False) as http:
             while True:
-                body = {"name": f"group {next(self._numbers)}", "servers": []}
+                body = {"name": f"group {next(self._names)}", "servers": []}
                 try:
                     response = await http.post("/api/user/groups", json=body)
                 except httpx.TransportError:
@@ -58,6 +68,7 @@ class Busy:
                 if response.status_code == 201:
                     self.acknowledged.append(response.json()["data"]["id"])
                 else:
+                    self.refusals.add(response.text[:300])
                     await asyncio.sleep(0.01)
 
     async def _call(self, key: str) -> None:
@@ -66,11 +77,13 @@ class Busy:
             with contextlib.suppress(*UNKNOWN):
                 await ide.open()
                 while True:
-                    number = next(self._numbers)
+                    number = next(self._calls)
                     tool = self.tools[number % len(self.tools)]
                     try:
                         result = await ide.call(tool, ms=number % 7, nonce=f"n{number}")
                         self.answered += not result.get("isError")
+                        if result.get("isError"):
+                            self.refusals.add(str(result["content"])[:300])
                     except UNKNOWN:
                         self.failed += 1
                         raise

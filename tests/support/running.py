@@ -177,6 +177,15 @@ class RunningHub:
                     found.append(record)
         return found
 
+    def demo_key(self) -> str:
+        """The key of the mcp.json it hands out; without a terminal that is a private file, written once it is ready."""
+        file = self.home / "first-key"
+        eventually(file.exists, within=10, what="the first key is handed out")
+        assert file.stat().st_mode & 0o077 == 0
+        entry = json.loads(file.read_text())["mcpServers"]["mcphub"]
+        assert entry["url"] == self.mcp
+        return str(entry["headers"]["Authorization"]).removeprefix("Bearer ")
+
     # its processes
 
     def processes(self) -> list["Process"]:

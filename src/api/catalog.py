@@ -14,11 +14,13 @@ from mcphub.domain.access import Principal, visible_servers
 from mcphub.domain.literal_secrets import masked
 from mcphub.domain.names import exposed_name
 from mcphub.domain.settings_state import ServerState
+from mcphub.domain.slots import is_slot, templates, variables
 from mcphub.gateway import facade
 from mcphub.gateway.upstream.runtime import ServerStatus
 
 Status = Literal["connected", "connecting", "disconnected", "disabled", "error", "needs_setup"]
 
+CONNECTABLE = {"stdio", "streamable-http"}
 STATES: dict[str, Status] = {
     "idle": "disconnected",
     "connecting": "connecting",
@@ -130,7 +132,7 @@ class Catalog:
             type=server.spec.type,
             description=server.spec.description,
             status=self.status_of(caller.user_id, server, status),
-            error=status.error or None,
+            error=status.error or self.obstacle(server),
             next_retry_at=at_or_none(status.next_retry_at),
             enabled=server.enabled,
             create_time=added,
@@ -146,9 +148,25 @@ class Catalog:
     def status_of(self, user_id: str, server: ServerState, status: ServerStatus) -> Status:
         if not server.enabled:
             return "disabled"
+        if self._unset(server):
+            return "needs_setup"
         saved = self._model.credentials_of(user_id, server.server_id)
         missing = (slot.required and not slot.default and slot.canonical not in saved for slot in server.slots.values())
         return "needs_setup" if any(missing) else STATES[status.state]
+
+    def obstacle(self, server: ServerState) -> str | None:
+        """Why the server cannot be connected, whoever asks; None when nothing stands in the way."""
+        if server.spec.type not in CONNECTABLE:
+            return f"transport {server.spec.type} is not connectable yet"
+        if unset := self._unset(server):
+            return f"{', '.join(unset)} is not set in the hub's environment"
+        return None
+
+    def _unset(self, server: ServerState) -> list[str]:
+        """Hub variables its configuration reads and the hub's environment does not have."""
+        known = self._services.settings.hub_variables
+        named = (name for _, _, text in templates(server.config) for name in variables(text) if not is_slot(name))
+        return [name for name in dict.fromkeys(named) if not known.get(name)]
 
     def tools(self, caller: Caller, server: ServerState) -> list[ToolView]:
         """From the list the gateway holds for the caller; users are not shown what is switched off."""

@@ -1,64 +1,141 @@
-"""The headers that tell an upstream for whom a call is made. Never a credential of another server, never the hub's.
+"""The headers of requests to an HTTP upstream: its template filled in for one user, and whom a call is for.
 
-Source: the contract of this hub, section 6.5.
+The client's own Authorization and Cookie are in none of them. What the hub says of a caller cannot be said by a
+template, a token or a client: it is written last.
 """
 
 import time
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from multidict import CIMultiDict, istr
+
 from mcphub.domain.server_spec import ServerSpec
+from mcphub.domain.slots import canonical, is_slot
 from mcphub.domain.substitution import Injected
 from mcphub.gateway.upstream.runtime import Caller, Identity
 
-KNOWN = {
-    "GITHUB_TOKEN": "GitHub-Token",
-    "ATLASSIAN_TOKEN": "Atlassian-Token",
-    "ATLASSIAN_API_TOKEN": "Atlassian-Token",
-    "JIRA_API_TOKEN": "Jira-Token",
-    "FIRECRAWL_TOKEN": "Firecrawl-Token",
+SESSION, VERSION = istr("Mcp-Session-Id"), istr("MCP-Protocol-Version")
+REQUEST_ID, TIMESTAMP, TRACEPARENT = istr("X-MCPHub-Request-Id"), istr("X-MCPHub-Timestamp"), istr("traceparent")
+JSON_OR_EVENTS = "application/json, text/event-stream"
+
+# What is about one connection or about the hub itself; no template and no client decides it.
+NOT_FROM_TEMPLATES = {
+    *("host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"),
+    *("content-type", "content-encoding", "accept", "accept-encoding", "mcp-session-id", "mcp-protocol-version"),
+    *("last-event-id",),
 }
-HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "host"}
+NOT_FROM_CLIENTS = NOT_FROM_TEMPLATES | {"authorization", "cookie", "traceparent"}
+REFUSED_PREFIXES = ("x-mcphub-", "proxy-")
+# What the hub says of a caller; with `contextHeaders: none` it says nothing, and a template may use the names.
+SAID_OF_CALLERS = {
+    *("x-mcphub-user-id", "x-mcphub-user-session-id", "x-mcphub-session-id", "x-mcphub-request-id"),
+    *("x-mcphub-timestamp", "x-mcphub-source-server", "x-mcphub-protocol-version", "x-mcphub-user-groups"),
+    "traceparent",
+}
+# Names an earlier hub gave to these tokens, which servers out there read.
+TOKEN_HEADERS = {
+    "GITHUB_TOKEN": "X-MCPHub-GitHub-Token",
+    "ATLASSIAN_TOKEN": "X-MCPHub-Atlassian-Token",
+    "ATLASSIAN_API_TOKEN": "X-MCPHub-Atlassian-Token",
+    "JIRA_API_TOKEN": "X-MCPHub-Jira-Token",
+    "FIRECRAWL_TOKEN": "X-MCPHub-Firecrawl-Token",
+}
 
 
-def token_header(canonical: str) -> str:
-    """`CRAWL_TENANT` → `X-MCPHub-Crawl-Tenant`."""
-    words = "-".join(word.capitalize() for word in canonical.split("_") if word)
-    return f"X-MCPHub-{KNOWN.get(canonical, words)}"
+class RequestHeaders:
+    """Makes the headers of each request of one runtime.
+
+    Args:
+        agent: the User-Agent, unless the template has one.
+    """
+
+    def __init__(self, spec: ServerSpec, injected: Injected, agent: str) -> None:
+        self._spec = spec
+        self._context = spec.context_headers != "none"
+        self._passed = tuple(
+            (name, istr(name))
+            for name in spec.passthrough_headers
+            if name not in NOT_FROM_CLIENTS and not name.startswith(REFUSED_PREFIXES)
+        )
+        reserved = NOT_FROM_TEMPLATES | SAID_OF_CALLERS if self._context else NOT_FROM_TEMPLATES
+        fixed: CIMultiDict[str] = CIMultiDict({"User-Agent": agent})
+        for name, value in (*injected.headers.items(), *token_headers(spec, injected).items()):
+            if name.lower() not in reserved and not name.lower().startswith("proxy-"):
+                fixed[name] = value
+        fixed["Content-Type"] = "application/json"
+        fixed["Accept"] = JSON_OR_EVENTS
+        fixed["Accept-Encoding"] = "identity"
+        self._fixed = fixed
+        self._of: Identity | None = None
+        self._ready = fixed
+        self._session = ""
+        self._version = ""
+
+    def conversation(self, session_id: str, version: str) -> None:
+        """From now on requests belong to this session of the upstream, or to none, and speak this revision."""
+        self._session = session_id
+        self._version = version
+        self._of = None
+
+    def of(self, identity: Identity, caller: Caller | None) -> CIMultiDict[str]:
+        """For one request, to be changed at will."""
+        if identity is not self._of:
+            self._ready = self._for(identity)
+            self._of = identity
+        headers = self._ready.copy()
+        if self._context:
+            headers[TIMESTAMP] = str(int(time.time() * 1000))
+            if caller is not None:
+                headers[REQUEST_ID] = caller.request_id
+                if caller.traceparent:
+                    headers[TRACEPARENT] = caller.traceparent
+        if self._passed and caller is not None:
+            inbound = caller.headers
+            for name, header in self._passed:
+                value = inbound.get(name)
+                if value is not None:
+                    headers[header] = value
+        return headers
+
+    def _for(self, identity: Identity) -> CIMultiDict[str]:
+        headers = self._fixed.copy()
+        if self._context:
+            headers.update(identity_headers(self._spec, identity))
+        if self._session:
+            headers[SESSION] = self._session
+        if self._version:
+            headers[VERSION] = self._version
+        return headers
 
 
-def fixed_headers(spec: ServerSpec, identity: Identity, injected: Injected) -> dict[str, str]:
-    """What stays the same for all calls of a runtime."""
-    headers = {name: value for name, value in injected.headers.items() if name.lower() not in HOP_BY_HOP}
-    if spec.context_headers != "none":
-        session = identity.session_id
-        headers |= {
-            "X-MCPHub-User-Id": identity.user_id,
-            "X-MCPHub-User-Session-Id": f"{identity.user_id[:8]}-{session[:8] or 'none'}",
-            "X-MCPHub-Session-Id": session or "none",
-            "X-MCPHub-Source-Server": quote(spec.name, safe=""),
-            "X-MCPHub-Protocol-Version": identity.protocol_version,
-            "X-MCPHub-User-Groups": ",".join(quote(group, safe="") for group in identity.groups),
-        }
-        for canonical, slot in spec.slots.items():
-            only_env = set(slot.placements) == {"env"}
-            value = injected.env.get(canonical) or injected.env.get(slot.name)
-            if value and (only_env or spec.context_headers == "tokens"):
-                headers[token_header(canonical)] = value
-    return headers
+def identity_headers(spec: ServerSpec, identity: Identity) -> Mapping[str, str]:
+    found = {
+        "X-MCPHub-User-Id": identity.user_id,
+        "X-MCPHub-Source-Server": quote(spec.name, safe=""),
+        "X-MCPHub-Protocol-Version": identity.protocol_version,
+        "X-MCPHub-User-Groups": ",".join(quote(name, safe="") for name in identity.groups),
+    }
+    if identity.session_id:
+        found["X-MCPHub-Session-Id"] = identity.session_id
+        found["X-MCPHub-User-Session-Id"] = f"{identity.user_id[:8]}-{identity.session_id[:8]}"
+    return found
 
 
-def call_headers(spec: ServerSpec, caller: Caller | None) -> Mapping[str, str]:
-    """What differs from call to call."""
-    if caller is None:
+def token_headers(spec: ServerSpec, injected: Injected) -> Mapping[str, str]:
+    """The server's own variables as headers: all of them when it asks for tokens; else those it declares as
+    environment entries, which a remote server has no other way to receive.
+    """
+    if spec.context_headers == "none":
         return {}
-    headers = {}
-    if spec.context_headers != "none":
-        headers["X-MCPHub-Request-Id"] = caller.request_id
-        headers["X-MCPHub-Timestamp"] = str(int(time.time() * 1000))
-        if caller.traceparent:
-            headers["traceparent"] = caller.traceparent
-    for name in spec.passthrough_headers:
-        if (value := caller.headers.get(name)) is not None:
-            headers[name] = value
-    return headers
+    if spec.context_headers == "tokens":
+        values = dict(injected.values)
+    else:
+        values = {canonical(name): value for name, value in injected.env.items() if is_slot(name)}
+    return {token_header(name): value for name, value in values.items() if "\n" not in value and "\r" not in value}
+
+
+def token_header(name: str) -> str:
+    """`CRAWL_TENANT` → `X-MCPHub-Crawl-Tenant`."""
+    words = "-".join(word.capitalize() for word in name.split("_") if word)
+    return TOKEN_HEADERS.get(name, f"X-MCPHub-{words}")

@@ -1,26 +1,35 @@
-"""Every open runtime: opened once for many waiters, leased, reaped when idle, ended with its session or its user.
+"""Every open runtime: opened once for all who wait for it, lent, ended when it is idle or its owner is gone.
 
-The key of a runtime names the server, its transport, the user and the state of that user's values, and for HTTP the
-downstream session. Nothing a user's values opened is ever lent to another user.
+Promises:
+- what was opened with a user's values is lent to that user only: the key names the server, its transport, the user and
+  the versions of that user's values, and the session where a server keeps one conversation each;
+- opening is one task for all who wait; its failure is told to each and remembered, so that a server that is down costs
+  a look at the clock;
+- a new version of values or configuration opens a new runtime, and the old one ends with its last call;
+- a user who is locked out has no process left after a second.
 """
 
 import asyncio
-import random
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from hashlib import sha256
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any, Literal
 
 import structlog
+from msgspec import Struct
 
 from mcphub.domain.ids import new_id
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.domain.substitution import Injected
+from mcphub.gateway.upstream.children import Children
+from mcphub.gateway.upstream.failures import Failures
 from mcphub.gateway.upstream.http import HttpRuntime
 from mcphub.gateway.upstream.runtime import (
+    Caller,
     Identity,
     Listener,
+    Reply,
     Runtime,
     RuntimeInfo,
     ServerStatus,
@@ -28,298 +37,497 @@ from mcphub.gateway.upstream.runtime import (
     UpstreamUnavailable,
 )
 from mcphub.gateway.upstream.stdio import StdioRuntime
-from mcphub.gateway.upstream.transport import AioHttp
+from mcphub.gateway.upstream.transport import Transports
 from mcphub.settings import Settings
 
 log = structlog.get_logger()
 
-Key = tuple[str, str, str, str, str]
+Key = tuple[str, str, str, str, str]  # server, transport digest, user or '', version of the values, session or ''
+Place = tuple[str, str]  # server, user or ''
+Open = HttpRuntime | StdioRuntime
 
-BACKOFF_FROM, BACKOFF_TO = 0.5, 60.0
-CIRCUIT_FAILURES, CIRCUIT_SECONDS = 5, 120.0
-LOOSE_SECONDS = 60.0  # a connection of requests without a session lives that long without use
-SESSION_IDLE_SECONDS = 15 * 60.0
-PROCESSES_OF_USER, PROCESSES = 20, 200
-REAP_EVERY = 1.0
-FORCED = 0.4  # seconds between SIGTERM and SIGKILL when a user is locked out
+ONE_SHOT_IDLE = 60.0  # seconds: what was opened for a request without a session
+CONVERSATION_IDLE = 3600.0  # seconds: a conversation lives as long as its session, but not unused for ever
+ROUND_SECONDS = 1.0
+CLOSE_SECONDS = 6.0
 
 
-class Entry:
-    __slots__ = ("draining", "id", "identity", "last_used", "leases", "opened_at", "opening", "runtime", "spec")
+class Caps(Struct, frozen=True):
+    """How many runtimes there may be; the least used idle one makes room for a new one."""
 
-    def __init__(self, spec: ServerSpec, identity: Identity) -> None:
+    processes_of_user: int = 20
+    processes: int = 200
+    connections_of_user: int = 500
+    connections: int = 5000
+
+
+class Slot:
+    """One runtime, or its opening."""
+
+    __slots__ = (
+        "id", "identity", "key", "last_used", "leases", "leaving", "opened_at", "opening", "reported", "runtime",
+        "spec",
+    )  # fmt: skip
+
+    def __init__(self, key: Key, spec: ServerSpec, identity: Identity) -> None:
         self.id = new_id()
+        self.key = key
         self.spec = spec
         self.identity = identity
-        self.runtime: Any = None
-        self.opening: asyncio.Task[Any] | None = None
+        self.runtime: Open | None = None
+        self.opening: asyncio.Task[UpstreamUnavailable | None] | None = None
         self.leases = 0
-        self.draining = False
+        self.leaving = False
+        self.reported = False
         self.opened_at = time.time()
         self.last_used = time.monotonic()
 
+    @property
+    def is_process(self) -> bool:
+        return self.spec.type == "stdio"
 
-class Failures:
-    """What went wrong with a server for a user lately."""
 
-    def __init__(self) -> None:
-        self.times: list[float] = []
-        self.reason = ""
-        self.retry_at = 0.0  # Unix seconds
+class Lease:
+    """Lends a runtime while the block runs; itself the runtime, as the one it is lent to sees it."""
 
-    def add(self, reason: str) -> None:
-        now = time.time()
-        self.times = [*(at for at in self.times if now - at < CIRCUIT_SECONDS), now]
-        self.reason = reason
-        pause = min(BACKOFF_TO, BACKOFF_FROM * 2 ** (len(self.times) - 1))
-        self.retry_at = now + pause * random.uniform(0.8, 1.2)  # noqa: S311
+    __slots__ = ("_identity", "_inject", "_pool", "_runtime", "_slot", "_spec")
+
+    def __init__(
+        self, pool: "RuntimePool", spec: ServerSpec, identity: Identity, inject: Callable[[], Injected]
+    ) -> None:
+        self._pool = pool
+        self._spec = spec
+        self._identity = identity
+        self._inject = inject
+
+    async def __aenter__(self) -> Runtime:
+        slot = self._pool.slots.get(key_of(self._spec, self._identity))
+        if slot is None or slot.runtime is None or slot.runtime.ended:
+            slot = await self._pool.ready(self._spec, self._identity, self._inject)
+        else:
+            slot.leases += 1
+        self._slot = slot
+        assert slot.runtime is not None
+        self._runtime = slot.runtime
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.give_back(self._slot)
+
+    @property
+    def server_id(self) -> str:
+        return self._runtime.server_id
+
+    @property
+    def slug(self) -> str:
+        return self._runtime.slug
+
+    @property
+    def user_id(self) -> str | None:
+        return self._runtime.user_id
+
+    @property
+    def initialize_result(self) -> bytes:
+        return self._runtime.initialize_result
+
+    def call(
+        self,
+        method: str,
+        params: bytes,
+        caller: Caller | None,
+        *,
+        timeout: float,
+        reset_on_progress: bool,
+        max_total: float,
+    ) -> Coroutine[Any, Any, Reply]:
+        return self._runtime.call(
+            method,
+            params,
+            caller,
+            timeout=timeout,
+            reset_on_progress=reset_on_progress,
+            max_total=max_total,
+            identity=self._identity,
+        )
+
+    def notify(self, method: str, params: bytes) -> Coroutine[Any, Any, None]:
+        return self._runtime.notify(method, params)
+
+    def close(self, reason: str) -> Coroutine[Any, Any, None]:
+        return self._pool.end_slot(self._slot, reason)
 
 
 class RuntimePool:
-    """Implements `runtime.Pool`."""
+    """Implements runtime.Pool.
 
-    def __init__(self, listener: Listener, settings: Settings) -> None:
+    Args:
+        mirrors: `systemConfig.install` of the settings document.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        settings: Settings,
+        *,
+        mirrors: Callable[[], Mapping[str, str]] = dict,
+        caps: Caps = Caps(),  # noqa: B008  immutable
+    ) -> None:
+        self.slots: dict[Key, Slot] = {}
+        self._leaving: set[Slot] = set()  # no longer lent, not yet ended
         self._listener = listener
         self._settings = settings
-        self._http = AioHttp(settings.egress_allow)
-        self._entries: dict[Key, Entry] = {}
-        self._ending: set[asyncio.Task[None]] = set()
-        self._failures: dict[tuple[str, str], Failures] = {}
-        self._reaper: asyncio.Task[None] | None = None
-        self._reconnects: dict[str, int] = {}
+        self._mirrors = mirrors
+        self._caps = caps
+        self._version = version("mcphub")
+        self._transports = Transports(settings.egress_allow)
+        self._children = Children(settings.home)
+        self._protected = [str(settings.home), *([str(settings.master_key_file)] if settings.master_key_file else [])]
+        self._failures: dict[Place, Failures] = {}
+        self._opened: dict[str, int] = {}  # server → how often one was opened
+        self._changed: dict[str, tuple[str, float]] = {}  # server → (state, since)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rounds: asyncio.Task[None] | None = None
         self._closed = False
-        self.mirrors: Callable[[], dict[str, str]] = dict
+        self._children.sweep()
 
-    # leases
+    # lending
 
-    @asynccontextmanager
-    async def lease(
-        self, spec: ServerSpec, identity: Identity, inject: Callable[[], Injected]
-    ) -> AsyncIterator[Runtime]:
-        key = _key(spec, identity)
-        entry = self._entries.get(key)
-        if entry is None or entry.draining or _over(entry):
-            entry = self._new(key, spec, identity, inject)
-        entry.leases += 1
+    def lease(self, spec: ServerSpec, identity: Identity, inject: Callable[[], Injected]) -> Lease:
+        return Lease(self, spec, identity, inject)
+
+    def give_back(self, slot: Slot) -> None:
+        slot.leases -= 1
+        slot.last_used = time.monotonic()
+        if slot.leaving and not slot.leases:
+            self._soon(self.end_slot(slot, "replaced"))
+
+    async def ready(self, spec: ServerSpec, identity: Identity, inject: Callable[[], Injected]) -> Slot:
+        """A slot with a runtime, lent once more than before.
+
+        Raises:
+            MissingVariables, UnusableValue, UpstreamUnavailable: see Pool.lease.
+        """
+        key = key_of(spec, identity)
+        slot = self.slots.get(key)
+        if slot is not None and slot.runtime is not None and slot.runtime.ended:
+            self._leave(slot)
+            slot = None
+        if slot is None:
+            slot = self._begin(key, spec, identity, inject)
+        assert slot.opening is not None
+        slot.leases += 1
         try:
-            if entry.runtime is None:
-                await self._opened(key, entry)
-            yield entry.runtime
-        finally:
-            entry.leases -= 1
-            entry.last_used = time.monotonic()
-            if entry.draining and not entry.leases:
-                self._end(entry, "drained")
+            refused = await asyncio.shield(slot.opening)
+            if refused is not None:
+                raise UpstreamUnavailable(refused.server, refused.reason, refused.next_retry_at)
+        except BaseException as error:
+            self.give_back(slot)
+            if isinstance(error, asyncio.CancelledError) and slot.opening.cancelled() and not _cancelling():
+                raise UpstreamUnavailable(spec.slug, "it was ended while it was being opened") from None
+            raise
+        return slot
 
-    def _new(self, key: Key, spec: ServerSpec, identity: Identity, inject: Callable[[], Injected]) -> Entry:
+    def _begin(self, key: Key, spec: ServerSpec, identity: Identity, inject: Callable[[], Injected]) -> Slot:
         if self._closed:
             raise UpstreamUnavailable(spec.slug, "the hub is stopping")
-        if spec.type in ("sse", "openapi"):
-            raise UpstreamUnavailable(spec.slug, f"transport {spec.type} is not connectable yet")
-        failures = self._failures.get((spec.server_id, key[2]))
-        if failures is not None and time.time() < failures.retry_at:
+        if spec.type not in ("stdio", "streamable-http"):
+            raise UpstreamUnavailable(spec.slug, f"servers of type {spec.type} are not connectable yet")
+        failures = self._failures.get(_place(key))
+        if failures is not None and failures.waiting:
             raise UpstreamUnavailable(spec.slug, failures.reason, failures.retry_at)
         injected = inject()
-        old = self._entries.pop(key, None)
-        if old is not None:
-            self._reconnects[spec.server_id] = self._reconnects.get(spec.server_id, 0) + 1
-            self._end(old, "replaced")
-        entry = Entry(spec, identity)
-        if spec.type == "stdio":
-            self._make_room(identity.user_id)
-            folder = self._settings.home / "children" / sha256("\0".join(key[:3]).encode()).hexdigest()[:24]
-            runtime: Any = StdioRuntime(
-                spec, identity, injected, self._listener, folder, self.mirrors(), self._settings.stdio_sandbox
-            )
-        else:
-            runtime = HttpRuntime(spec, identity, injected, self._http, self._listener)
-        entry.opening = asyncio.create_task(self._open(runtime), name=f"open-{spec.slug}")
-        self._entries[key] = entry
-        if self._reaper is None:
-            self._reaper = asyncio.create_task(self._reap(), name="idle-reaper")
-        return entry
+        self._make_room(spec, key)
+        slot = self.slots[key] = Slot(key, spec, identity)
+        slot.opening = asyncio.create_task(self._open(slot, injected), name=f"open-{spec.slug}")
+        if self._rounds is None:
+            self._rounds = asyncio.create_task(self._round_after_round(), name="idle-reaper")
+        self._note_state(spec.server_id)
+        return slot
 
-    async def _open(self, runtime: Any) -> Any:
+    async def _open(self, slot: Slot, injected: Injected) -> UpstreamUnavailable | None:
+        began, spec, user = time.monotonic(), slot.spec, slot.key[2]
+        runtime: Open | None = None
         try:
+            runtime = self._made(slot, injected)
             await runtime.open()
-        except BaseException:
-            await runtime.close("not opened")
+        except BaseException as error:
+            self._remove(slot)
+            if runtime is not None:
+                await runtime.close("not opened", at_once=True)
+            if isinstance(error, UpstreamFailed):
+                return self._not_opened(slot, str(error))
             raise
-        return runtime
+        slot.runtime = runtime
+        slot.last_used = time.monotonic()
+        failures = self._failures.get(_place(slot.key))
+        if failures is not None:
+            failures.opened()
+        self._opened[spec.server_id] = self._opened.get(spec.server_id, 0) + 1
+        self._note_state(spec.server_id)
+        log.info(
+            "server_connected",
+            server=spec.slug,
+            kind=runtime.kind,
+            user_id=user,
+            session_id=slot.key[4],
+            pid=runtime.pid,
+            ms=round((time.monotonic() - began) * 1000, 1),
+        )
+        if runtime.ended:  # in the moment between the two
+            self._leave(slot)
+        return None
 
-    async def _opened(self, key: Key, entry: Entry) -> None:
-        assert entry.opening is not None
-        place = (entry.spec.server_id, key[2])
+    def _made(self, slot: Slot, injected: Injected) -> Open:
+        spec, key = slot.spec, slot.key
+        user = key[2] or None
+        if slot.is_process:
+            return StdioRuntime(
+                spec,
+                slot.identity,
+                injected,
+                self._listener,
+                user_id=user,
+                session_id=key[4],
+                children=self._children,
+                mirrors=self._mirrors(),
+                mode=self._settings.stdio_sandbox,
+                protected=self._protected,
+                hub_version=self._version,
+                over=lambda _: self._ended_by_itself(slot),
+            )
+        return HttpRuntime(
+            spec,
+            slot.identity,
+            injected,
+            self._transports.for_server(spec),
+            self._listener,
+            user_id=user,
+            hub_version=self._version,
+            listens=bool(slot.identity.session_id),
+        )
+
+    def _not_opened(self, slot: Slot, reason: str) -> UpstreamUnavailable:
+        failures = self._failures.setdefault(_place(slot.key), Failures())
+        failures.not_opened(reason)
+        self._note_state(slot.spec.server_id)
+        log.warning(
+            "server_failed", server=slot.spec.slug, user_id=slot.key[2], why=reason, next_retry_at=failures.retry_at
+        )
+        return UpstreamUnavailable(slot.spec.slug, reason, failures.retry_at)
+
+    def _ended_by_itself(self, slot: Slot) -> None:
+        """A process died. Its next call starts another one."""
+        if slot.runtime is None:
+            return  # still opening, and that fails by itself
+        failures = self._failures.setdefault(_place(slot.key), Failures())
+        failures.ended(slot.runtime.ended)
+        log.warning("server_ended", server=slot.spec.slug, user_id=slot.key[2], why=slot.runtime.ended)
+        self._soon(self.end_slot(slot, slot.runtime.ended))
+
+    def _make_room(self, spec: ServerSpec, key: Key) -> None:
+        """
+        Raises:
+            UpstreamUnavailable: as many as there may be, and all in use.
+        """
+        process = spec.type == "stdio"
+        alike = [slot for slot in (*self.slots.values(), *self._leaving) if slot.is_process == process]
+        own = [slot for slot in alike if slot.key[2] == key[2]]
+        caps = self._caps
+        for many, most, whose in (
+            (own, caps.processes_of_user if process else caps.connections_of_user, "of this user"),
+            (alike, caps.processes if process else caps.connections, "of this hub"),
+        ):
+            if len(many) < most:
+                continue
+            idle = [slot for slot in many if not slot.leases and not slot.leaving and slot.runtime is not None]
+            if not idle:
+                what = "processes" if process else "connections"
+                raise UpstreamUnavailable(spec.slug, f"all {most} {what} {whose} are in use")
+            self._soon(self.end_slot(min(idle, key=lambda slot: slot.last_used), "made room for another one"))
+
+    # ending
+
+    def _remove(self, slot: Slot) -> None:
+        if self.slots.get(slot.key) is slot:
+            del self.slots[slot.key]
+
+    def _leave(self, slot: Slot) -> None:
+        """Not lent any more; it ends with its last lease."""
+        self._remove(slot)
+        if not slot.leaving:
+            slot.leaving = True
+            self._leaving.add(slot)
+            if not slot.leases:
+                self._soon(self.end_slot(slot, "replaced"))
+
+    async def end_slot(self, slot: Slot, reason: str, *, at_once: bool = False) -> None:
+        """Ends it whoever uses it; asking again `at_once` hurries an end under way."""
+        self._remove(slot)
+        slot.leaving = True
+        self._leaving.add(slot)
         try:
-            entry.runtime = await asyncio.shield(entry.opening)
-        except UpstreamFailed as error:
-            if self._entries.get(key) is entry:
-                del self._entries[key]
-                failures = self._failures.setdefault(place, Failures())
-                failures.add(str(error))
-                log.warning("upstream_failed", server=entry.spec.slug, why=str(error)[:300])
-            failures = self._failures.get(place) or Failures()
-            raise UpstreamUnavailable(entry.spec.slug, str(error), failures.retry_at or None) from None
-        except asyncio.CancelledError:
-            if entry.opening.cancelled():
-                raise UpstreamUnavailable(entry.spec.slug, "it was ended while it was opening") from None
-            raise
-        self._failures.pop(place, None)
-        if entry.leases == 1:
-            log.info("upstream_connected", server=entry.spec.slug, kind=entry.spec.type, user_id=entry.identity.user_id)
+            if slot.opening is not None and not slot.opening.done():
+                slot.opening.cancel()
+                await asyncio.wait({slot.opening})
+            if slot.runtime is not None:
+                await slot.runtime.close(reason, at_once=at_once)
+        finally:
+            self._leaving.discard(slot)
+            self._note_state(slot.spec.server_id)
+            if slot.runtime is not None and not slot.reported:
+                slot.reported = True
+                self._listener.runtime_ended(slot.runtime, slot.runtime.ended or reason)
 
-    def _make_room(self, user_id: str) -> None:
-        """The least used idle process makes room for a new one."""
-        running = [(key, entry) for key, entry in self._entries.items() if entry.spec.type == "stdio"]
-        own = [(key, entry) for key, entry in running if entry.identity.user_id == user_id]
-        for group, most in ((own, PROCESSES_OF_USER), (running, PROCESSES)):
-            if len(group) >= most:
-                idle = [(key, entry) for key, entry in group if not entry.leases]
-                if not idle:
-                    raise UpstreamUnavailable("hub", f"{most} processes are running, and all are in use")
-                key, entry = min(idle, key=lambda pair: pair[1].last_used)
-                del self._entries[key]
-                self._end(entry, "made room")
-
-    # ends
-
-    def _end(self, entry: Entry, reason: str, *, forced: bool = False) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._close(entry, reason, forced), name=f"end-{entry.spec.slug}")
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-        return task
-
-    async def _close(self, entry: Entry, reason: str, forced: bool) -> None:
-        if entry.opening is not None and not entry.opening.done():
-            entry.opening.cancel()
-        runtime = entry.runtime
-        if runtime is None and entry.opening is not None:
-            done = await asyncio.gather(entry.opening, return_exceptions=True)
-            runtime = done[0] if not isinstance(done[0], BaseException) else None
-        if runtime is None:
-            return
-        if forced and isinstance(runtime, StdioRuntime):
-            await runtime.close(reason, gentle=FORCED)
-        else:
-            await runtime.close(reason)
-
-    async def _end_where(self, fits: Callable[[Key, Entry], bool], reason: str, *, forced: bool = False) -> None:
-        ended = []
-        for key, entry in list(self._entries.items()):
-            if fits(key, entry):
-                del self._entries[key]
-                ended.append(self._end(entry, reason, forced=forced))
-        if ended:
-            await asyncio.gather(*ended, return_exceptions=True)
+    async def _end_where(self, fits: Callable[[Slot], bool], reason: str, *, at_once: bool = False) -> None:
+        ending = [slot for slot in (*self.slots.values(), *self._leaving) if fits(slot)]
+        if ending:
+            await asyncio.gather(*(self.end_slot(slot, reason, at_once=at_once) for slot in ending))
 
     async def end_session(self, session_id: str) -> None:
-        await self._end_where(lambda key, _: bool(session_id) and key[4] == session_id, "session ended")
+        await self._end_where(lambda slot: bool(session_id) and slot.key[4] == session_id, "its session ended")
 
     async def end_user(self, user_id: str, reason: str) -> None:
-        await self._end_where(lambda key, _: key[2] == user_id, reason, forced=True)
+        await self._end_where(lambda slot: slot.key[2] == user_id, reason, at_once=True)
+        for place in [place for place in self._failures if place[1] == user_id]:
+            del self._failures[place]
 
     async def end_server(self, server_id: str, reason: str) -> None:
-        await self._end_where(lambda key, _: key[0] == server_id, reason)
+        await self._end_where(lambda slot: slot.key[0] == server_id, reason)
 
-    async def end_runtime(self, runtime_id: str) -> bool:
-        found = [entry for entry in self._entries.values() if entry.id == runtime_id]
-        await self._end_where(lambda _, entry: entry.id == runtime_id, "ended by an administrator")
-        return bool(found)
-
-    async def drain_server(self, server_id: str) -> None:
-        self._drain(lambda key: key[0] == server_id)
+    async def end_runtime(self, runtime_id: str, reason: str) -> bool:
+        """False when there is none of this id."""
+        known = any(slot.id == runtime_id for slot in (*self.slots.values(), *self._leaving))
+        await self._end_where(lambda slot: slot.id == runtime_id, reason)
+        return known
 
     async def drain_credential(self, user_id: str, server_id: str) -> None:
-        self._drain(lambda key: key[0] == server_id and key[2] == user_id)
+        self._leave_all(slot for slot in self.slots.values() if slot.key[0] == server_id and slot.key[2] == user_id)
+        self._failures.pop((server_id, user_id), None)  # other values may be the right ones
 
-    def _drain(self, fits: Callable[[Key], bool]) -> None:
-        for key, entry in list(self._entries.items()):
-            if fits(key):
-                del self._entries[key]
-                entry.draining = True
-                if not entry.leases:
-                    self._end(entry, "drained")
+    async def drain_server(self, server_id: str) -> None:
+        self._leave_all(slot for slot in self.slots.values() if slot.key[0] == server_id)
+        self.forget_failures(server_id)
+
+    def _leave_all(self, slots: Iterable[Slot]) -> None:
+        for slot in list(slots):
+            self._leave(slot)
 
     def forget_failures(self, server_id: str) -> None:
         for place in [place for place in self._failures if place[0] == server_id]:
             del self._failures[place]
-
-    async def _reap(self) -> None:
-        while True:
-            await asyncio.sleep(REAP_EVERY)
-            now = time.monotonic()
-            for key, entry in list(self._entries.items()):
-                if entry.leases or entry.runtime is None:
-                    continue
-                if now - entry.last_used > _idle_seconds(entry.spec, key) or _over(entry):
-                    del self._entries[key]
-                    self._end(entry, "idle")
+        self._note_state(server_id)
 
     async def close(self) -> None:
         self._closed = True
-        if self._reaper is not None:
-            self._reaper.cancel()
-        await self._end_where(lambda *_: True, "hub stopped")
-        if self._ending:
-            await asyncio.wait(self._ending, timeout=6)
-        await self._http.aclose()
+        if self._rounds is not None:
+            self._rounds.cancel()
+        await self._end_where(lambda _: True, "the hub stopped")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
+        await self._transports.close()
 
-    # what is there
+    # rounds
+
+    async def _round_after_round(self) -> None:
+        while True:
+            await asyncio.sleep(ROUND_SECONDS)
+            self.end_idle(time.monotonic())
+
+    def end_idle(self, now: float) -> None:
+        for slot in list(self.slots.values()):
+            if not slot.leases and slot.runtime is not None and now - slot.last_used > idle_seconds(slot):
+                self._leave(slot)
+        for place in [place for place, failures in self._failures.items() if failures.forgotten]:
+            del self._failures[place]
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="end-upstream")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # what there is
 
     def status(self, server_id: str) -> ServerStatus:
-        entries = [entry for key, entry in self._entries.items() if key[0] == server_id]
-        failures = [found for place, found in self._failures.items() if place[0] == server_id]
-        open_ = [entry for entry in entries if entry.runtime is not None]
-        newest = max(failures, key=lambda found: found.times[-1], default=None)
-        state = "connected" if open_ else "connecting" if entries else "error" if newest else "idle"
-        since = min((entry.opened_at for entry in open_ or entries), default=newest.times[0] if newest else 0.0)
+        slots = [slot for slot in self.slots.values() if slot.key[0] == server_id]
+        failures = [failed for place, failed in self._failures.items() if place[0] == server_id and failed.reason]
+        state, since = self._note_state(server_id)
+        newest = max(failures, key=lambda failed: failed.latest, default=None)
+        trouble = next((slot.runtime.trouble for slot in slots if slot.runtime and slot.runtime.trouble), "")
         return ServerStatus(
-            state=state,  # type: ignore[arg-type]
+            state=state,
             since=since,
-            error=newest.reason if newest else "",
-            next_retry_at=newest.retry_at if newest else None,
-            runtimes=len(open_),
-            leases=sum(entry.leases for entry in entries),
-            reconnects=self._reconnects.get(server_id, 0),
+            error=newest.reason if newest is not None else trouble,
+            next_retry_at=newest.retry_at if newest is not None and newest.waiting else None,
+            runtimes=sum(slot.runtime is not None for slot in slots),
+            leases=sum(slot.leases for slot in slots),
+            reconnects=max(0, self._opened.get(server_id, 0) - 1),
         )
 
+    def _note_state(self, server_id: str) -> tuple[Literal["idle", "connecting", "connected", "error"], float]:
+        slots = [slot for slot in self.slots.values() if slot.key[0] == server_id]
+        state: Literal["idle", "connecting", "connected", "error"] = "idle"
+        if any(slot.runtime is not None and not slot.runtime.trouble for slot in slots):
+            state = "connected"
+        elif any(slot.runtime is None for slot in slots):
+            state = "connecting"
+        elif slots or any(place[0] == server_id and failed.reason for place, failed in self._failures.items()):
+            state = "error"
+        known = self._changed.get(server_id)
+        if known is None or known[0] != state:
+            known = self._changed[server_id] = (state, time.time())
+        return state, known[1]
+
     def runtimes(self) -> list[RuntimeInfo]:
-        now = time.time() - time.monotonic()
+        clock = time.time() - time.monotonic()
         return [
             RuntimeInfo(
-                id=entry.id,
-                server_id=entry.spec.server_id,
-                user_id=entry.runtime.user_id,
-                session_id=key[4],
-                kind=entry.spec.type,
-                pid=entry.runtime.pid,
-                opened_at=entry.opened_at,
-                last_used=now + entry.last_used,
-                in_flight=entry.leases,
+                id=slot.id,
+                server_id=slot.key[0],
+                user_id=slot.runtime.user_id,
+                session_id=slot.identity.session_id if slot.key[4] else "",
+                kind=slot.runtime.kind,
+                pid=slot.runtime.pid,
+                opened_at=slot.opened_at,
+                last_used=clock + slot.last_used,
+                in_flight=slot.leases,
             )
-            for key, entry in self._entries.items()
-            if entry.runtime is not None
+            for slot in (*self.slots.values(), *self._leaving)
+            if slot.runtime is not None
         ]
 
-
-def _key(spec: ServerSpec, identity: Identity) -> Key:
-    shared = spec.isolation == "shared"
-    per_session = spec.isolation == "per-session"
-    return (
-        spec.server_id,
-        spec.transport_digest,
-        "" if shared else identity.user_id,
-        "" if shared else identity.credential_version,
-        identity.session_id if per_session else "",
-    )
+    def stderr(self, runtime_id: str) -> list[str]:
+        """The newest lines its process wrote, oldest first, secrets masked; for administrators."""
+        for slot in (*self.slots.values(), *self._leaving):
+            if slot.id == runtime_id and isinstance(slot.runtime, StdioRuntime):
+                return slot.runtime.stderr.lines
+        return []
 
 
-def _over(entry: Entry) -> bool:
-    """Did its process end by itself?"""
-    return isinstance(entry.runtime, StdioRuntime) and bool(entry.runtime.ended)
+def key_of(spec: ServerSpec, identity: Identity) -> Key:
+    """What a runtime is for. `shared` is believed only of a server that takes nothing of a user."""
+    if spec.isolation == "shared" and not spec.slots:
+        return (spec.server_id, spec.transport_digest, "", "", "")
+    session = ""
+    if spec.isolation == "per-session":
+        session = identity.session_id or f"key:{identity.key_id}"
+    return (spec.server_id, spec.transport_digest, identity.user_id, identity.credential_version, session)
 
 
-def _idle_seconds(spec: ServerSpec, key: Key) -> float:
-    if spec.type == "stdio":
-        return spec.idle_timeout_ms / 1000
-    return SESSION_IDLE_SECONDS if key[4] else LOOSE_SECONDS
+def _place(key: Key) -> Place:
+    return key[0], key[2]
+
+
+def idle_seconds(slot: Slot) -> float:
+    """How long without a lease until it is ended."""
+    if slot.is_process:
+        return slot.spec.idle_timeout_ms / 1000
+    if slot.key[4].startswith("key:"):
+        return ONE_SHOT_IDLE
+    return CONVERSATION_IDLE if slot.key[4] else slot.spec.idle_timeout_ms / 1000
+
+
+def _cancelling() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

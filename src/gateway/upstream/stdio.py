@@ -2,56 +2,72 @@
 
 Promises:
 - the child sees its own configuration, its user's values and a short list of harmless variables; nothing of the hub's;
-- it ends as a process group: its stdin closes, then SIGTERM, then SIGKILL;
-- progress tokens are the hub's own on this line, so that sessions that share a process never meet.
+- it ends with everything it started: its stdin closes, then SIGTERM, then SIGKILL, to the whole group;
+- progress tokens are the hub's own on this line, so that calls of different sessions never meet in one process;
+- nobody waits for a slow client in the reader: what a call is told goes to a queue that is bounded elsewhere.
 
 Spec: MCP 2025-11-25, Transports, stdio.
 """
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import sys
-from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import structlog
-from msgspec import Raw
 
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.domain.substitution import Injected
 from mcphub.gateway import wire
-from mcphub.gateway.upstream.http import Clock
+from mcphub.gateway.upstream import frames, handshake, sandbox
+from mcphub.gateway.upstream.children import MARK, Children, environment, new_mark
+from mcphub.gateway.upstream.clock import Clock
+from mcphub.gateway.upstream.frames import Flight
 from mcphub.gateway.upstream.runtime import (
     Caller,
     Identity,
     Listener,
     Reply,
     UpstreamBroken,
-    UpstreamTimeout,
+    UpstreamFailed,
     UpstreamUnreachable,
 )
-from mcphub.logging import redacted
+from mcphub.gateway.upstream.stderr import Stderr, secrets_of
+from mcphub.gateway.wire import Msg, Unreadable
 
 log = structlog.get_logger()
 
-LINE = 32 * 1024 * 1024
-STDERR_LINES = 200
-OPEN_SECONDS = 30.0
-INSTALL_SECONDS = 120.0  # npx and uvx may have to fetch a package first
+MOST_LINE = 32 * 1024 * 1024  # bytes; the reader's own 64 KiB would break on a big result
+MOST_MESSAGE = 16 * 1024 * 1024
+INITIALIZE_SECONDS = 30.0
+INSTALL_SECONDS = 120.0  # these fetch a package before it can start
 INSTALLERS = {"npx", "npm", "uvx", "uv"}
-GENTLE_SECONDS = 2.0
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ")
-SHORTEST_SECRET = 6  # characters a value must have to be masked in the process's own output
+STEP_SECONDS = 2.0  # between closing stdin, SIGTERM and SIGKILL
+STEP_SECONDS_AT_ONCE = 0.5
+LAST_WORDS_SECONDS = 0.2  # for what a process that ended wrote before
+MOST_STDERR_PIECE = 64 * 1024
 
 
 class StdioRuntime:
-    """One process."""
+    """Implements Runtime.
+
+    Args:
+        user_id: None for a process that serves everybody.
+        session_id: '' when it serves more than one session.
+        mirrors: where packages are installed from.
+        mode: of the sandbox.
+        protected: paths no child may open.
+        over: told once when the process ends by itself.
+    """
 
     kind = "stdio"
+    trouble = ""
 
     def __init__(
         self,
@@ -59,102 +75,97 @@ class StdioRuntime:
         identity: Identity,
         injected: Injected,
         listener: Listener,
-        home: Path,
-        mirrors: dict[str, str],
-        sandbox: str,
+        *,
+        user_id: str | None,
+        session_id: str,
+        children: Children,
+        mirrors: Mapping[str, str],
+        mode: str,
+        protected: list[str],
+        hub_version: str,
+        over: Callable[["StdioRuntime"], None],
     ) -> None:
         self.server_id = spec.server_id
         self.slug = spec.slug
-        self.user_id: str | None = None if spec.isolation == "shared" else identity.user_id
-        self.initialize_result = b"{}"
+        self.user_id = user_id
+        self.initialize_result = b""
         self.ended = ""  # why, once it is
+        self.noise = 0  # lines on stdout that were no message
+        self.stderr = Stderr(secrets_of(spec, injected))
         self._spec = spec
+        self._session_id = session_id
         self._identity = identity
         self._injected = injected
         self._listener = listener
-        self._home = home
+        self._children = children
         self._mirrors = mirrors
-        self._sandbox = sandbox
+        self._mode = mode
+        self._protected = protected
+        self._params = handshake.initialize_params(identity, hub_version)
+        self._over = over
+        self._process: asyncio.subprocess.Process | None = None
+        self._buried = False
+        self._mark = new_mark()
         self._ids = 0
-        self._waiting: dict[bytes, tuple[asyncio.Future[Reply], Caller | None, Clock]] = {}
-        self._tokens: dict[bytes, tuple[bytes, Caller, Clock]] = {}  # ours → (theirs, caller, clock)
-        self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
-        self._process: asyncio.subprocess.Process
-        self._readers: list[asyncio.Task[None]] = []
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._flights: dict[bytes, tuple[Flight, asyncio.Future[Reply]]] = {}
+        self._tokens: dict[bytes, tuple[bytes, Flight]] = {}  # the hub's → the client's
+        self._answering: dict[bytes, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid if hasattr(self, "_process") else None
+        return self._process.pid if self._process is not None else None
+
+    # beginning
 
     async def open(self) -> None:
         """
         Raises:
-            UpstreamUnreachable, UpstreamBroken: it did not start, or is no MCP server.
+            UpstreamFailed: it did not start or is no MCP server; `close` still has to be called.
         """
-        env = self._environment()
-        found = shutil.which(self._injected.command, path=env["PATH"])
-        if found is None:
-            raise UpstreamUnreachable(f"there is no command {self._injected.command!r} on this machine", sent=False)
-        folder = self._home
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        command = [found, *self._injected.args]
-        launcher = [sys.executable, "-m", "mcphub.gateway.upstream.sandbox", self._sandbox, str(os.getpid()), "--"]
+        await self._start(_found(self._injected.command))
+        seconds = INSTALL_SECONDS if Path(self._injected.command).name in INSTALLERS else INITIALIZE_SECONDS
+        try:
+            reply = await self._ask("initialize", self._params, None, Clock(seconds, seconds, False))
+        except UpstreamFailed as error:
+            raise UpstreamUnreachable(self._with_last_words(f"it did not start: {error}"), sent=False) from None
+        if reply.result is None:
+            raise UpstreamBroken(self._with_last_words("it refused initialize"))
+        handshake.agreed_version(reply.result)
+        self.initialize_result = reply.result
+        await self._write(handshake.INITIALIZED)
+
+    async def _start(self, program: str) -> None:
+        home = self._children.home_of(self.server_id, self.user_id or "", self._session_id)
+        said = {MARK: self._mark}
+        if self.user_id is not None:
+            said |= {"MCPHUB_USER_ID": self.user_id, "MCPHUB_SESSION_ID": self._identity.session_id}
+        options = {"parent": os.getpid(), "mode": self._mode, "own": [str(home)], "protect": self._protected}
+        launcher = [sys.executable, "-I", "-S", str(sandbox.__file__), json.dumps(options)]
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *launcher,
-                *command,
+                program,
+                *self._injected.args,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                env=env,
-                cwd=folder,
+                env=environment(self._injected.command, home, self._mirrors, self._injected.env, said),
+                cwd=home,
                 start_new_session=True,
-                limit=LINE,
+                limit=MOST_LINE,
             )
-        except OSError as error:
-            raise UpstreamUnreachable(f"it could not be started: {error.strerror}", sent=False) from None
-        self._readers = [
-            asyncio.create_task(self._read(), name=f"stdout-{self.slug}"),
-            asyncio.create_task(self._read_stderr(), name=f"stderr-{self.slug}"),
-        ]
-        seconds = INSTALL_SECONDS if Path(found).name in INSTALLERS else OPEN_SECONDS
-        params = self._identity.client_params
-        if params in (b"", b"{}"):
-            params = wire.encode(
-                {
-                    "protocolVersion": self._identity.protocol_version,
-                    "capabilities": {},
-                    "clientInfo": {"name": "mcphub", "version": "1"},
-                }
-            )
-        try:
-            reply = await self.call(
-                "initialize", params, None, timeout=seconds, reset_on_progress=False, max_total=seconds
-            )
-        except UpstreamTimeout:
-            raise UpstreamUnreachable(self._with_stderr("it did not answer initialize in time"), sent=False) from None
-        except UpstreamUnreachable as error:
-            raise UpstreamUnreachable(self._with_stderr(str(error)), sent=False) from None
-        if reply.result is None:
-            raise UpstreamBroken("it refused initialize")
-        self.initialize_result = reply.result
-        await self.notify("notifications/initialized", b"")
+        except (OSError, ValueError) as error:  # a value with a NUL in it is no argument
+            why = error.strerror if isinstance(error, OSError) else "its arguments or environment cannot be passed on"
+            raise UpstreamUnreachable(f"it cannot be started: {why}", sent=False) from None
+        self._children.mark(self._process.pid, self._mark)
+        for work, name in ((self._read(), "stdout"), (self._read_stderr(), "stderr"), (self._watch(), "process")):
+            self._spawn(work, name)
 
-    def _environment(self) -> dict[str, str]:
-        env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        env.setdefault("PATH", os.defpath)
-        env |= {"HOME": str(self._home), "TMPDIR": str(self._home)}
-        env |= self._mirrors
-        env |= self._injected.env
-        env["MCPHUB_USER_ID"] = self._identity.user_id
-        env["MCPHUB_SESSION_ID"] = self._identity.session_id
-        return env
+    def _with_last_words(self, why: str) -> str:
+        return f"{why}; it said: {self.stderr.last}" if self.stderr.last else why
 
-    def _with_stderr(self, why: str) -> str:
-        return f"{why}; it said: {self._stderr[-1]}" if self._stderr else why
-
-    # calls
+    # Runtime
 
     async def call(
         self,
@@ -165,182 +176,237 @@ class StdioRuntime:
         timeout: float,  # noqa: ASYNC109
         reset_on_progress: bool,
         max_total: float,
+        identity: Identity | None = None,
     ) -> Reply:
-        if self.ended:
-            raise UpstreamUnreachable(self.ended, sent=False)
-        self._ids += 1
-        number = self._ids
-        id_ = b"%d" % number
-        clock = Clock(timeout, reset_on_progress, max_total)
-        token = b""
-        if caller is not None and b'"progressToken"' in params:
-            params, token = self._own_token(params, id_, caller, clock)
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting[id_] = (future, caller, clock)
-        try:
-            async with clock.scope:
-                await self._write(wire.request(id_, method, params))
-                return await future
-        except TimeoutError:
-            self._spawn(self._cancel_there(number, "timed out"))
-            raise UpstreamTimeout(self.slug) from None
-        except asyncio.CancelledError:
-            self._spawn(self._cancel_there(number, "cancelled"))
-            raise
-        finally:
-            self._waiting.pop(id_, None)
-            self._tokens.pop(token, None)
-
-    def _own_token(self, params: bytes, id_: bytes, caller: Caller, clock: Clock) -> tuple[bytes, bytes]:
-        try:
-            found: dict[str, Raw | bytes] = dict(wire.members(params))
-            meta: dict[str, Raw | bytes] = dict(wire.members(bytes(found.get("_meta", b""))))
-        except wire.Unreadable:
-            return params, b""
-        theirs = meta.get("progressToken")
-        if theirs is None:
-            return params, b""
-        ours = id_
-        self._tokens[ours] = (bytes(theirs), caller, clock)
-        meta["progressToken"] = ours
-        found["_meta"] = wire.joined(meta)
-        return wire.joined(found), ours
+        if caller is not None and self._spec.context_headers != "none":
+            params = frames.with_meta(params, _context(identity or self._identity, caller))
+        return await self._ask(method, params, caller, Clock(timeout, max_total, reset_on_progress))
 
     async def notify(self, method: str, params: bytes) -> None:
-        with suppress(UpstreamUnreachable):
-            await self._write(wire.notification(method, params))
+        await self._write(wire.notification(method, params))
+
+    async def _ask(self, method: str, params: bytes, caller: Caller | None, clock: Clock) -> Reply:
+        self._ids += 1
+        flight = Flight(b"%d" % self._ids, params, caller, clock)
+        token = frames.wanted_token(params)
+        if token:
+            params = frames.with_meta(params, {"progressToken": flight.id})
+            self._tokens[flight.id] = (token, flight)
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._flights[flight.id] = (flight, future)
+        sent = False
+        try:
+            with clock:
+                await self._write(wire.request(flight.id, method, params))
+                sent = True
+                return await future
+        except UpstreamUnreachable:
+            raise
+        except (UpstreamFailed, asyncio.CancelledError) as error:
+            if sent and method != "initialize":
+                self._spawn(self._cancelled(flight.id, type(error).__name__), "cancel")
+            raise
+        finally:
+            self._flights.pop(flight.id, None)
+            self._tokens.pop(flight.id, None)
+
+    async def _cancelled(self, id_: bytes, why: str) -> None:
+        params = b'{"requestId":%b,"reason":%b}' % (id_, wire.encode(why))
+        with suppress(UpstreamFailed):
+            await self._write(wire.notification(frames.CANCELLED, params))
 
     async def _write(self, frame: bytes) -> None:
-        stdin = self._process.stdin
-        if stdin is None or stdin.is_closing() or self.ended:
+        """
+        Raises:
+            UpstreamUnreachable: `sent` says whether a part of it may have arrived.
+        """
+        process = self._process
+        if self.ended or process is None or process.stdin is None or process.stdin.is_closing():
             raise UpstreamUnreachable(self.ended or "its process is gone", sent=False)
-        stdin.write(wire.one_line(frame) + b"\n")
+        process.stdin.write(wire.one_line(frame) + b"\n")
         try:
-            await stdin.drain()
-        except (BrokenPipeError, ConnectionResetError):
-            raise UpstreamUnreachable("its process is gone", sent=False) from None
-
-    async def _cancel_there(self, number: int, reason: str) -> None:
-        await self.notify("notifications/cancelled", wire.encode({"requestId": number, "reason": reason}))
+            await process.stdin.drain()
+        except OSError:
+            raise UpstreamUnreachable(self.ended or "its process is gone", sent=True) from None
 
     # what it says
 
     async def _read(self) -> None:
+        assert self._process is not None
         stdout = self._process.stdout
         assert stdout is not None
-        reason = "its process ended"
         try:
             while line := await stdout.readline():
-                self._line(line)
-        except (ValueError, asyncio.LimitOverrunError):
-            reason = "it wrote a line longer than 32 MiB"
-        await self._over(reason)
+                self._line(line.strip())
+        except ValueError:
+            self._end(f"it wrote a line of more than {MOST_LINE} bytes")
 
     def _line(self, line: bytes) -> None:
-        line = line.strip()
-        if not line.startswith(b"{"):
-            return  # a server that prints to stdout; MCP is between the braces
-        try:
-            message = wire.read_reply(line)
-        except wire.Unreadable:
+        if line[:1] not in (b"{", b"["):
+            self.noise += bool(line)
             return
-        if not message.method:
-            entry = self._waiting.get(bytes(message.id))
-            if entry is not None and not entry[0].done():
-                error = bytes(message.error)
-                entry[0].set_result(Reply(error=error) if error else Reply(result=bytes(message.result)))
-        elif bytes(message.id):
-            self._spawn(self._answer(message))
-        elif message.method == "notifications/progress":
-            self._progress(message, line)
-        elif message.method == "notifications/message":
-            if (caller := self._newest()) is not None:
-                caller.notify(line)
-        else:
-            self._listener.server_notification(self, message.method, line)
+        if len(line) > MOST_MESSAGE:
+            self._end(f"it wrote a message of more than {MOST_MESSAGE} bytes")
+            return
+        try:
+            for frame in frames.split(line):
+                self._heard(frame, frames.read(frame))
+        except Unreadable:
+            self.noise += 1
 
-    def _progress(self, message: wire.Msg, line: bytes) -> None:
-        try:
-            params: dict[str, Raw | bytes] = dict(wire.members(message.params))
-        except wire.Unreadable:
-            return
-        known = self._tokens.get(bytes(params.get("progressToken", b"")))
+    def _heard(self, frame: bytes, message: Msg) -> None:
+        method, id_ = message.method, bytes(message.id)
+        if not method:
+            known = self._flights.get(id_)
+            if known is not None and not known[1].done():
+                known[1].set_result(frames.reply_of(message))
+        elif id_:
+            task = self._spawn(self._answer(message), "answer")
+            self._answering[id_] = task
+            task.add_done_callback(lambda _: self._answering.pop(id_, None))
+        elif method == frames.PROGRESS:
+            self._progress(message)
+        elif method == frames.CANCELLED:
+            self._withdrawn(message)
+        elif method == "notifications/message" and (newest := self._newest()) is not None:
+            assert newest.caller is not None
+            newest.caller.notify(frame)
+        else:
+            self._listener.server_notification(self, method, frame)
+
+    def _progress(self, message: Msg) -> None:
+        known = self._tokens.get(frames.progress_token(message.params))
         if known is None:
             return
-        theirs, caller, clock = known
-        clock.progressed()
-        params["progressToken"] = theirs
-        caller.notify(wire.notification(message.method, wire.joined(params)))
+        token, flight = known
+        flight.clock.sign_of_life()
+        if flight.caller is not None:
+            params = wire.joined({**wire.members(message.params), "progressToken": token})
+            flight.caller.notify(wire.notification(message.method, params))
 
-    def _newest(self) -> Caller | None:
-        return next((caller for _, caller, _ in reversed(self._waiting.values()) if caller is not None), None)
+    def _withdrawn(self, message: Msg) -> None:
+        """A question it no longer wants answered."""
+        with suppress(Unreadable):
+            task = self._answering.get(bytes(wire.members(message.params).get("requestId", b"")))
+            if task is not None:
+                task.cancel()
 
-    async def _answer(self, message: wire.Msg) -> None:
-        """A question of the server carries no call's id: it goes to the newest call under way."""
-        caller = self._newest()
+    def _newest(self) -> Flight | None:
+        """A line carries no sign of the call it belongs to; the newest is the best guess."""
+        asking = (flight for flight, _ in reversed(self._flights.values()) if flight.caller is not None)
+        return next(asking, None)
+
+    async def _answer(self, message: Msg) -> None:
+        id_, newest = bytes(message.id), self._newest()
         if message.method == "ping":
             reply = Reply(result=b"{}")
-        elif caller is None:
-            reply = Reply(error=wire.error(-32601, f"Nobody here answers {message.method[:64]}."))
+        elif newest is None or newest.caller is None:
+            reply = Reply(error=frames.NOBODY)
         else:
-            reply = await caller.ask(message.method, bytes(message.params))
-        id_ = bytes(message.id)
-        frame = wire.failure(id_, reply.error) if reply.error is not None else wire.result(id_, reply.result or b"{}")
-        with suppress(UpstreamUnreachable):
-            await self._write(frame)
+            reply = await newest.caller.ask(message.method, bytes(message.params) or b"{}")
+            newest.clock.sign_of_life()
+        failed = reply.error is not None
+        with suppress(UpstreamFailed):
+            await self._write(
+                wire.failure(id_, reply.error or b"") if failed else wire.result(id_, reply.result or b"{}")
+            )
 
     async def _read_stderr(self) -> None:
+        assert self._process is not None
         stderr = self._process.stderr
         assert stderr is not None
-        secrets = [value for value in self._injected.env.values() if len(value) >= SHORTEST_SECRET]
-        with suppress(ValueError):
-            while line := await stderr.readline():
-                text = line.decode("utf-8", "replace").strip()[:500]
-                for secret in secrets:
-                    text = text.replace(secret, "••••")
-                if text:
-                    self._stderr.append(str(redacted(text)))
+        while piece := await stderr.read(MOST_STDERR_PIECE):
+            self.stderr.feed(piece)
+        self.stderr.feed(b"\n")
 
-    async def _over(self, reason: str) -> None:
-        if not self.ended:
-            code = await self._process.wait()
-            self.ended = f"{reason} with {code}" if reason == "its process ended" else reason
-            self._listener.runtime_ended(self, self.ended)
-        for future, _, _ in list(self._waiting.values()):
+    # ending
+
+    async def _watch(self) -> None:
+        """Notices that the process ended, also when something it started still holds its pipes."""
+        assert self._process is not None
+        code = await self._process.wait()
+        await asyncio.sleep(LAST_WORDS_SECONDS if self._flights else 0)
+        self._kill(signal.SIGKILL)
+        self._buried = True
+        self._end(f"its process was killed by signal {-code}" if code < 0 else f"its process ended with code {code}")
+
+    def _end(self, why: str) -> None:
+        """Fails what is under way; the first reason stays."""
+        first = not self.ended
+        self.ended = self.ended or why
+        self._fail_flights()
+        if first:
+            self._over(self)
+
+    def _fail_flights(self) -> None:
+        for _, future in list(self._flights.values()):
             if not future.done():
                 future.set_exception(UpstreamUnreachable(self.ended, sent=True))
-        self._kill(signal.SIGKILL)
 
-    # the end
+    async def close(self, reason: str, *, at_once: bool = False) -> None:
+        """Ends the process and everything it started.
 
-    async def close(self, reason: str, *, gentle: float = GENTLE_SECONDS) -> None:
-        """Ends the process and everything it started."""
-        if not hasattr(self, "_process"):
-            return
+        Args:
+            at_once: its user is locked out, so no time is left for goodbyes.
+        """
         self.ended = self.ended or reason
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        steps = (None, signal.SIGTERM) if gentle >= GENTLE_SECONDS else (signal.SIGTERM,)
-        for step in steps:
-            if step is not None:
-                self._kill(step)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), gentle)
-                break
-        self._kill(signal.SIGKILL)
-        await self._process.wait()
-        for reader in self._readers:
-            if reader is not asyncio.current_task():
-                reader.cancel()
-        for future, _, _ in list(self._waiting.values()):
-            if not future.done():
-                future.set_exception(UpstreamUnreachable(self.ended, sent=True))
+        self._fail_flights()
+        process = self._process
+        if process is not None:
+            if process.stdin is not None:
+                process.stdin.close()
+            step = STEP_SECONDS_AT_ONCE if at_once else STEP_SECONDS
+            gone = not at_once and await self._gone_within(step)
+            if not gone:
+                self._kill(signal.SIGTERM)
+                gone = await self._gone_within(step)
+            self._kill(signal.SIGKILL)  # it, or what it left in its group
+            await process.wait()
+            self._children.unmark(self._mark)
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _gone_within(self, seconds: float) -> bool:
+        assert self._process is not None
+        try:
+            async with asyncio.timeout(seconds):
+                await self._process.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def _kill(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+        """The whole group, while its number cannot have been given to another one."""
+        if self._process is not None and not self._buried:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
 
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.create_task(work)
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=f"{name}-{self.slug}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _found(command: str) -> str:
+    """The program's absolute path.
+
+    Raises:
+        UpstreamUnreachable: there is none.
+    """
+    program = shutil.which(command, path=os.environ.get("PATH", os.defpath))
+    if program is None:
+        raise UpstreamUnreachable(f"the hub's machine has no command {command!r}", sent=False)
+    return os.path.abspath(program)
+
+
+def _context(identity: Identity, caller: Caller) -> Mapping[str, bytes]:
+    """What an HTTP upstream is told in headers."""
+    said = {"mcphub/userId": identity.user_id, "mcphub/requestId": caller.request_id}
+    if identity.session_id:
+        said["mcphub/sessionId"] = identity.session_id
+    if caller.traceparent:
+        said["traceparent"] = caller.traceparent
+    return {name: wire.encode(value) for name, value in said.items()}

@@ -1,107 +1,346 @@
-"""HTTP to upstreams: one client for all of them, and no address dialled that the egress rules deny."""
+"""HTTP to upstreams, and the guard in front of every dial.
+
+Promises:
+- an address is dialled only after it was checked: a literal before the request, every resolved one, and again the very
+  address a socket is made for, because the connector never asks a resolver about literals;
+- a redirect is followed only within the origin and only as 307 or 308, with the same headers;
+- no proxy, no netrc, no cookies, no decompression the hub did not ask for.
+"""
 
 import asyncio
+import os
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from ipaddress import ip_address
+from typing import Any, Protocol
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from mcphub.domain.egress import denied, literal
+from mcphub.domain import egress
+from mcphub.domain.server_spec import ServerSpec
+from mcphub.gateway.upstream.runtime import UpstreamBroken, UpstreamUnreachable
 
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 10.0  # for all addresses of a name together
+# Node and uvicorn close an unused connection after 5 s; one that closes while a request is written loses that request.
+UNUSED_SECONDS = 4.0
+END_SECONDS = 1.0  # for the end of a stream whose answer was read: with it the connection can be used again
+MOST_RESULT = 64 * 1024 * 1024  # bytes
+MOST_REDIRECTS = 3
+FOLLOWED = {307, 308}
+REDIRECTS = {301, 302, 303, 307, 308}
 
 
-class EgressDenied(OSError):
-    """The address must not be dialled; nothing was."""
+class EgressDenied(Exception):
+    """The hub does not dial this address."""
 
     def __init__(self, host: str) -> None:
-        super().__init__(f"{host} is an address this hub does not dial")
+        super().__init__(f"{host} is not an address this hub may dial")
+
+
+class HttpResponse(Protocol):
+    """The head of an answer; its body is read or the response is closed."""
+
+    status: int
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]: ...
+
+    @property
+    def kind(self) -> str:
+        """Media type, lower case, without parameters."""
+
+    async def read(self, most: int = MOST_RESULT) -> bytes:
+        """
+        Raises:
+            UpstreamUnreachable: the connection broke.
+            UpstreamBroken: there is more than that.
+        """
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """
+        Raises:
+            UpstreamUnreachable: the connection broke.
+        """
+
+    def close(self) -> None:
+        """Gives up what was not read, and the connection with it."""
+
+    def done(self) -> None:
+        """Nothing more is wanted; the connection is kept when the end comes soon."""
+
+
+class HttpTransport(Protocol):
+    async def send(self, method: str, url: URL, headers: CIMultiDict[str], body: bytes | None) -> HttpResponse:
+        """
+        Raises:
+            UpstreamUnreachable: see there.
+            UpstreamBroken: it redirects to where the hub does not follow.
+        """
+
+    async def close(self) -> None: ...
+
+
+def url_of(text: str) -> URL:
+    """An address as it will be dialled.
+
+    Raises:
+        UpstreamBroken: it is none the hub dials.
+    """
+    if egress.dialled_host(text) is None:
+        raise UpstreamBroken("its address is no http or https address")
+    try:
+        url = URL(text, encoded=text.isascii())
+    except ValueError:
+        raise UpstreamBroken("its address is no http or https address") from None
+    if url.raw_user is not None or url.raw_password is not None or not url.raw_host:
+        raise UpstreamBroken("its address carries a user or a password")
+    return url.with_fragment(None) if url.raw_fragment else url
+
+
+class Guard:
+    """Decides what is dialled.
+
+    Args:
+        allow: CIDRs the operator opened.
+        loopback: this machine may be dialled.
+    """
+
+    def __init__(self, allow: Sequence[str] = (), *, loopback: bool = True) -> None:
+        self._allow = tuple(allow)
+        self._loopback = loopback
+
+    def check(self, address: egress.Address, host: str) -> None:
+        """
+        Raises:
+            EgressDenied: see there.
+        """
+        if egress.denied(address, self._allow, loopback=self._loopback):
+            raise EgressDenied(host)
+
+    def check_host(self, host: str) -> None:
+        """A name passes here; its addresses are checked when they are known.
+
+        Raises:
+            EgressDenied: see there.
+        """
+        address = egress.literal(host)
+        if address is not None:
+            self.check(address, host)
+
+    def make_socket(self, info: tuple[Any, ...]) -> socket.socket:
+        """The connector's socket factory: the last look before a dial.
+
+        Raises:
+            EgressDenied: see there.
+        """
+        family, kind, protocol, _, where = info
+        if family not in (socket.AF_INET, socket.AF_INET6):
+            raise EgressDenied("a local socket")
+        address = str(where[0]).partition("%")[0]
+        self.check(ip_address(address), address)
+        made = socket.socket(family, kind, protocol)
+        made.setblocking(False)
+        return made
 
 
 class GuardedResolver(AbstractResolver):
-    """Resolves once and hands on only what may be dialled; one denied answer refuses all."""
+    """Names to addresses; one address that may not be dialled refuses them all."""
 
-    def __init__(self, allow: Sequence[str]) -> None:
-        self._allow = tuple(allow)
-        self._inner = aiohttp.ThreadedResolver()
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
 
     async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        for result in found:
-            check_host(result["host"], self._allow)
+        infos = await asyncio.get_running_loop().getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+        found = []
+        for kind, _, protocol, _, where in infos:
+            address = str(where[0])
+            self._guard.check(ip_address(address.partition("%")[0]), host)
+            found.append(
+                ResolveResult(
+                    hostname=host,
+                    host=address,
+                    port=int(where[1]),
+                    family=kind,
+                    proto=protocol,
+                    flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+                )
+            )
         return found
 
     async def close(self) -> None:
-        await self._inner.close()
+        pass
 
 
-def check_host(host: str, allow: Sequence[str]) -> None:
-    """
-    Raises:
-        EgressDenied: it spells out an address that is denied.
-    """
-    address = literal(host)
-    if address is not None and denied(address, allow):
-        raise EgressDenied(host)
+class AiohttpTransport:
+    """Implements HttpTransport. Connections are kept by address and carry requests of all users, never state of one."""
 
-
-class AioHttp:
-    """The one client of the process; opened on first use, on the loop it is used on."""
-
-    def __init__(self, allow: Sequence[str] = ()) -> None:
-        self._allow = tuple(allow)
+    def __init__(self, guard: Guard, resolver: AbstractResolver | None = None) -> None:
+        self._guard = guard
+        self._resolver = resolver or GuardedResolver(guard)
         self._session: aiohttp.ClientSession | None = None
 
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, resolver=GuardedResolver(self._allow), ttl_dns_cache=10),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-                skip_auto_headers=("User-Agent", "Accept-Encoding"),
-                trust_env=False,
-                raise_for_status=False,
-                read_bufsize=1 << 20,
-            )
-        return self._session
+    def _open(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            ttl_dns_cache=30,
+            resolver=self._resolver,
+            socket_factory=self._guard.make_socket,
+            keepalive_timeout=UNUSED_SECONDS,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_connect=CONNECT_SECONDS),
+            trust_env=False,
+        )
 
-    @asynccontextmanager
-    async def stream(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """One request, its answer unread. The connector does not resolve literals, so they are checked here.
+    async def send(self, method: str, url: URL, headers: CIMultiDict[str], body: bytes | None) -> "AiohttpResponse":
+        host = url.raw_host or ""
+        session = self._session
+        if session is None:
+            session = self._session = self._open()
+        try:
+            self._guard.check_host(host)
+            response = await session.request(method, url, data=body, headers=headers, allow_redirects=False)
+            if response.status in REDIRECTS:
+                response = await self._followed(session, method, response, headers, body)
+        except EgressDenied as error:
+            raise UpstreamUnreachable(str(error), sent=False) from None
+        except aiohttp.ClientError as error:
+            raise _unreachable(error, host) from None
+        except ValueError:  # a header it does not take; its text may repeat the value
+            raise UpstreamUnreachable("its headers cannot be sent", sent=False) from None
+        except (TimeoutError, OSError) as error:
+            raise UpstreamUnreachable(f"the request to {host} failed ({type(error).__name__})", sent=True) from None
+        return AiohttpResponse(response)
 
-        Raises:
-            EgressDenied, aiohttp.ClientError, TimeoutError, OSError: no answer began.
-        """
-        check_host(url.host or "", self._allow)
-        async with self._client().request(method, url, headers=headers, data=body, allow_redirects=False) as response:
-            yield response
+    async def _followed(
+        self,
+        session: aiohttp.ClientSession,
+        method: str,
+        response: aiohttp.ClientResponse,
+        headers: CIMultiDict[str],
+        body: bytes | None,
+    ) -> aiohttp.ClientResponse:
+        for _ in range(MOST_REDIRECTS):
+            if response.status not in REDIRECTS:
+                return response
+            response.close()
+            target = _target(response)
+            if target is None or response.status not in FOLLOWED or target.origin() != response.url.origin():
+                where = "" if target is None else f" to {target.host}"
+                raise UpstreamBroken(
+                    f"it redirects{where} (HTTP {response.status}); only a 307 or 308 within its own origin is followed"
+                )
+            response = await session.request(method, target, data=body, headers=headers, allow_redirects=False)
+        if response.status in REDIRECTS:
+            response.close()
+            raise UpstreamBroken(f"it redirects more than {MOST_REDIRECTS} times")
+        return response
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
             self._session = None
 
 
-def why(error: BaseException) -> str:
-    """A failure to connect in few words, without the address's query."""
+class AiohttpResponse:
+    """Implements HttpResponse."""
+
+    __slots__ = ("_response", "headers", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers = response.headers
+
+    @property
+    def kind(self) -> str:
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    async def read(self, most: int = MOST_RESULT) -> bytes:
+        response = self._response
+        try:
+            size = response.content_length
+            if size is not None and size <= most and "Content-Encoding" not in self.headers:
+                return await response.read()
+            pieces, total = [], 0
+            async for piece in response.content.iter_any():
+                total += len(piece)
+                if total > most:
+                    raise UpstreamBroken(f"its answer is larger than {most} bytes")
+                pieces.append(piece)
+            return b"".join(pieces)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            response.close()
+            raise UpstreamUnreachable(f"the answer broke off ({type(error).__name__})", sent=True) from None
+        except BaseException:
+            response.close()
+            raise
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._response.content.iter_any():
+                yield piece
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise UpstreamUnreachable(f"the stream broke off ({type(error).__name__})", sent=True) from None
+
+    def close(self) -> None:
+        self._response.close()
+
+    def done(self) -> None:
+        if not self._response.content.is_eof():
+            asyncio.get_running_loop().call_later(END_SECONDS, self._response.close)
+
+
+class Transports:
+    """One transport for addresses an administrator wrote, one for hosts that users name: those never lead to this
+    machine itself.
+    """
+
+    def __init__(self, allow: Sequence[str] = ()) -> None:
+        self._by_administrators: HttpTransport = AiohttpTransport(Guard(allow))
+        self._by_users: HttpTransport = AiohttpTransport(Guard(allow, loopback=False))
+
+    def for_server(self, spec: ServerSpec) -> HttpTransport:
+        return self._by_users if spec.user_hosts else self._by_administrators
+
+    async def close(self) -> None:
+        await self._by_administrators.close()
+        await self._by_users.close()
+
+
+def _target(response: aiohttp.ClientResponse) -> URL | None:
+    location = response.headers.get("Location", "")
+    try:
+        target = response.url.join(URL(location, encoded=location.isascii()))
+        usable = location and target.scheme in {"http", "https"} and target.raw_host and target.raw_user is None
+        return target.with_fragment(None) if usable else None
+    except ValueError:
+        return None
+
+
+def _unreachable(error: aiohttp.ClientError, host: str) -> UpstreamUnreachable:
+    """Why, without the address: its query may carry a value."""
     match error:
-        case EgressDenied():
-            return str(error)
         case aiohttp.ClientConnectorDNSError():
-            return "its host name is not known"
+            return UpstreamUnreachable(f"the name {host} does not resolve", sent=False)
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
-            return "its certificate is not accepted"
+            cause = error.__cause__
+            why = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else "TLS failed"
+            return UpstreamUnreachable(f"no trusted connection to {host}: {why}", sent=False)
         case aiohttp.ClientConnectorError():
-            return (error.os_error.strerror or type(error.os_error).__name__).lower()
-        case TimeoutError() | asyncio.TimeoutError():
-            return "it did not accept the connection in time"
-        case aiohttp.ServerDisconnectedError():
-            return "it closed the connection"
-    return type(error).__name__
+            number = error.os_error.errno
+            why = os.strerror(number) if number else type(error.os_error).__name__
+            return UpstreamUnreachable(f"{host} cannot be connected: {why}", sent=False)
+        case aiohttp.ConnectionTimeoutError():
+            return UpstreamUnreachable(f"no connection to {host} within {CONNECT_SECONDS:g} s", sent=False)
+        case aiohttp.InvalidURL():
+            return UpstreamUnreachable("its address is no http or https address", sent=False)
+    return UpstreamUnreachable(f"{host} closed the connection ({type(error).__name__})", sent=True)

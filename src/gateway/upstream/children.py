@@ -1,0 +1,154 @@
+"""What the processes of servers leave on the machine: a directory each, and a mark while they run.
+
+A hub that is killed cannot end its children. Most end when their input does; what is left of the others is found by its
+mark at the next start: every process of that session that is as old as the mark says, and every one that carries the
+mark in its environment. A number alone is never enough: it may belong to somebody else by now.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+import structlog
+
+from mcphub.domain.ids import new_id
+
+log = structlog.get_logger()
+
+MARK = "MCPHUB_PROCESS"  # variable in a child's environment
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+FROM_THE_HUB = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+NPM, UV = {"npx", "npm", "pnpm", "yarn", "node"}, {"uvx", "uv", "python", "python3"}
+PROC = Path("/proc")
+
+
+class Children:
+    """The directories and marks of one hub.
+
+    Args:
+        home: of the hub.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._homes = home / "children"
+        self._marks = self._homes / "running"
+
+    def home_of(self, server_id: str, user_id: str, session_id: str) -> Path:
+        """A private directory for one server's processes of one user; '' for those of all, or of no one session."""
+        parts = [_plain(server_id), _plain(user_id) if user_id else "shared"]
+        if session_id:
+            parts.append(f"session-{_plain(session_id)}")
+        place = self._homes
+        for part in ("", *parts):
+            place /= part
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            place.chmod(0o700)
+        (place / "tmp").mkdir(mode=0o700, exist_ok=True)
+        return place
+
+    def mark(self, pid: int, mark: str) -> None:
+        """Remembers a process that was just started as leader of its own session."""
+        self._marks.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self._marks / mark).write_text(f"{pid} {started(pid)}")
+
+    def unmark(self, mark: str) -> None:
+        (self._marks / mark).unlink(missing_ok=True)
+
+    def sweep(self) -> int:
+        """Kills what a hub before this one left behind; returns how many processes."""
+        try:
+            marks = list(self._marks.iterdir())
+        except OSError:
+            return 0
+        killed = 0
+        for mark in marks:
+            with suppress(OSError, ValueError):
+                pid, _, since = mark.read_text().partition(" ")
+                for found in leftovers(int(pid), since, mark.name):
+                    with suppress(ProcessLookupError, PermissionError):
+                        os.kill(found, signal.SIGKILL)
+                        killed += 1
+            mark.unlink(missing_ok=True)
+        if killed:
+            log.warning("leftover_processes_killed", processes=killed)
+        return killed
+
+
+def environment(
+    command: str, home: Path, mirrors: Mapping[str, str], injected: Mapping[str, str], said: Mapping[str, str]
+) -> dict[str, str]:
+    """All a child sees: a few harmless variables of the hub's, where to install from, the server's own, and whom for.
+
+    Args:
+        mirrors: `pythonIndexUrl`, `npmRegistry` of the settings document.
+        said: what the hub tells it; no configuration overrides that.
+    """
+    env = {name: os.environ[name] for name in FROM_THE_HUB if name in os.environ}
+    env.setdefault("PATH", os.defpath)
+    env |= {"HOME": str(home), "TMPDIR": str(home / "tmp")}
+    name = os.path.basename(command)
+    if name in NPM and mirrors.get("npmRegistry"):
+        env["npm_config_registry"] = mirrors["npmRegistry"]
+    if name in UV and mirrors.get("pythonIndexUrl"):
+        env["UV_DEFAULT_INDEX"] = mirrors["pythonIndexUrl"]
+    return {**env, **injected, **said}
+
+
+def new_mark() -> str:
+    return new_id()
+
+
+def _plain(name: str) -> str:
+    return name if PLAIN.fullmatch(name) else "x" + sha256(name.encode()).hexdigest()[:32]
+
+
+# processes
+
+
+def started(pid: int) -> str:
+    """When a process began, in the system's own words; '' when there is none. Never the same for two of one number."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
+            return f"{_stat(pid)[19]}@{boot}"
+        return ""
+    shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return " ".join(shown.stdout.split())
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat after the name: state, parent, group, session, …; 19 is the start time."""
+    return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+
+
+def leftovers(leader: int, since: str, mark: str) -> Iterator[int]:
+    """What still runs of a process that was started as leader of a session at that time, with that mark."""
+    if sys.platform != "linux":
+        if since and started(leader) == since:
+            yield from _group(leader)
+        return
+    same = started(leader) == since
+    token = f"{MARK}={mark}".encode()
+    for place in PROC.iterdir():
+        if not place.name.isdigit() or int(place.name) == os.getpid():
+            continue
+        with suppress(OSError, ValueError, IndexError):
+            fields = _stat(int(place.name))
+            if fields[0] == "Z":
+                continue
+            if (same and fields[3] == str(leader)) or token in (place / "environ").read_bytes().split(b"\0"):
+                yield int(place.name)
+
+
+def _group(leader: int) -> Iterator[int]:
+    shown = subprocess.run(["ps", "-axo", "pid=,pgid="], capture_output=True, text=True, check=False)
+    for line in shown.stdout.splitlines():
+        pid, _, group = line.strip().partition(" ")
+        if group.strip() == str(leader):
+            yield int(pid)

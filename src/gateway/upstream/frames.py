@@ -1,0 +1,96 @@
+"""Messages of upstreams: read without touching what is in them, and the one member of a request the hub may add to.
+
+Nothing an upstream sends is a reason to stop the hub: what cannot be read raises `Unreadable`.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Raw
+
+from mcphub.gateway import wire
+from mcphub.gateway.upstream.clock import Clock
+from mcphub.gateway.upstream.runtime import Caller, Reply
+from mcphub.gateway.wire import Msg, Unreadable
+
+PROGRESS = "notifications/progress"
+CANCELLED = "notifications/cancelled"
+# What an upstream announces to whoever listens, also when it says so in the middle of a call.
+ANNOUNCED = {
+    "notifications/tools/list_changed",
+    "notifications/prompts/list_changed",
+    "notifications/resources/list_changed",
+    "notifications/resources/updated",
+}
+NOBODY = wire.error(-32601, "There is no client here that could answer this.")
+
+
+class Flight:
+    """One request under way to an upstream."""
+
+    __slots__ = ("caller", "clock", "id", "params")
+
+    def __init__(self, id_: bytes, params: bytes, caller: Caller | None, clock: Clock) -> None:
+        self.id = id_
+        self.params = params
+        self.caller = caller
+        self.clock = clock
+
+
+def read(frame: bytes) -> Msg:
+    """
+    Raises:
+        Unreadable: not one JSON-RPC message in UTF-8.
+    """
+    try:
+        if not frame.isascii():
+            frame.decode()  # the decoder passes over the payload's text unchecked
+        return wire.read_reply(frame)
+    except (UnicodeDecodeError, RecursionError):
+        raise Unreadable(-32700, "this is no JSON-RPC message") from None
+
+
+def split(body: bytes) -> list[bytes]:
+    """The messages of a body: itself, or the elements of a batch (2025-03-26).
+
+    Raises:
+        Unreadable: see there.
+    """
+    if body.lstrip()[:1] != b"[":
+        return [body]
+    try:
+        return wire.items(body)
+    except RecursionError:
+        raise Unreadable(-32700, "this is no JSON-RPC message") from None
+
+
+def reply_of(message: Msg) -> Reply:
+    error = bytes(message.error)
+    return Reply(error=error) if error else Reply(result=bytes(message.result) or b"null")
+
+
+def progress_token(params: Raw | bytes) -> bytes:
+    """The raw token in the parameters of a progress notification; b'' for none."""
+    try:
+        return bytes(wire.members(params).get("progressToken", b""))
+    except (Unreadable, RecursionError):
+        return b""
+
+
+def wanted_token(params: bytes) -> bytes:
+    """The raw token with which a request asks for progress; b'' for none."""
+    if b"progressToken" not in params:
+        return b""
+    try:
+        return progress_token(wire.members(params).get("_meta", b""))
+    except (Unreadable, RecursionError):
+        return b""
+
+
+def with_meta(params: bytes, added: Mapping[str, bytes]) -> bytes:
+    """The parameters with raw members put into their `_meta`; as they were when there is no place for it."""
+    try:
+        found = wire.members(params)
+        meta: dict[str, Raw | bytes] = {**wire.members(found.get("_meta", b"")), **added}
+    except (Unreadable, RecursionError):
+        return params
+    return wire.joined({**found, "_meta": wire.joined(meta)})

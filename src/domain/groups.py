@@ -106,7 +106,7 @@ def checked_name(name: str) -> str:
 
 
 class CreateGroup(GroupCommand):
-    """Make a group, active at once.
+    """Make a group, active at once. An id that exists already writes nothing.
 
     Raises:
         BadName, GroupNameTaken: see there.
@@ -124,6 +124,8 @@ class CreateGroup(GroupCommand):
     def execute(self) -> None:
         if self.erased:
             raise UserIsErased(self.user_id)
+        if self.group_id in self.groups:
+            return  # the same request, sent again
         self.must_be_free(self.name)
         self.trigger_event(
             GroupCreated,

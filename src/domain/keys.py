@@ -190,7 +190,7 @@ def expiry(now: datetime, days: int) -> datetime:
 
 
 class IssueKey(KeyCommand):
-    """Give a user a new key.
+    """Give a user a new key. An id that was given already writes nothing.
 
     Args:
         digest, shown: the keyed digest of the key, and the key's first 4 and last 4 characters.
@@ -228,6 +228,8 @@ class IssueKey(KeyCommand):
             raise UserIsErased(self.user_id)
         if self.deleted:
             raise UserIsDeleted(self.user_id)
+        if self.key_id in self.keys:
+            return  # the same request, sent again
         usable = sum(state.usable(self.now) and state.grace_until is None for state in self.keys.values())
         if usable >= MOST_KEYS:
             raise KeyLimit(MOST_KEYS)
@@ -341,6 +343,8 @@ class RotateKey(KeyCommand):
 
     def execute(self) -> None:
         key = self.key()
+        if self.successor in self.keys:
+            return  # the same request, sent again
         if not key.usable(self.now) or key.grace_until is not None:
             raise KeyIsRevoked(self.key_id)
         self.trigger_event(

@@ -89,7 +89,7 @@ class ApplySettings(SettingsCommand):
 
 
 class AddServer(SettingsCommand):
-    """Add one server; its literal secrets are sealed already.
+    """Add one server; its literal secrets are sealed already. An id that exists already writes nothing.
 
     Raises:
         DocumentRefused: the entry has errors, or asks for a slug that another server has.
@@ -105,6 +105,8 @@ class AddServer(SettingsCommand):
 
     def execute(self) -> None:
         check_server(self.name, self.config, self.policy).refuse()
+        if self.server_id in self.state.servers:
+            return  # the same request, sent again
         if self.state.by_name(self.name) is not None:
             raise ServerExists(self.name)
         self.add(self.server_id, self.name, self.config)

@@ -1,5 +1,6 @@
 """Keys and groups: the caller's own."""
 
+import asyncio
 import json
 from base64 import b64decode
 from datetime import UTC, datetime, timedelta
@@ -277,3 +278,56 @@ async def test_servers_can_be_put_in_a_group_while_none_is_visible(api):
     changed = await bob.put(f"{GROUPS}/{group['id']}", {"servers": ["desk"]})
 
     assert changed.json()["data"]["servers"] == ["desk"]
+
+
+# the same request, sent again
+
+
+async def test_a_request_sent_again_with_its_idempotency_key_makes_nothing_twice(api):
+    admin, bob = await api.user("admin", admin=True), await api.user("bob")
+    again = {"headers": {"Idempotency-Key": "one"}}
+
+    keys = [await bob.post(KEYS, {"name": "ide"}, **again) for _ in range(2)]
+    rotated = [await bob.post(f"{KEYS}/{keys[0].json()['data']['id']}/rotate", {}, **again) for _ in range(2)]
+    groups = [await bob.post(GROUPS, {"name": "mine", "servers": []}, **again) for _ in range(2)]
+    literal = {**STDIO, "env": {"API_KEY": "literal"}}
+    servers = [await admin.post("/api/servers", {"name": "git", "config": literal}, **again) for _ in range(2)]
+
+    for first, second in (keys, rotated, groups, servers):
+        one, two = first.json()["data"], second.json()["data"]
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert one["name"] == two["name"]
+        assert one.get("id") == two.get("id")
+    assert "keyValue" in keys[0].json()["data"]
+    assert "keyValue" not in keys[1].json()["data"]
+    assert "mcphub_" + keys[0].json()["data"]["keyValue"][7:] not in keys[1].text
+    assert "keyValue" not in rotated[1].json()["data"]
+    assert len(await bob.data("GET", KEYS)) == 2
+    assert len(await bob.data("GET", GROUPS)) == 1
+
+
+async def test_of_many_at_once_with_one_idempotency_key_one_is_made(api):
+    bob = await api.user("bob")
+
+    answers = await asyncio.gather(
+        *(bob.post(KEYS, {"name": "ide"}, headers={"Idempotency-Key": "one"}) for _ in range(4))
+    )
+
+    shown = [answer.json()["data"].get("keyValue") for answer in answers]
+    assert [answer.status_code for answer in answers] == [201] * 4
+    assert len([key for key in shown if key]) == 1
+    assert len(api.services.model.key_by_digest) == 1
+
+
+async def test_an_idempotency_key_is_its_senders_own(api):
+    bob, eve = await api.user("bob"), await api.user("eve")
+    again = {"headers": {"Idempotency-Key": "one"}}
+
+    first = await bob.post(GROUPS, {"name": "mine", "servers": []}, **again)
+    second = await eve.post(GROUPS, {"name": "mine", "servers": []}, **again)
+    other = await bob.post(GROUPS, {"name": "other", "servers": []}, headers={"Idempotency-Key": "two"})
+    long = await bob.post(GROUPS, {"name": "long", "servers": []}, headers={"Idempotency-Key": "x" * 201})
+
+    ids = {answer.json()["data"]["id"] for answer in (first, second, other)}
+    assert len(ids) == 3
+    assert problem(long) == (422, "invalid_request")

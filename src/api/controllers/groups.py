@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from mcphub.api.caller import USER, Caller
 from mcphub.api.catalog import Catalog
+from mcphub.api.idempotent import IdempotencyKey, id_for
 from mcphub.api.problems import invalid
 from mcphub.api.schemas import Envelope, Out, Schema
 from mcphub.api.services import Committed, Services
@@ -17,7 +18,6 @@ from mcphub.domain.access import Group
 from mcphub.domain.errors import UnknownGroup
 from mcphub.domain.events import ServerRef
 from mcphub.domain.groups import ChangeGroup, CreateGroup, DeleteGroup, SetGroupActive
-from mcphub.domain.ids import new_id
 
 Description = Annotated[str, Meta(max_length=500)]
 
@@ -78,8 +78,10 @@ class GroupsController(Controller):
         caller: NamedDependency[Caller],
         services: NamedDependency[Services],
         catalog: NamedDependency[Catalog],
+        idempotency_key: IdempotencyKey = None,
     ) -> GroupAnswer:
-        group_id, refs = new_id(), _refs(catalog, caller, data.servers)
+        group_id = id_for(caller.user_id, "createGroup", idempotency_key)
+        refs = _refs(catalog, caller, data.servers)
         done = await services.commands.run(
             lambda: CreateGroup(caller.user_id, group_id, name=data.name, description=data.description, servers=refs)
         )

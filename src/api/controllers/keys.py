@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from mcphub.api.caller import ADMIN, USER, Caller
 from mcphub.api.connect import cursor_link, mcp_json, mcp_json_key_in_url
+from mcphub.api.idempotent import IdempotencyKey, id_for
 from mcphub.api.keyring import Keyring, KeyRow, KeyView, ScopeView, State
 from mcphub.api.paging import DEFAULT, before, cursor, size_of
 from mcphub.api.people import People, User
@@ -17,7 +18,6 @@ from mcphub.api.problems import Problem, admin_required
 from mcphub.api.schemas import Envelope, Out, Page, Schema, at_each
 from mcphub.api.services import Services
 from mcphub.domain.errors import UnknownKey
-from mcphub.domain.ids import new_id
 from mcphub.domain.keys import MOST_DAYS, PREFIX, ChangeKey, ExtendKey, IssueKey, RevokeKey, RotateKey, new_key
 
 Description = Annotated[str, Meta(max_length=500)]
@@ -114,8 +114,10 @@ class KeysController(Controller):
         services: NamedDependency[Services],
         keyring: NamedDependency[Keyring],
         data: JSONBody[NewKey | None] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> IssuedKeyAnswer:
-        key, key_id, now = new_key(), new_id(), datetime.now(UTC)
+        key, now = new_key(), datetime.now(UTC)
+        key_id = id_for(caller.user_id, "issueKey", idempotency_key)
         digest, shown = services.vault.key_digest(key), _shown(key)
         wanted = data or NewKey()
         scope = keyring.scope_of(caller.user_id, wanted.scope)
@@ -133,6 +135,8 @@ class KeysController(Controller):
                 scope=scope,
             )
         )
+        if not done.changed:
+            return IssuedKeyAnswer(data=IssuedKey(**_fields(await _view(keyring, key_id))), position=done.position)
         row = KeyRow(
             key_id=key_id,
             user_id=caller.user_id,
@@ -225,9 +229,11 @@ class KeysController(Controller):
         services: NamedDependency[Services],
         keyring: NamedDependency[Keyring],
         data: JSONBody[Rotation | None] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> IssuedKeyAnswer:
         """The old key works on for the grace."""
-        key, successor, now = new_key(), new_id(), datetime.now(UTC)
+        key, now = new_key(), datetime.now(UTC)
+        successor = id_for(caller.user_id, f"rotateKey {key_id}", idempotency_key)
         digest, shown = services.vault.key_digest(key), _shown(key)
         done = await services.commands.run(
             lambda: RotateKey(
@@ -240,6 +246,8 @@ class KeysController(Controller):
                 grace_minutes=(data or Rotation()).grace_minutes,
             )
         )
+        if not done.changed:
+            return IssuedKeyAnswer(data=IssuedKey(**_fields(await _view(keyring, successor))), position=done.position)
         old = done.command.keys[key_id]
         row = KeyRow(
             key_id=successor,
@@ -322,10 +330,13 @@ def _shown(key: str) -> tuple[str, str]:
     return key[len(PREFIX) : len(PREFIX) + 4], key[-4:]
 
 
+def _fields(view: KeyView) -> dict[str, Any]:
+    return {name: getattr(view, name) for name in view.__struct_fields__}
+
+
 def _issued(view: KeyView, key: str, services: Services) -> IssuedKey:
     url = services.settings.public_url
-    fields = {name: getattr(view, name) for name in view.__struct_fields__}
-    issued = IssuedKey(**fields, key_value=key, mcp_json=mcp_json(url, key), deep_link=cursor_link(url, key))
+    issued = IssuedKey(**_fields(view), key_value=key, mcp_json=mcp_json(url, key), deep_link=cursor_link(url, key))
     if services.settings.key_in_url and not view.header_only:
         issued.mcp_json_key_in_url = mcp_json_key_in_url(url, key)
     return issued

@@ -11,13 +11,13 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from mcphub.api.caller import ADMIN, USER, Caller
 from mcphub.api.catalog import Catalog, ServerView, ToolView
 from mcphub.api.controllers.settings_file import SettingsWarning, outdated, version_of, warnings_of
+from mcphub.api.idempotent import IdempotencyKey, id_for
 from mcphub.api.literals import Literals, document_of, policy_of
 from mcphub.api.problems import not_found
 from mcphub.api.schemas import Envelope, Schema
 from mcphub.api.services import Committed, Services
 from mcphub.domain.errors import Outdated, Refused, UnknownServerId
 from mcphub.domain.findings import Report
-from mcphub.domain.ids import new_id
 from mcphub.domain.literal_secrets import seal_server
 from mcphub.domain.server_check import check_server
 from mcphub.domain.servers import (
@@ -114,8 +114,10 @@ class ServersController(Controller):
         caller: NamedDependency[Caller],
         catalog: NamedDependency[Catalog],
         services: NamedDependency[Services],
+        idempotency_key: IdempotencyKey = None,
     ) -> ServerAnswer:
-        name, policy, server_id = data.name, policy_of(services.settings), new_id()
+        name, policy = data.name, policy_of(services.settings)
+        server_id = id_for(caller.user_id, "addServer", idempotency_key)
         config, report = await asyncio.to_thread(_checked, name, data.config, services)
         literals = Literals(services.vault)
         try:
@@ -124,6 +126,9 @@ class ServersController(Controller):
         except Refused:
             await asyncio.to_thread(literals.discard)
             raise
+        if not done.changed:
+            await asyncio.to_thread(literals.discard)
+            name = done.command.state.servers[server_id].name
         return await _answer(services, catalog, caller, name, done, report)
 
     @put("/servers/{name:str}", operation_id="changeServer", summary="Configure or rename a server", who=ADMIN)

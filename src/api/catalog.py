@@ -150,6 +150,8 @@ class Catalog:
             return "disabled"
         if self._unset(server):
             return "needs_setup"
+        if server.spec.type not in CONNECTABLE:
+            return "disconnected"
         saved = self._model.credentials_of(user_id, server.server_id)
         missing = (slot.required and not slot.default and slot.canonical not in saved for slot in server.slots.values())
         return "needs_setup" if any(missing) else STATES[status.state]

@@ -20,6 +20,7 @@ from mcphub.api.problems import (
     Problem,
     admin_required,
     csrf_failed,
+    invalid,
     key_not_allowed,
     not_authenticated,
     not_found,
@@ -69,6 +70,8 @@ class Guard:
         path = connection.scope["path"]
         if here.key_presented and (who != PUBLIC or path.startswith("/api/")):
             raise key_not_allowed()
+        if "\0" in path or b"%00" in connection.scope["query_string"]:
+            raise invalid("The address holds NUL, which no text column keeps.")
         method = str(connection.scope["method"])  # type: ignore[typeddict-item]  # there are no websockets
         if method not in SAFE:
             self._check_site(connection)

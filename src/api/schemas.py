@@ -52,11 +52,23 @@ class StrictRequest(Request[Any, Any, Any]):
         if not body:
             body = b"{}"
         try:
-            return msgspec.json.decode(body, type=wanted)
+            decoded = msgspec.json.decode(body, type=wanted)
+            if b"\\u0000" in body and _holds_nul(msgspec.json.decode(body)):
+                raise invalid("A text in the request holds NUL, which no text column keeps.")
+            return decoded
         except msgspec.ValidationError as error:
             raise _explained(str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise ClientException("malformed") from None
+
+
+def _holds_nul(value: Any) -> bool:
+    """A fact would record it, and every read table that shows it would stop there."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any("\0" in key or _holds_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(_holds_nul(item) for item in value)
 
 
 def _explained(text: str) -> Problem:

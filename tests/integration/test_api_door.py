@@ -394,3 +394,22 @@ async def test_a_browser_that_goes_to_an_old_admin_page_is_not_shown_its_data(ap
 
     assert problem(page) == (404, "not_found")
     assert data.status_code == 200
+
+
+async def test_a_text_with_nul_never_reaches_a_fact(api):
+    """The read table that shows the fact could not keep it, and would stop there for everybody."""
+    bob = await api.user("bob")
+    before = api.services.tail.position
+
+    refused = [
+        problem(await bob.post("/api/user/groups", {"name": "a", "description": "x\0y", "servers": []})),
+        problem(await bob.post("/api/keys", {"name": "a", "description": "\0"})),
+        problem(await bob.put("/api/oauth/keys/x/tokens", {"A\0": "b"})),
+        problem(await bob.get("/api/servers/a%00b")),
+        problem(await bob.get("/api/tools?q=%00")),
+    ]
+    kept = await bob.post("/api/user/groups", {"name": "a", "description": "the text \\u0000", "servers": []})
+
+    assert refused == [(422, "invalid_request")] * 5
+    assert api.services.tail.position == before + 1
+    assert kept.json()["data"]["description"] == "the text \\u0000"

@@ -94,8 +94,18 @@ async def test_requests_are_filtered_and_paged(api):
     assert await found("status=Failed") == await found("server=git") == await found("tool=push") == [failed]
     assert await found("status=Pending") == [running]
     assert await found("latency=100") == [failed]
+    assert len(await found("latency=1.9e-179")) == 6
     assert await found(f"from={since}") == [running, failed]
-    for query in ("cursor=forged", "status=Lost", "from=yesterday", "from=2026-01-01T00:00:00", "limit=x"):
+    for query in (
+        "cursor=forged",
+        "status=Lost",
+        "from=yesterday",
+        "from=2026-01-01T00:00:00",
+        "limit=x",
+        "latency=-1",
+        "latency=nan",
+        "tool=%00",
+    ):
         assert problem(await bob.get(f"{REQUESTS}?{query}"))[0] == 422
 
 

@@ -19,6 +19,7 @@ from mcphub.gateway.request_id import readable
 from mcphub.projections.requests import BadCursor, Filters, RequestRow, Requests
 
 Status = Literal["Pending", "Completed", "Failed", "TimedOut", "Cancelled", "Denied", "Interrupted"]
+MOST_LATENCY = 1e9  # milliseconds
 LONGEST_BUCKET = 366 * 24 * 3600  # seconds
 
 
@@ -133,7 +134,7 @@ class RequestsController(Controller):
             status=status,
             from_=_zoned(from_, "from"),
             to=_zoned(to, "to"),
-            latency=latency,
+            latency=_milliseconds(latency),
         )
         size = size_of(limit)
         try:
@@ -170,7 +171,7 @@ class RequestsController(Controller):
             status=status,
             from_=_zoned(from_, "from"),
             to=_zoned(to, "to"),
-            latency=latency,
+            latency=_milliseconds(latency),
         )
         found = await requests.stats(filters, by=by, bucket=timedelta(seconds=bucket))
         mine = await requests.of_user(caller.user_id)
@@ -199,6 +200,12 @@ def _whose(caller: Caller, every: bool, user: str | None) -> str | None:
     if (every or user not in (None, caller.user_id)) and not caller.admin:
         raise admin_required()
     return user if every or user is not None else caller.user_id
+
+
+def _milliseconds(latency: float | None) -> float | None:
+    if latency is not None and not 0 <= latency <= MOST_LATENCY:
+        raise invalid("A latency is a number of milliseconds.", ("/latency", "invalid_value", "out of range"))
+    return None if latency is None else round(latency, 3)
 
 
 def _zoned(at: datetime | None, name: str) -> datetime | None:

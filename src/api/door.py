@@ -110,6 +110,8 @@ class Door:
                 raise Problem(
                     403, "host_not_allowed", "This hub does not answer for that host.", "Use its own address."
                 )
+            if method == "HEAD" and not path.endswith("/stream"):
+                scope = {**scope, "method": "GET"}  # the server keeps the body back
             if method == "OPTIONS" and shared and b"access-control-request-method" in headers:
                 await _preflight(finish)
             else:

@@ -188,6 +188,15 @@ async def test_a_method_that_is_not_taken_answers_405_and_says_which_are(api):
     assert {b"GET", b"PATCH"} <= set(headers[b"allow"].split(b", "))
 
 
+async def test_head_answers_as_get_and_a_stream_is_not_opened_for_it(api):
+    admin = await api.user("admin", admin=True)
+
+    statuses = {path: (await admin.send("HEAD", path)).status_code for path in ("/health", "/api/user/me", "/nothing")}
+
+    assert statuses == {"/health": 200, "/api/user/me": 200, "/nothing": 404}
+    assert (await admin.send("HEAD", "/api/logs/stream")).status_code == 405
+
+
 async def test_a_websocket_is_closed(api):
     sent = []
 

@@ -104,7 +104,7 @@ def inject(
     for header, value in headers.items():
         if any(char in value for char in "\r\n\0"):
             raise UnusableValue(spec.name, f"the value for header {header} holds a line break")
-    own = {name: value for name in spec.slots if (value := filler.optional(name))}
+    own = {slot.canonical: value for slot in spec.slots.values() if (value := filler.optional(slot.name))}
     return Injected(spec.command, args, env, url, headers, openapi, oauth, own)
 
 

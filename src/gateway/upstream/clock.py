@@ -41,10 +41,11 @@ class Clock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._handle.cancel()
-        if self._error is None or self._task is None:
+        task, self._task = self._task, None  # from here on nothing rings
+        if self._error is None or task is None:
             return
         # Somebody else may have cancelled the task in the same moment; that one goes on.
-        if self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
+        if task.uncancel() <= self._before and kind is asyncio.CancelledError:
             raise self._error from None
 
     def sign_of_life(self) -> None:

@@ -17,6 +17,7 @@ from mcphub.gateway.upstream.runtime import Caller, Identity
 
 SESSION, VERSION = istr("Mcp-Session-Id"), istr("MCP-Protocol-Version")
 REQUEST_ID, TIMESTAMP, TRACEPARENT = istr("X-MCPHub-Request-Id"), istr("X-MCPHub-Timestamp"), istr("traceparent")
+NOBODY = object()
 JSON_OR_EVENTS = "application/json, text/event-stream"
 
 # What is about one connection or about the hub itself; no template and no client decides it.
@@ -67,22 +68,33 @@ class RequestHeaders:
         fixed["Accept"] = JSON_OR_EVENTS
         fixed["Accept-Encoding"] = "identity"
         self._fixed = fixed
-        self._of: Identity | None = None
-        self._ready = fixed
         self._session = ""
         self._version = ""
+        self._ready = fixed
+        self._ready_for: Identity | object | None = NOBODY
 
     def conversation(self, session_id: str, version: str) -> None:
         """From now on requests belong to this session of the upstream, or to none, and speak this revision."""
         self._session = session_id
         self._version = version
-        self._of = None
+        self._ready_for = NOBODY
 
-    def of(self, identity: Identity, caller: Caller | None) -> CIMultiDict[str]:
-        """For one request, to be changed at will."""
-        if identity is not self._of:
+    def first(self, identity: Identity | None) -> CIMultiDict[str]:
+        """For `initialize`, which belongs to no session yet."""
+        headers = self.of(identity, None)
+        headers.pop(SESSION, None)
+        headers.pop(VERSION, None)
+        return headers
+
+    def of(self, identity: Identity | None, caller: Caller | None) -> CIMultiDict[str]:
+        """For one request, to be changed at will.
+
+        Args:
+            identity: None for what a conversation that everybody shares does for nobody in particular.
+        """
+        if identity is not self._ready_for:
             self._ready = self._for(identity)
-            self._of = identity
+            self._ready_for = identity
         headers = self._ready.copy()
         if self._context:
             headers[TIMESTAMP] = str(int(time.time() * 1000))
@@ -98,9 +110,9 @@ class RequestHeaders:
                     headers[header] = value
         return headers
 
-    def _for(self, identity: Identity) -> CIMultiDict[str]:
+    def _for(self, identity: Identity | None) -> CIMultiDict[str]:
         headers = self._fixed.copy()
-        if self._context:
+        if self._context and identity is not None:
             headers.update(identity_headers(self._spec, identity))
         if self._session:
             headers[SESSION] = self._session
@@ -131,7 +143,7 @@ def token_headers(spec: ServerSpec, injected: Injected) -> Mapping[str, str]:
     if spec.context_headers == "tokens":
         values = dict(injected.values)
     else:
-        values = {canonical(name): value for name, value in injected.env.items() if is_slot(name)}
+        values = {canonical(name): injected.env[name] for name in spec.env if is_slot(name) and name in injected.env}
     return {token_header(name): value for name, value in values.items() if "\n" not in value and "\r" not in value}
 
 

@@ -31,6 +31,12 @@ class EventStream:
         self._begun = False
         self._after_cr = False
 
+    def next(self) -> "EventStream":
+        """For the stream that goes on where this one ended."""
+        made = EventStream(self._most)
+        made.last_id, made.retry = self.last_id, self.retry
+        return made
+
     def feed(self, chunk: bytes) -> list[bytes]:
         """The data of the events that are complete now; those of other types and empty ones are passed over.
 

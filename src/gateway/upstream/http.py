@@ -31,8 +31,10 @@ from mcphub.gateway.upstream.runtime import (
     Reply,
     UpstreamBroken,
     UpstreamFailed,
+    UpstreamTimeout,
     UpstreamUnreachable,
 )
+from mcphub.gateway.upstream.streamed import EVENTS, StreamedAnswer
 from mcphub.gateway.upstream.transport import HttpResponse, HttpTransport, url_of
 from mcphub.gateway.wire import Msg, Unreadable
 
@@ -42,13 +44,14 @@ INITIALIZE_SECONDS = 30.0
 AFTERTHOUGHT_SECONDS = 5.0  # for what nobody waits for: cancellations, answers, notifications
 GOODBYE_SECONDS = 2.0
 MOST_ERROR = 64 * 1024  # bytes of an error's body that are looked at
-RESUMES = 3  # without anything new in between
-RESUME_AFTER = 1.0  # seconds, unless the upstream says otherwise
+PING_SECONDS = 10.0
 LISTEN_AGAIN = (0.5, 10.0)  # seconds: first and longest pause
 LISTEN_TRIES = 8  # failures in a row after which a stream of its own is given up
 SESSION_HEADER, LAST_EVENT_ID, ACCEPT = "Mcp-Session-Id", istr("Last-Event-ID"), istr("Accept")
-JSON, EVENTS = "application/json", "text/event-stream"
+JSON = "application/json"
 MOST_SESSION_ID = 1024
+MOST_QUESTIONS = 64  # of an upstream at once
+KEPT = {"resources/subscribe", "resources/unsubscribe", "logging/setLevel"}  # what a session holds of a client's wishes
 
 
 class SessionGone(Exception):
@@ -87,36 +90,45 @@ class HttpRuntime:
         self.user_id = user_id
         self.initialize_result = b""
         self.trouble = ""  # why the latest request did not reach it
+        self.pinged = 0.0
         self._identity = identity
+        self._own = identity if user_id is not None else None  # in whose name it does what belongs to no call
         self._url = url_of(injected.url)
         self._http = transport
         self._listener = listener
         self._params = handshake.initialize_params(identity, hub_version)
         self._headers = RequestHeaders(spec, injected, f"mcphub/{hub_version}")
-        self._listens = listens
+        self._may_listen = listens
+        self._listens = False  # it may, and the upstream promises something to listen for
         self._listening: asyncio.Task[None] | None = None
         self._session = ""
+        self._life = 0  # counts the sessions the upstream gave
         self._reopening = asyncio.Lock()
+        self._wishes: dict[bytes, tuple[str, bytes]] = {}
         self._ids = 0
         self._flights: dict[bytes, Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._questions: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """
         Raises:
-            UpstreamFailed: and then nothing is left open.
+            UpstreamFailed: and then it is as it was before.
         """
-        self._headers.conversation("", "")
-        id_ = self._next_id()
-        flight = Flight(id_, self._params, None, Clock(INITIALIZE_SECONDS, INITIALIZE_SECONDS, False))
+        flight = Flight(self._next_id(), self._params, None, Clock(INITIALIZE_SECONDS, INITIALIZE_SECONDS, False))
         with flight.clock:
-            reply, session = await self._exchange(flight, "initialize", self._identity)
+            try:
+                reply, session = await self._exchange(flight, "initialize", self._headers.first(self._own))
+            except SessionGone:
+                raise UpstreamBroken("it asks for a session before there is one") from None
             if reply.result is None:
                 raise UpstreamBroken(f"it refused initialize: {_said(reply.error or b'')}")
             version = handshake.agreed_version(reply.result)
             self._session = session
+            self._life += 1
             self._headers.conversation(session, version)
             self.initialize_result = reply.result
+            self._listens = self._may_listen and handshake.announces(reply.result)
             await self._post(handshake.INITIALIZED)
 
     # Runtime
@@ -141,29 +153,43 @@ class HttpRuntime:
         clock = Clock(timeout, max_total, reset_on_progress)
         flight = Flight(self._next_id(), params, caller, clock)
         self._flights[flight.id] = flight
-        who = identity or self._identity
+        who = self._own if identity is None else identity
         try:
             with clock:
-                session = self._session
+                life = self._life
                 try:
-                    reply, _ = await self._exchange(flight, method, who)
+                    reply, _ = await self._exchange(flight, method, self._headers.of(who, caller))
                 except SessionGone:
-                    await self._reopen(session)
-                    reply, _ = await self._exchange(flight, method, who)
+                    await self._reopen(life)
+                    reply, _ = await self._exchange(flight, method, self._headers.of(who, caller))
         except SessionGone:
             raise UpstreamBroken("it forgets its sessions as soon as they are opened") from None
         except UpstreamUnreachable as error:
             self.trouble = "" if error.sent else str(error)
             raise
-        except (UpstreamFailed, asyncio.CancelledError) as error:
-            self._soon(self._cancelled(flight.id, type(error).__name__))
+        except UpstreamTimeout:
+            self._soon(self._cancelled(flight.id, "timed out"))
+            raise
+        except asyncio.CancelledError:
+            self._soon(self._cancelled(flight.id, "cancelled"))
             raise
         finally:
             del self._flights[flight.id]
         self.trouble = ""
-        if self._listens and self._listening is None and handshake.announces(self.initialize_result):
+        if method in KEPT and reply.error is None:
+            self._keep(method, params)
+        if self._listens and self._listening is None:
             self._listening = asyncio.create_task(self._listen(), name=f"listen-{self.slug}")
         return reply
+
+    async def ping(self) -> None:
+        """A sign that somebody is still here; it also finds out that a lost upstream is back."""
+        with suppress(UpstreamFailed):
+            await self.call("ping", b"{}", None, timeout=PING_SECONDS, reset_on_progress=False, max_total=PING_SECONDS)
+
+    @property
+    def in_session(self) -> bool:
+        return bool(self._session)
 
     async def notify(self, method: str, params: bytes) -> None:
         await self._post(wire.notification(method, params))
@@ -175,12 +201,12 @@ class HttpRuntime:
         """
         for flight in list(self._flights.values()):
             flight.clock.stop(UpstreamUnreachable(reason, sent=True))
-        tasks = [*self._tasks, *([self._listening] if self._listening is not None else [])]
+        tasks = [*self._tasks, *self._questions, *([self._listening] if self._listening is not None else [])]
         for task in tasks:
             if not at_once or task is self._listening:
                 task.cancel()
         if self._session:
-            headers = self._headers.of(self._identity, None)
+            headers = self._headers.of(self._own, None)
             with suppress(UpstreamFailed, TimeoutError):
                 async with asyncio.timeout(GOODBYE_SECONDS / 4 if at_once else GOODBYE_SECONDS):
                     (await self._http.send("DELETE", self._url, headers, None)).close()
@@ -194,13 +220,12 @@ class HttpRuntime:
         self._ids += 1
         return b"%d" % self._ids
 
-    async def _exchange(self, flight: Flight, method: str, identity: Identity) -> tuple[Reply, str]:
+    async def _exchange(self, flight: Flight, method: str, headers: CIMultiDict[str]) -> tuple[Reply, str]:
         """One request and its reply, with the session the upstream named.
 
         Raises:
             SessionGone: see there.
         """
-        headers = self._headers.of(identity, flight.caller)
         response = await self._http.send("POST", self._url, headers, wire.request(flight.id, method, flight.params))
         kind = response.kind
         if response.status >= 300:
@@ -209,7 +234,9 @@ class HttpRuntime:
         if kind == JSON:
             return self._reply(await response.read(), flight.id), session
         if kind == EVENTS:
-            return await _Answer(self, flight, headers).of(response), session
+            return await StreamedAnswer(flight, self._hear, lambda last: self._resume(headers, last)).reply(
+                response
+            ), session
         response.close()
         raise UpstreamBroken(f"it answered HTTP {response.status} with {kind[:64] or 'no content type'}")
 
@@ -248,20 +275,33 @@ class HttpRuntime:
             raise UpstreamUnreachable(f"it answered HTTP {status}", sent=True)
         raise UpstreamBroken(f"it answered HTTP {status}")
 
-    async def _reopen(self, lost: str) -> None:
+    async def _reopen(self, life: int) -> None:
         """A new session in the place of one the upstream does not know; once for all who found out."""
         async with self._reopening:
-            if self._session == lost:
-                self._session = ""
-                log.info("upstream_reopened", server=self.slug, user_id=self.user_id)
-                await self.open()
-                if self._listening is not None:
-                    self._listening.cancel()
-                    self._listening = None
+            if self._life != life:
+                return
+            await self.open()
+            log.info("upstream_reopened", server=self.slug, user_id=self.user_id)
+            if self._listening is not None:
+                self._listening.cancel()
+                self._listening = None
+            for method, params in self._wishes.values():
+                self._soon(self._wish(method, params))
+
+    def _keep(self, method: str, params: bytes) -> None:
+        """What the client asked of the session, to be asked again of its successor."""
+        if method == "resources/unsubscribe":
+            self._wishes.pop(params, None)
+        else:
+            self._wishes[b"" if method == "logging/setLevel" else params] = (method, params)
+
+    async def _wish(self, method: str, params: bytes) -> None:
+        seconds = AFTERTHOUGHT_SECONDS
+        await self.call(method, params, None, timeout=seconds, reset_on_progress=False, max_total=seconds)
 
     async def _post(self, frame: bytes) -> None:
         """A notification or a reply: nothing comes back."""
-        headers = self._headers.of(self._identity, None)
+        headers = self._headers.of(self._own, None)
         response = await self._http.send("POST", self._url, headers, frame)
         response.close() if response.kind == EVENTS else await response.read(MOST_ERROR)
         if response.status >= 500:
@@ -285,15 +325,17 @@ class HttpRuntime:
 
     # what the upstream says by itself
 
-    def heard(self, frame: bytes, message: Msg, flight: Flight | None) -> "asyncio.Task[None] | None":
-        """A notification or a request of the upstream, on the stream of a call or on its own.
+    def _hear(self, frame: bytes, message: Msg, flight: Flight | None) -> "asyncio.Task[None] | None":
+        """A notification or a question of the upstream, on the stream of a call or on its own.
 
         Returns:
-            The task that answers a request.
+            The task that answers a question.
         """
-        if message.id:
-            asked = flight or self._newest()
-            return asyncio.create_task(self._answer(message, asked), name=f"answer-{self.slug}")
+        if bytes(message.id):
+            task = asyncio.create_task(self._answer(message, flight or self._newest()), name=f"answer-{self.slug}")
+            self._questions.add(task)
+            task.add_done_callback(self._questions.discard)
+            return task
         method = message.method
         if method == frames.PROGRESS:
             about = flight or self._by_token(message)
@@ -322,7 +364,7 @@ class HttpRuntime:
         id_ = bytes(message.id)
         if message.method == "ping":
             reply = Reply(result=b"{}")
-        elif flight is None or flight.caller is None:
+        elif flight is None or flight.caller is None or len(self._questions) > MOST_QUESTIONS:
             reply = Reply(error=frames.NOBODY)
         else:
             reply = await flight.caller.ask(message.method, bytes(message.params) or b"{}")
@@ -337,8 +379,8 @@ class HttpRuntime:
         parser = EventStream()
         pause, failures = LISTEN_AGAIN[0], 0
         while failures < LISTEN_TRIES:
-            headers = _for_stream(self._headers.of(self._identity, None), parser.last_id)
-            parser = _next_stream(parser)
+            headers = _for_stream(self._headers.of(self._own, None), parser.last_id)
+            parser = parser.next()
             heard = False
             try:
                 response = await self._http.send("GET", self._url, headers, None)
@@ -367,91 +409,10 @@ class HttpRuntime:
                 message = frames.read(frame)
                 if not message.method:
                     continue
-                task = self.heard(frame, message, None)
-                if task is not None:
-                    self._tasks.add(task)
-                    task.add_done_callback(self._tasks.discard)
+                self._hear(frame, message, None)
 
-    async def fetch_stream(self, headers: CIMultiDict[str], last_id: str) -> HttpResponse:
+    async def _resume(self, headers: CIMultiDict[str], last_id: str) -> HttpResponse:
         return await self._http.send("GET", self._url, _for_stream(headers.copy(), last_id), None)
-
-
-class _Answer:
-    """The answer to one request as an event stream: what comes before the reply, and the way back when it breaks."""
-
-    def __init__(self, runtime: HttpRuntime, flight: Flight, headers: CIMultiDict[str]) -> None:
-        self._runtime = runtime
-        self._flight = flight
-        self._headers = headers
-        self._answering: dict[bytes, asyncio.Task[None]] = {}
-
-    async def of(self, response: HttpResponse) -> Reply:
-        parser = EventStream()
-        resumes = 0
-        try:
-            while True:
-                last_id, broke = parser.last_id, "the stream ended before the answer"
-                try:
-                    async for chunk in response.chunks():
-                        for data in parser.feed(chunk):
-                            reply = self._reply_in(data)
-                            if reply is not None:
-                                response.done()
-                                return reply
-                except UpstreamUnreachable as error:
-                    broke = str(error)
-                except BaseException:
-                    response.close()
-                    raise
-                resumes = 1 if parser.last_id != last_id else resumes + 1
-                if not parser.last_id or resumes > RESUMES:
-                    raise UpstreamUnreachable(broke, sent=True)
-                await asyncio.sleep(RESUME_AFTER if parser.retry is None else parser.retry)
-                parser = _next_stream(parser)
-                response = await self._runtime.fetch_stream(self._headers, parser.last_id)
-                if response.status != 200 or response.kind != EVENTS:
-                    response.close()
-                    raise UpstreamUnreachable(broke, sent=True)
-        except UpstreamUnreachable as error:
-            raise UpstreamUnreachable(str(error), sent=True) from None
-        except EventTooLarge as error:
-            raise UpstreamBroken(str(error)) from None
-        except Unreadable:
-            raise UpstreamBroken("its stream holds something that is no JSON-RPC message") from None
-        finally:
-            for task in self._answering.values():
-                task.cancel()
-
-    def _reply_in(self, data: bytes) -> Reply | None:
-        found = None
-        for frame in frames.split(data):
-            message = frames.read(frame)
-            if message.method:
-                self._heard(frame, message)
-            elif bytes(message.id) == self._flight.id:
-                found = frames.reply_of(message)
-        return found
-
-    def _heard(self, frame: bytes, message: Msg) -> None:
-        if message.method == frames.CANCELLED and not message.id:
-            with suppress(Unreadable):
-                asked = bytes(wire.members(message.params).get("requestId", b""))
-                task = self._answering.pop(asked, None)
-                if task is not None:
-                    task.cancel()
-            return
-        task = self._runtime.heard(frame, message, self._flight)
-        if task is not None:
-            id_ = bytes(message.id)
-            self._answering[id_] = task
-            task.add_done_callback(lambda _: self._answering.pop(id_, None))
-
-
-def _next_stream(parser: EventStream) -> EventStream:
-    """For the stream that goes on where another one ended."""
-    made = EventStream()
-    made.last_id, made.retry = parser.last_id, parser.retry
-    return made
 
 
 def _for_stream(headers: CIMultiDict[str], last_id: str) -> CIMultiDict[str]:

@@ -17,9 +17,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 import structlog
-from msgspec import Struct
 
-from mcphub.domain.ids import new_id
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.domain.substitution import Injected
 from mcphub.gateway.upstream.children import Children
@@ -36,55 +34,15 @@ from mcphub.gateway.upstream.runtime import (
     UpstreamFailed,
     UpstreamUnavailable,
 )
+from mcphub.gateway.upstream.slots import Caps, Key, Open, Place, Slot, key_of
 from mcphub.gateway.upstream.stdio import StdioRuntime
 from mcphub.gateway.upstream.transport import Transports
 from mcphub.settings import Settings
 
 log = structlog.get_logger()
 
-Key = tuple[str, str, str, str, str]  # server, transport digest, user or '', version of the values, session or ''
-Place = tuple[str, str]  # server, user or ''
-Open = HttpRuntime | StdioRuntime
-
-ONE_SHOT_IDLE = 60.0  # seconds: what was opened for a request without a session
-CONVERSATION_IDLE = 3600.0  # seconds: a conversation lives as long as its session, but not unused for ever
 ROUND_SECONDS = 1.0
 CLOSE_SECONDS = 6.0
-
-
-class Caps(Struct, frozen=True):
-    """How many runtimes there may be; the least used idle one makes room for a new one."""
-
-    processes_of_user: int = 20
-    processes: int = 200
-    connections_of_user: int = 500
-    connections: int = 5000
-
-
-class Slot:
-    """One runtime, or its opening."""
-
-    __slots__ = (
-        "id", "identity", "key", "last_used", "leases", "leaving", "opened_at", "opening", "reported", "runtime",
-        "spec",
-    )  # fmt: skip
-
-    def __init__(self, key: Key, spec: ServerSpec, identity: Identity) -> None:
-        self.id = new_id()
-        self.key = key
-        self.spec = spec
-        self.identity = identity
-        self.runtime: Open | None = None
-        self.opening: asyncio.Task[UpstreamUnavailable | None] | None = None
-        self.leases = 0
-        self.leaving = False
-        self.reported = False
-        self.opened_at = time.time()
-        self.last_used = time.monotonic()
-
-    @property
-    def is_process(self) -> bool:
-        return self.spec.type == "stdio"
 
 
 class Lease:
@@ -234,7 +192,7 @@ class RuntimePool:
             raise UpstreamUnavailable(spec.slug, "the hub is stopping")
         if spec.type not in ("stdio", "streamable-http"):
             raise UpstreamUnavailable(spec.slug, f"servers of type {spec.type} are not connectable yet")
-        failures = self._failures.get(_place(key))
+        failures = self._failures.get((key[0], key[2]))
         if failures is not None and failures.waiting:
             raise UpstreamUnavailable(spec.slug, failures.reason, failures.retry_at)
         injected = inject()
@@ -261,13 +219,13 @@ class RuntimePool:
             raise
         slot.runtime = runtime
         slot.last_used = time.monotonic()
-        failures = self._failures.get(_place(slot.key))
+        failures = self._failures.get(slot.place)
         if failures is not None:
             failures.opened()
         self._opened[spec.server_id] = self._opened.get(spec.server_id, 0) + 1
         self._note_state(spec.server_id)
         log.info(
-            "server_connected",
+            "upstream_connected",
             server=spec.slug,
             kind=runtime.kind,
             user_id=user,
@@ -309,11 +267,11 @@ class RuntimePool:
         )
 
     def _not_opened(self, slot: Slot, reason: str) -> UpstreamUnavailable:
-        failures = self._failures.setdefault(_place(slot.key), Failures())
+        failures = self._failures.setdefault(slot.place, Failures())
         failures.not_opened(reason)
         self._note_state(slot.spec.server_id)
         log.warning(
-            "server_failed", server=slot.spec.slug, user_id=slot.key[2], why=reason, next_retry_at=failures.retry_at
+            "upstream_failed", server=slot.spec.slug, user_id=slot.key[2], why=reason, next_retry_at=failures.retry_at
         )
         return UpstreamUnavailable(slot.spec.slug, reason, failures.retry_at)
 
@@ -321,9 +279,8 @@ class RuntimePool:
         """A process died. Its next call starts another one."""
         if slot.runtime is None:
             return  # still opening, and that fails by itself
-        failures = self._failures.setdefault(_place(slot.key), Failures())
+        failures = self._failures.setdefault(slot.place, Failures())
         failures.ended(slot.runtime.ended)
-        log.warning("server_ended", server=slot.spec.slug, user_id=slot.key[2], why=slot.runtime.ended)
         self._soon(self.end_slot(slot, slot.runtime.ended))
 
     def _make_room(self, spec: ServerSpec, key: Key) -> None:
@@ -353,14 +310,14 @@ class RuntimePool:
         if self.slots.get(slot.key) is slot:
             del self.slots[slot.key]
 
-    def _leave(self, slot: Slot) -> None:
+    def _leave(self, slot: Slot, reason: str = "replaced") -> None:
         """Not lent any more; it ends with its last lease."""
         self._remove(slot)
         if not slot.leaving:
             slot.leaving = True
             self._leaving.add(slot)
             if not slot.leases:
-                self._soon(self.end_slot(slot, "replaced"))
+                self._soon(self.end_slot(slot, reason))
 
     async def end_slot(self, slot: Slot, reason: str, *, at_once: bool = False) -> None:
         """Ends it whoever uses it; asking again `at_once` hurries an end under way."""
@@ -433,12 +390,18 @@ class RuntimePool:
     async def _round_after_round(self) -> None:
         while True:
             await asyncio.sleep(ROUND_SECONDS)
-            self.end_idle(time.monotonic())
+            self.round(time.monotonic())
 
-    def end_idle(self, now: float) -> None:
+    def round(self, now: float) -> None:
+        """Ends what idles and greets what must not be taken for abandoned."""
         for slot in list(self.slots.values()):
-            if not slot.leases and slot.runtime is not None and now - slot.last_used > idle_seconds(slot):
-                self._leave(slot)
+            if slot.leases or slot.runtime is None:
+                continue
+            if now - slot.last_used > slot.idle_seconds:
+                self._leave(slot, "idle")
+            elif slot.wants_ping(now) and isinstance(slot.runtime, HttpRuntime):
+                slot.runtime.pinged = now
+                self._soon(slot.runtime.ping())
         for place in [place for place, failures in self._failures.items() if failures.forgotten]:
             del self._failures[place]
 
@@ -503,29 +466,6 @@ class RuntimePool:
             if slot.id == runtime_id and isinstance(slot.runtime, StdioRuntime):
                 return slot.runtime.stderr.lines
         return []
-
-
-def key_of(spec: ServerSpec, identity: Identity) -> Key:
-    """What a runtime is for. `shared` is believed only of a server that takes nothing of a user."""
-    if spec.isolation == "shared" and not spec.slots:
-        return (spec.server_id, spec.transport_digest, "", "", "")
-    session = ""
-    if spec.isolation == "per-session":
-        session = identity.session_id or f"key:{identity.key_id}"
-    return (spec.server_id, spec.transport_digest, identity.user_id, identity.credential_version, session)
-
-
-def _place(key: Key) -> Place:
-    return key[0], key[2]
-
-
-def idle_seconds(slot: Slot) -> float:
-    """How long without a lease until it is ended."""
-    if slot.is_process:
-        return slot.spec.idle_timeout_ms / 1000
-    if slot.key[4].startswith("key:"):
-        return ONE_SHOT_IDLE
-    return CONVERSATION_IDLE if slot.key[4] else slot.spec.idle_timeout_ms / 1000
 
 
 def _cancelling() -> bool:

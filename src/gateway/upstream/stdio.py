@@ -51,6 +51,8 @@ INSTALLERS = {"npx", "npm", "uvx", "uv"}
 STEP_SECONDS = 2.0  # between closing stdin, SIGTERM and SIGKILL
 STEP_SECONDS_AT_ONCE = 0.5
 LAST_WORDS_SECONDS = 0.2  # for what a process that ended wrote before
+LINES_AT_ONCE = 100  # a server that floods must not keep everybody else waiting
+MOST_QUESTIONS = 64
 MOST_STDERR_PIECE = 64 * 1024
 
 
@@ -104,6 +106,7 @@ class StdioRuntime:
         self._params = handshake.initialize_params(identity, hub_version)
         self._over = over
         self._process: asyncio.subprocess.Process | None = None
+        self._home = Path()
         self._buried = False
         self._mark = new_mark()
         self._ids = 0
@@ -136,7 +139,7 @@ class StdioRuntime:
         await self._write(handshake.INITIALIZED)
 
     async def _start(self, program: str) -> None:
-        home = self._children.home_of(self.server_id, self.user_id or "", self._session_id)
+        home = self._home = self._children.home_of(self.server_id, self.user_id or "", self._session_id)
         said = {MARK: self._mark}
         if self.user_id is not None:
             said |= {"MCPHUB_USER_ID": self.user_id, "MCPHUB_SESSION_ID": self._identity.session_id}
@@ -204,7 +207,8 @@ class StdioRuntime:
             raise
         except (UpstreamFailed, asyncio.CancelledError) as error:
             if sent and method != "initialize":
-                self._spawn(self._cancelled(flight.id, type(error).__name__), "cancel")
+                why = "timed out" if isinstance(error, UpstreamFailed) else "cancelled"
+                self._spawn(self._cancelled(flight.id, why), "cancel")
             raise
         finally:
             self._flights.pop(flight.id, None)
@@ -236,10 +240,17 @@ class StdioRuntime:
         stdout = self._process.stdout
         assert stdout is not None
         try:
+            lines = 0
             while line := await stdout.readline():
                 self._line(line.strip())
+                lines += 1
+                if not lines % LINES_AT_ONCE:
+                    await asyncio.sleep(0)  # lines that are there already are read without waiting
         except ValueError:
             self._end(f"it wrote a line of more than {MOST_LINE} bytes")
+            return
+        await asyncio.sleep(LAST_WORDS_SECONDS)  # mostly it ends now, and that says more
+        self._end("it closed its output")
 
     def _line(self, line: bytes) -> None:
         if line[:1] not in (b"{", b"["):
@@ -300,7 +311,7 @@ class StdioRuntime:
         id_, newest = bytes(message.id), self._newest()
         if message.method == "ping":
             reply = Reply(result=b"{}")
-        elif newest is None or newest.caller is None:
+        elif newest is None or newest.caller is None or len(self._answering) > MOST_QUESTIONS:
             reply = Reply(error=frames.NOBODY)
         else:
             reply = await newest.caller.ask(message.method, bytes(message.params) or b"{}")
@@ -363,6 +374,8 @@ class StdioRuntime:
             self._kill(signal.SIGKILL)  # it, or what it left in its group
             await process.wait()
             self._children.unmark(self._mark)
+            if self._session_id:  # nobody comes back to it
+                await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()

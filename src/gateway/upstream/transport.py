@@ -11,7 +11,7 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from ipaddress import ip_address
 from typing import Any, Protocol
 
@@ -30,6 +30,7 @@ UNUSED_SECONDS = 4.0
 END_SECONDS = 1.0  # for the end of a stream whose answer was read: with it the connection can be used again
 MOST_RESULT = 64 * 1024 * 1024  # bytes
 MOST_REDIRECTS = 3
+MOST_HOSTS = 1000  # whose check is remembered
 FOLLOWED = {307, 308}
 REDIRECTS = {301, 302, 303, 307, 308}
 
@@ -101,17 +102,36 @@ def url_of(text: str) -> URL:
     return url.with_fragment(None) if url.raw_fragment else url
 
 
+AddressInfo = tuple[Any, ...]  # as getaddrinfo gives it
+
+
+def open_socket(info: AddressInfo) -> socket.socket:
+    family, kind, protocol, _, _ = info
+    made = socket.socket(family, kind, protocol)
+    made.setblocking(False)
+    return made
+
+
 class Guard:
     """Decides what is dialled.
 
     Args:
         allow: CIDRs the operator opened.
         loopback: this machine may be dialled.
+        opener: makes the socket of an address that passed.
     """
 
-    def __init__(self, allow: Sequence[str] = (), *, loopback: bool = True) -> None:
+    def __init__(
+        self,
+        allow: Sequence[str] = (),
+        *,
+        loopback: bool = True,
+        opener: Callable[[AddressInfo], socket.socket] = open_socket,
+    ) -> None:
         self._allow = tuple(allow)
         self._loopback = loopback
+        self._opener = opener
+        self._passed: set[str] = set()
 
     def check(self, address: egress.Address, host: str) -> None:
         """
@@ -127,38 +147,46 @@ class Guard:
         Raises:
             EgressDenied: see there.
         """
+        if host in self._passed:  # the same text is the same address for ever
+            return
         address = egress.literal(host)
         if address is not None:
             self.check(address, host)
+        if len(self._passed) < MOST_HOSTS:
+            self._passed.add(host)
 
-    def make_socket(self, info: tuple[Any, ...]) -> socket.socket:
+    def make_socket(self, info: AddressInfo) -> socket.socket:
         """The connector's socket factory: the last look before a dial.
 
         Raises:
             EgressDenied: see there.
         """
-        family, kind, protocol, _, where = info
-        if family not in (socket.AF_INET, socket.AF_INET6):
+        if info[0] not in (socket.AF_INET, socket.AF_INET6):
             raise EgressDenied("a local socket")
-        address = str(where[0]).partition("%")[0]
+        address = str(info[4][0]).partition("%")[0]
         self.check(ip_address(address), address)
-        made = socket.socket(family, kind, protocol)
-        made.setblocking(False)
-        return made
+        return self._opener(info)
+
+
+Lookup = Callable[[str, int, int], Awaitable[Sequence[AddressInfo]]]
+
+
+async def look_up(host: str, port: int, family: int) -> Sequence[AddressInfo]:
+    return await asyncio.get_running_loop().getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
 
 
 class GuardedResolver(AbstractResolver):
     """Names to addresses; one address that may not be dialled refuses them all."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, lookup: Lookup = look_up) -> None:
         self._guard = guard
+        self._lookup = lookup
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        infos = await asyncio.get_running_loop().getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
         found = []
-        for kind, _, protocol, _, where in infos:
+        for kind, _, protocol, _, where in await self._lookup(host, port, family):
             address = str(where[0])
             self._guard.check(ip_address(address.partition("%")[0]), host)
             found.append(

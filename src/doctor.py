@@ -22,6 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from mcphub.domain.vault import Ring, RingUnusable, loose
 from mcphub.foundation import Foundation
+from mcphub.gateway.upstream import sandbox
 from mcphub.http_server import PortUnusable, close_all, listen
 from mcphub.postgres.home import LOCK_FILE, HomeUnusable
 from mcphub.postgres.migrate import MigrationError, migrations_folder, pending
@@ -60,6 +61,7 @@ async def examine(settings: Settings) -> list[Finding]:
         *_space(settings.home),
         *_port(settings),
         *await _database(settings),
+        *_sandbox(settings.stdio_sandbox),
         *await asyncio.to_thread(lambda: list(_programs())),
     ]
 
@@ -268,6 +270,22 @@ def _row(db: "psycopg.Connection[Any]", query: str) -> tuple[Any, ...]:
 
 
 # what servers need
+
+
+def _sandbox(mode: str) -> Iterator[Finding]:
+    abi = sandbox.landlock_abi()
+    said = f"{sandbox.level(mode)} (asked for: {mode}, Landlock {abi or 'missing'})"
+    if mode == "strict" and not abi:
+        yield Finding("sandbox", "error", said, "Servers over stdio will not start: use Linux 5.13 or newer.")
+    elif mode == "limits":
+        yield Finding(
+            "sandbox", "warning", said, "Leave MCPHUB_STDIO_SANDBOX at auto, so that servers cannot read the home."
+        )
+    elif not abi:
+        remedy = "Servers over stdio can read what this user can: use Linux 5.13 or newer, or trust every server."
+        yield Finding("sandbox", "warning", said, remedy)
+    else:
+        yield Finding("sandbox", "ok", said)
 
 
 def _programs() -> Iterator[Finding]:

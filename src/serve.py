@@ -25,6 +25,7 @@ from mcphub.api.app import make_app
 from mcphub.api.auth.accounts import name_digest
 from mcphub.api.services import Commands, Services
 from mcphub.domain.access import AccessModel
+from mcphub.domain.settings_file import objects
 from mcphub.first_run import FirstRun, Parts, first_run
 from mcphub.folded import folding
 from mcphub.foundation import Foundation
@@ -128,7 +129,7 @@ class RunningHub:
             vault=base.vault,
             values=values,
             traffic=traffic,
-            make_pool=lambda listener: RuntimePool(listener, settings),
+            make_pool=lambda listener: RuntimePool(listener, settings, mirrors=lambda: mirrors_of(model)),
             rows=rows,
             node=settings.node,
             hub_variables=settings.hub_variables,
@@ -280,6 +281,12 @@ async def _before(event: asyncio.Event, task: "asyncio.Task[Any]") -> bool:
         return False
     task.result()
     return True
+
+
+def mirrors_of(model: AccessModel) -> dict[str, str]:
+    """Package mirrors that the settings document names for servers' installers."""
+    install = objects(model.settings.system, "install")
+    return {name: value for name, value in install.items() if isinstance(value, str)}
 
 
 def limits_of(settings: Settings) -> Limits:

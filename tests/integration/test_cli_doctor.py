@@ -31,9 +31,19 @@ def test_a_healthy_hub_has_no_errors(commands: Commands) -> None:
     found = findings(commands)
 
     assert {finding["about"] for finding in found.values() if finding["level"] == "error"} == set()
-    assert {"mcphub", "python", "system", "home", "master.key", "disk", "port", "database", "schema", "ledger"} <= set(
-        found
-    )
+    assert {
+        "mcphub",
+        "python",
+        "system",
+        "home",
+        "master.key",
+        "disk",
+        "port",
+        "database",
+        "schema",
+        "ledger",
+        "sandbox",
+    } <= set(found)
     assert "PostgreSQL 18" in found["database"]["found"]
 
 
@@ -114,6 +124,12 @@ def test_a_read_table_that_stands_still_is_an_error(commands: Commands, database
     assert finding["remedy"] == "mcphub rebuild"
     commands.run("rebuild")
     assert "read tables" not in findings(commands)
+
+
+def test_servers_without_a_sandbox_are_a_warning(commands: Commands) -> None:
+    commands.env["MCPHUB_STDIO_SANDBOX"] = "limits"
+
+    assert findings(commands)["sandbox"]["level"] == "warning"
 
 
 def test_unknown_settings_are_probably_typing_errors(commands: Commands) -> None:

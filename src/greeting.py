@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 import threading
-import webbrowser
 from pathlib import Path
 
 import click
@@ -26,8 +25,7 @@ def greet(settings: Settings, first: FirstRun, *, as_json: bool, browser: bool) 
     sys.stdout.flush()
     if browser and terminal and has_display():
         # A thread: some browsers keep their starter waiting.
-        page = first.setup_link or settings.public_url
-        threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
+        threading.Thread(target=_browse, args=(first.setup_link or settings.public_url,), daemon=True).start()
 
 
 def _lines(settings: Settings, first: FirstRun, shown: str) -> list[str]:
@@ -44,6 +42,12 @@ def _lines(settings: Settings, first: FirstRun, shown: str) -> list[str]:
         lines += [f"  In Cursor that is ~/.cursor/mcp.json. The demo goes with: {program()} demo remove", ""]
     lines += [f"  Data: {settings.home}   Help: {program()} --help   End: Ctrl-C", ""]
     return lines
+
+
+def _browse(page: str) -> None:
+    import webbrowser
+
+    webbrowser.open(page)
 
 
 def program() -> str:

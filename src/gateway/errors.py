@@ -17,7 +17,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from mcp_types.jsonrpc import (
+from mcphub.gateway import wire
+from mcphub.gateway.protocol import (
+    CONNECTION_CLOSED,
     INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -26,10 +28,7 @@ from mcp_types.jsonrpc import (
     URL_ELICITATION_REQUIRED,
 )
 
-from mcphub.gateway import wire
-
 REQUEST_CANCELLED = -32800
-CONNECTION_CLOSED = -32000
 
 __all__ = [
     "CONNECTION_CLOSED",

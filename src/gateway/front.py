@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import structlog
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 
 from mcphub.domain.access import ALL, AccessModel, Principal, View
 from mcphub.domain.keys import well_formed
@@ -23,6 +22,7 @@ from mcphub.gateway.errors import Answer
 from mcphub.gateway.exchange import Exchange, Header, Part, begin_stream, failed, loose_stream, respond
 from mcphub.gateway.lifecycle import Lifecycle, NotStored, TooManySessions, one_shot
 from mcphub.gateway.load import Load, TooBusy
+from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, LATEST_HANDSHAKE_VERSION
 from mcphub.gateway.relay import Call, Relay, log_ended
 from mcphub.gateway.session import Asker, Client, EventId, Limits, Send, Session, lost_answer
 from mcphub.gateway.traffic import Request, TrafficWriter
@@ -166,7 +166,7 @@ class Front:
         if kind != "application/json":
             raise Refusal(415, "Send application/json.")
         protocol = headers.get("mcp-protocol-version", "")
-        if protocol and protocol not in HANDSHAKE_PROTOCOL_VERSIONS:
+        if protocol and protocol not in HANDSHAKE_VERSIONS:
             raise _unsupported(protocol, body)
         try:
             message = wire.read(body)
@@ -400,13 +400,13 @@ class Front:
     async def _opened(self, asker: Asker, client: Client, request: Request) -> tuple[bytes, str]:
         """(InitializeResult, revision): of the hub itself, or of the one server behind the address."""
         if asker.view.kind != "server":
-            protocol = client.protocol if client.protocol in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
+            protocol = client.protocol if client.protocol in HANDSHAKE_VERSIONS else LATEST_HANDSHAKE_VERSION
             return self._own_result(protocol), protocol
         server = self._model.servers[asker.view.id]
         request.server = server.slug
         result = await self._relay.open_server(asker, server, request.public_id)
         protocol = wire.text(wire.members(result), "protocolVersion") or client.protocol
-        return result, protocol if protocol in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
+        return result, protocol if protocol in HANDSHAKE_VERSIONS else LATEST_HANDSHAKE_VERSION
 
     def _own_result(self, protocol: str) -> bytes:
         return wire.encode(
@@ -491,6 +491,6 @@ def _unsupported(protocol: str, body: bytes) -> Refusal:
         id_,
         errors.UNSUPPORTED_PROTOCOL_VERSION,
         str(refusal),
-        {"supported": list(HANDSHAKE_PROTOCOL_VERSIONS), "requested": protocol[:32]},
+        {"supported": list(HANDSHAKE_VERSIONS), "requested": protocol[:32]},
     )
     return refusal

@@ -90,7 +90,7 @@ def test_the_first_export_still_means_what_it_meant():
         "server 2": "server-2",
     }
     assert set(tables["slots"]) == {("s14", "TOKEN"), ("s14", "ROOM")}
-    assert tables["settings"][True].system == {"routing": {"n": 7}, "text": "plain"}
+    assert tables["settings"][True,].system == {"routing": {"n": 7}, "text": "plain"}
 
 
 def test_all_of_the_envelope_is_read():

@@ -50,7 +50,7 @@ async def test_start_server_session_and_command_have_a_line_each(own_hub: Runnin
     events = [line["event"] for line in own_hub.lines()]
 
     assert events.count("hub_started") == 1
-    for event in ("upstream_connected", "session_opened", "session_closed", "command_committed"):
+    for event in ("server_connected", "session_opened", "session_closed", "command_committed"):
         assert event in events, sorted(set(events))
 
 

@@ -84,7 +84,7 @@ class _Row(Struct):
 
 class AuditController(Controller):
     path = "/api/audit"
-    tags = ["Audit"]  # noqa: RUF012
+    tags = ("Audit",)
 
     @get("/", operation_id="facts", summary="Facts, newest first; a user sees what concerns them", who=USER)
     async def facts(
@@ -170,7 +170,7 @@ def _facts(services: Services, caller: Caller, rows: Sequence[_Row], names: dict
                 causation_id=meta.causation_id,
                 user_id=row.user_id,
                 user_name=names.get(row.user_id, ""),
-                tags=[tag for tag in row.tags if not tag.startswith("username:")],
+                tags=[tag for tag in row.tags if not tag.startswith(("username:", "identity:"))],
                 data=shown_fact(decode(row.data), whole=caller.admin),
                 **origin,
             )

@@ -62,7 +62,7 @@ class GroupsAnswer(Envelope, kw_only=True):
 
 class GroupsController(Controller):
     path = "/api/user/groups"
-    tags = ["Groups"]  # noqa: RUF012
+    tags = ("Groups",)
 
     @get("/", operation_id="groups", summary="The caller's groups, newest change first", who=USER)
     async def groups(self, caller: NamedDependency[Caller], services: NamedDependency[Services]) -> GroupsAnswer:

@@ -82,7 +82,7 @@ class UserKeysAnswer(Envelope, kw_only=True):
 
 class KeysController(Controller):
     path = "/api"
-    tags = ["Keys"]  # noqa: RUF012
+    tags = ("Keys",)
 
     @get(
         ["/oauth/keys", "/keys"],
@@ -280,7 +280,7 @@ class KeysController(Controller):
 
 
 class UserKeysController(Controller):
-    tags = ["Keys"]  # noqa: RUF012
+    tags = ("Keys",)
 
     @get(
         ["/api/admin/user-keys", "/admin/user-keys"],

@@ -92,7 +92,7 @@ class TotalsAnswer(Envelope, kw_only=True):
 
 class LiveController(Controller):
     path = "/api/admin"
-    tags = ["Live"]  # noqa: RUF012
+    tags = ("Live",)
 
     @get("/session-stats", operation_id="liveSessions", summary="Sessions of IDEs on this node", who=ADMIN)
     async def sessions(self, services: NamedDependency[Services]) -> LiveSessionsAnswer:

@@ -23,7 +23,7 @@ class LogsAnswer(Envelope, kw_only=True):
 
 class LogsController(Controller):
     path = "/api/logs"
-    tags = ["Logs"]  # noqa: RUF012
+    tags = ("Logs",)
 
     @get("/", operation_id="logs", summary="The newest log records, newest first", who=ADMIN)
     async def logs(

@@ -61,7 +61,7 @@ class SessionsAnswer(Envelope, kw_only=True):
 
 class MeController(Controller):
     path = "/api"
-    tags = ["Me"]  # noqa: RUF012
+    tags = ("Me",)
 
     @get(["/user/me", "/auth/me"], operation_id=at_each("me", "/api/user/me"), summary="Who is signed in", who=USER)
     async def me(self, caller: NamedDependency[Caller], people: NamedDependency[People]) -> MeAnswer:

@@ -80,7 +80,7 @@ class RuntimeAnswer(Envelope, kw_only=True):
 
 
 class OperationController(Controller):
-    tags = ["Operation"]  # noqa: RUF012
+    tags = ("Operation",)
 
     @get(
         ["/api/health", "/health"],

@@ -89,7 +89,7 @@ class Rebuilds:
 
 class ProjectionsController(Controller):
     path = "/api/admin/projections"
-    tags = ["Projections"]  # noqa: RUF012
+    tags = ("Projections",)
 
     @get("/", operation_id="projections", summary="Where the read tables stand", who=ADMIN)
     async def projections(

@@ -106,7 +106,7 @@ class FiguresAnswer(Envelope, kw_only=True):
 
 class RequestsController(Controller):
     path = "/api/requests"
-    tags = ["Requests"]  # noqa: RUF012
+    tags = ("Requests",)
 
     @get("/", operation_id="requests", summary="The request history, newest first", who=USER)
     async def requests(

@@ -71,7 +71,7 @@ class ToolAnswer(Envelope, kw_only=True):
 
 class ServersController(Controller):
     path = "/api"
-    tags = ["Servers"]  # noqa: RUF012
+    tags = ("Servers",)
 
     @get(
         "/servers",

@@ -134,7 +134,7 @@ class ApplySettings(rules.ApplySettings):
 
 class SettingsFileController(Controller):
     path = "/api/admin/settings-file"
-    tags = ["Settings"]  # noqa: RUF012
+    tags = ("Settings",)
 
     @get("/", operation_id="settingsFile", summary="The settings document, literal secrets masked", who=ADMIN)
     async def read(self, services: NamedDependency[Services]) -> Response[SettingsFileAnswer]:
@@ -210,7 +210,7 @@ class SettingsFileController(Controller):
 
 class SystemConfigController(Controller):
     path = "/api"
-    tags = ["Settings"]  # noqa: RUF012
+    tags = ("Settings",)
 
     @get(
         ["/system-config", "/settings"],

@@ -55,7 +55,7 @@ class SignedInAnswer(Envelope, kw_only=True):
 
 class SignInController(Controller):
     path = "/api"
-    tags = ["Sign-in"]  # noqa: RUF012
+    tags = ("Sign-in",)
 
     @post("/auth/login", operation_id="login", summary="Sign in with a local account", status_code=200, who=PUBLIC)
     async def login(

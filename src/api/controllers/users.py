@@ -65,7 +65,7 @@ class MadeUserAnswer(Envelope, kw_only=True):
 
 
 class UsersController(Controller):
-    tags = ["Users"]  # noqa: RUF012
+    tags = ("Users",)
 
     @get(
         ["/api/admin/users", "/api/admin/users/list", "/admin/users/list"],

@@ -63,7 +63,7 @@ class SavedAnswer(Envelope, kw_only=True):
 
 class VariablesController(Controller):
     path = "/api"
-    tags = ["Variables"]  # noqa: RUF012
+    tags = ("Variables",)
 
     @get("/env-templates", operation_id="envTemplates", summary="What the settings form asks for", who=USER)
     async def templates(self, caller: NamedDependency[Caller], catalog: NamedDependency[Catalog]) -> EnvTemplatesAnswer:
@@ -146,7 +146,7 @@ class SeedVariablesController(Controller):
     """Forms of the earlier hub. Values belonged to keys there; here they are the user's, whichever key is named."""
 
     path = "/api"
-    tags = ["Variables"]  # noqa: RUF012
+    tags = ("Variables",)
 
     @get("/api-keys", operation_id="variableMasks", summary="The caller's values as masks, by variable", who=USER)
     async def masks(

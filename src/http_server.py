@@ -1,6 +1,6 @@
 """The HTTP edge: uvicorn's protocol in the hub's own event loop, stricter about what comes before a request is known.
 
-A request costs one switch to Python and none to another thread; docs/decisions/0001-http-server.md has the figures.
+A request costs one switch to Python and none to another thread; docs/decisions/0005-http-server.md has the figures.
 The socket is the hub's alone: a port somebody else listens on is refused, never shared.
 
 Not ASGI lifespan: what the application needs is started and stopped by `serve`.

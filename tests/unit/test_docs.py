@@ -12,7 +12,10 @@ from mcphub.cli import commands
 from mcphub.settings import KNOWN
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ["README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+DOCUMENTS = [
+    *("README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))),
+]
 VERBS = set(re.findall(r"^    \./hub (\w+)", (ROOT / "hub").read_text(), re.M))
 
 
@@ -23,8 +26,26 @@ def blocks(name: str, language: str) -> list[str]:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_lead_to_files_of_the_tree(name: str) -> None:
     targets = re.findall(r"\]\(([^)#]+)", (ROOT / name).read_text())
+    folder = (ROOT / name).parent
 
-    assert [target for target in targets if "://" not in target and not (ROOT / target).exists()] == []
+    assert [target for target in targets if "://" not in target and not (folder / target).exists()] == []
+
+
+def test_the_architecture_names_files_that_exist() -> None:
+    named = re.findall(r"`([\w./-]+(?:\.py|\.sql|\.md|/))(?:: \w+)?", (ROOT / "docs" / "ARCHITECTURE.md").read_text())
+
+    assert len(named) > 60
+    assert [name for name in named if not ((ROOT / "src" / name).exists() or (ROOT / name).exists())] == []
+
+
+def test_names_behind_a_file_of_the_architecture_are_in_it() -> None:
+    named = re.findall(r"`([\w./]+): ([\w.]+)`", (ROOT / "docs" / "ARCHITECTURE.md").read_text())
+
+    def text(name: str) -> str:
+        return next(path for path in (ROOT / "src" / name, ROOT / name) if path.exists()).read_text()
+
+    assert len(named) > 5
+    assert [(name, what) for name, what in named if what.split(".")[-1] not in text(name)] == []
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

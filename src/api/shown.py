@@ -10,8 +10,8 @@ from mcphub.domain.literal_secrets import masked
 from mcphub.domain.vault import MASK
 
 # Sealed, or good for nothing but comparing: no reader needs them.
-SEALED = {"sealed", "username", "display_name", "email"}
-LEFT_OUT = {"digest", "fingerprint", "data_key", "type"}
+SEALED = {"sealed", "username", "display_name", "email", "subject", "login", "avatar_url", "profile_url"}
+LEFT_OUT = {"digest", "identity", "fingerprint", "data_key", "type"}
 
 
 def shown_fact(event: Event, *, whole: bool) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from mcphub.domain.codec import Recorded
 from mcphub.domain.events import (
     AdminGranted,
     AdminRevoked,
+    AuditorGranted,
+    AuditorRevoked,
     GroupActivated,
     GroupChanged,
     GroupCreated,
@@ -57,9 +59,12 @@ class User(Struct):
     user_id: str
     provider: str = "local"
     name_digest: str = ""  # of the `username:` tag: owner and audience lists are compared by it
+    identity: str = ""  # keyed digest of issuer and subject, for somebody who signs in elsewhere
+    issuer: str = ""
     active: bool = False
     was_active: bool = False
     admin: bool = False
+    auditor: bool = False
     deleted: bool = False
     erased: bool = False
     exposure_mode: str = "auto"
@@ -180,6 +185,7 @@ class AccessModel:
         self.position = 0
         self.users: dict[str, User] = {}
         self.user_by_name: dict[str, str] = {}  # digest of the name → user id; erased users leave it
+        self.user_by_identity: dict[str, str] = {}  # digest of issuer and subject → user id; erased users leave it
         self.keys: dict[str, Key] = {}
         self.key_by_digest: dict[str, Key] = {}
         self.keys_of: dict[str, dict[str, Key]] = {}
@@ -205,8 +211,16 @@ class AccessModel:
         match event:
             case UserRegistered():
                 digest = next((tag[9:] for tag in recorded.tags if tag.startswith("username:")), "")
-                self.users[event.user_id] = User(event.user_id, provider=event.provider, name_digest=digest)
+                self.users[event.user_id] = User(
+                    event.user_id,
+                    provider=event.provider,
+                    name_digest=digest,
+                    identity=event.identity,
+                    issuer=event.issuer,
+                )
                 self.user_by_name[digest] = event.user_id
+                if event.identity:
+                    self.user_by_identity[event.identity] = event.user_id
             case UserActivated():
                 user = self._user(event.user_id)
                 user.active = user.was_active = True
@@ -225,6 +239,10 @@ class AccessModel:
                 self._user(event.user_id).admin = True
             case AdminRevoked():
                 self._user(event.user_id).admin = False
+            case AuditorGranted():
+                self._user(event.user_id).auditor = True
+            case AuditorRevoked():
+                self._user(event.user_id).auditor = False
             case PasswordSet():
                 self._user(event.user_id).password = event.sealed
                 self._end_sessions(event.user_id, recorded.position)
@@ -289,9 +307,10 @@ class AccessModel:
             self.key_by_digest.pop(key.digest, None)
         self.groups_of.pop(user_id, None)
         self.credentials.pop(user_id, None)
-        digest = self._user(user_id).name_digest
-        if self.user_by_name.get(digest) == user_id:
-            del self.user_by_name[digest]
+        user = self._user(user_id)
+        for known, digest in ((self.user_by_name, user.name_digest), (self.user_by_identity, user.identity)):
+            if known.get(digest) == user_id:
+                del known[digest]
         self.users[user_id] = User(user_id, erased=True, deleted=True, auth_version=position)
 
     def _issue(self, event: KeyIssued, at: datetime) -> None:

@@ -3,8 +3,8 @@
     Refused
     ├── NotFound(404)        UnknownUser UnknownKey UnknownGroup UnknownServerId
     ├── Conflict(409)        LastAdmin AdminProtected SelfDeactivation SelfDeletion UserInactive UserIsDeleted
-    │                        UsernameTaken KeyLimit KeyNameTaken KeyIsRevoked KeyTooLongExpired GroupNameTaken
-    │                        ServerExists AlreadySetUp Busy Irreversible
+    │                        UsernameTaken IdentityKnown KeyLimit KeyNameTaken KeyIsRevoked KeyTooLongExpired
+    │                        GroupNameTaken ServerExists AlreadySetUp Busy Irreversible
     ├── Gone(410)            UserIsErased
     ├── Outdated(412)
     └── Invalid(422)         ExpiryOutOfRange GraceOutOfRange UnknownServer BadGroupName ConfirmationNeeded …
@@ -131,6 +131,14 @@ class UsernameTaken(Conflict):
 
     def __init__(self) -> None:
         super().__init__("A user of that name exists.")
+
+
+class IdentityKnown(Conflict):
+    code = "identity_known"
+    remedy = "Sign in again."
+
+    def __init__(self) -> None:
+        super().__init__("Somebody who signs in elsewhere in the same way is registered already.")
 
 
 class BadUsername(Invalid):

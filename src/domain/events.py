@@ -48,13 +48,34 @@ class Scope(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class UserRegistered(Event, frozen=True, kw_only=True):
-    """A person is known; not yet let in: that is UserActivated. Tags: user, username."""
+    """A person is known; not yet let in: that is UserActivated. Tags: user, username, identity.
+
+    The user name is the hub's and stays; the login is the provider's, who may give it to somebody else.
+    """
 
     user_id: str
     username: str  # sealed, purpose profile.username
     display_name: str = ""  # sealed, purpose profile.display_name
     email: str = ""  # sealed, purpose profile.email
     provider: str = "local"  # local | github | oidc
+    # Of somebody who signs in elsewhere:
+    identity: str = ""  # keyed digest of issuer and subject
+    issuer: str = ""
+    subject: str = ""  # sealed, purpose profile.subject
+    login: str = ""  # sealed, purpose profile.login
+    avatar_url: str = ""  # sealed, purpose profile.avatar_url
+    profile_url: str = ""  # sealed, purpose profile.profile_url
+
+
+class UserProfileSynced(Event, frozen=True, kw_only=True):
+    """The provider says something else of the person than before; only the fields that changed, sealed. Tags: user."""
+
+    user_id: str
+    display_name: str | UnsetType = UNSET
+    email: str | UnsetType = UNSET
+    login: str | UnsetType = UNSET
+    avatar_url: str | UnsetType = UNSET
+    profile_url: str | UnsetType = UNSET
 
 
 class UserActivated(Event, frozen=True, kw_only=True):
@@ -68,6 +89,7 @@ class UserDeactivated(Event, frozen=True, kw_only=True):
 
     user_id: str
     reason: str = ""
+    cause: str = ""  # MEMBERSHIP, or '' for somebody's decision
 
 
 class AdminGranted(Event, frozen=True, kw_only=True):
@@ -78,6 +100,18 @@ class AdminGranted(Event, frozen=True, kw_only=True):
 
 class AdminRevoked(Event, frozen=True, kw_only=True):
     """Tags: user, admins."""
+
+    user_id: str
+
+
+class AuditorGranted(Event, frozen=True, kw_only=True):
+    """The user may read everybody's audit, requests and exports. Tags: user."""
+
+    user_id: str
+
+
+class AuditorRevoked(Event, frozen=True, kw_only=True):
+    """Tags: user."""
 
     user_id: str
 
@@ -95,7 +129,7 @@ class UserRestored(Event, frozen=True, kw_only=True):
 
 
 class UserErased(Event, frozen=True, kw_only=True):
-    """Hard: the user's data keys are destroyed and nothing of theirs opens again. Tags: user, username."""
+    """Hard: the user's data keys are destroyed and nothing of theirs opens again. Tags: user, username, identity."""
 
     user_id: str
 
@@ -398,10 +432,13 @@ class SettingsFileImported(Event, frozen=True, kw_only=True):
 
 AnyEvent = (
     UserRegistered
+    | UserProfileSynced
     | UserActivated
     | UserDeactivated
     | AdminGranted
     | AdminRevoked
+    | AuditorGranted
+    | AuditorRevoked
     | UserDeleted
     | UserRestored
     | UserErased
@@ -446,6 +483,9 @@ EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in AnyEvent.__a
 ADMINS = "admins"
 SERVERS = "servers"
 
+# Why a user was deactivated: the provider's allow-list names them no longer. A sign-in that it fits lets them in again.
+MEMBERSHIP = "membership"
+
 
 def user_tag(user_id: str) -> str:
     return f"user:{user_id}"
@@ -470,3 +510,8 @@ def session_tag(session_id: str) -> str:
 def username_tag(digest: str) -> str:
     """`digest` is the vault's keyed digest of the lower-cased name, so uniqueness works on sealed data."""
     return f"username:{digest}"
+
+
+def identity_tag(digest: str) -> str:
+    """`digest` is the vault's keyed digest of issuer and subject: who somebody is elsewhere, without saying it."""
+    return f"identity:{digest}"

@@ -5,7 +5,8 @@ Rules held here:
 - nobody deactivates or deletes their own account, and an admin is demoted before being locked out;
 - only an active user becomes an admin, so every admin is an active one and counting admins is enough;
 - the first admin comes from the set-up link or the operator's password, once; never from being first to sign in;
-- a name belongs to one living user at a time; sealed names are compared by their tags.
+- a name belongs to one living user at a time; sealed names are compared by their tags;
+- an auditor is no administrator, and an administrator need not be an auditor: the roles are independent.
 """
 
 from collections.abc import Sequence
@@ -29,8 +30,11 @@ from mcphub.domain.errors import (
 )
 from mcphub.domain.events import (
     ADMINS,
+    MEMBERSHIP,
     AdminGranted,
     AdminRevoked,
+    AuditorGranted,
+    AuditorRevoked,
     Event,
     KeyIssued,
     KeyRevoked,
@@ -45,6 +49,7 @@ from mcphub.domain.events import (
     UserPreferencesChanged,
     UserRegistered,
     UserRestored,
+    identity_tag,
     key_tag,
     session_tag,
     user_tag,
@@ -63,6 +68,8 @@ class UserCommand(Command):
         self.user_id = user_id
         self.known = self.active = self.deleted = self.erased = self.admin = False
         self.name_digest = ""
+        self.identity = ""
+        self.shut_out = False  # inactive because of the provider's allow-list, and of nobody's decision
 
     def consistency_boundary(self) -> Sequence[Selector]:
         return [Selector(types=[*LIFE, *ROSTER], tags=[user_tag(self.user_id)])]
@@ -70,13 +77,13 @@ class UserCommand(Command):
     def evolve(self, event: Event) -> None:
         match event:
             case UserRegistered():
-                self.known = True
+                self.known, self.identity = True, event.identity
             case UserActivated():
-                self.active = True
-            case UserDeactivated():
-                self.active = False
+                self.active, self.shut_out = True, False
+            case UserDeactivated(cause=cause):
+                self.active, self.shut_out = False, cause == MEMBERSHIP
             case UserDeleted():
-                self.active, self.deleted = False, True
+                self.active, self.deleted, self.shut_out = False, True, False
             case UserRestored():
                 self.deleted = False
             case UserErased():
@@ -146,13 +153,17 @@ class RegisterUser(Command):
         if self.holders:
             raise UsernameTaken
         me = user_tag(self.user_id)
-        self.trigger_event(UserRegistered, [me, username_tag(self.name_digest)], user_id=self.user_id, **self.facts)
+        self.trigger_event(UserRegistered, self.tags(), user_id=self.user_id, **self.facts)
         if self.password is not None:
             self.trigger_event(PasswordSet, [me], user_id=self.user_id, sealed=self.password)
         if self.active or self.admin:
             self.trigger_event(UserActivated, [me], user_id=self.user_id)
         if self.admin:
             self.trigger_event(AdminGranted, [me, ADMINS], user_id=self.user_id)
+
+    def tags(self) -> list[str]:
+        """Of the fact that makes the user known."""
+        return [user_tag(self.user_id), username_tag(self.name_digest)]
 
 
 class SetUpAdmin(RegisterUser):
@@ -183,6 +194,8 @@ class SetUpAdmin(RegisterUser):
 class SetUserActive(UserCommand):
     """Let a user in, or lock the user out. Asking for the present state writes nothing.
 
+    Locking out whom only the provider's allow-list has shut out is a change: no sign-in ends it any more.
+
     Raises:
         UnknownUser, UserIsErased, UserIsDeleted: nobody to let in.
         AdminProtected: an admin is demoted first.
@@ -199,7 +212,7 @@ class SetUserActive(UserCommand):
         self.must_exist()
         if self.deleted:
             raise UserIsDeleted(self.user_id)
-        if self.wanted == self.active:
+        if self.wanted == self.active and (self.wanted or not self.shut_out):
             return
         me = user_tag(self.user_id)
         if self.wanted:
@@ -255,6 +268,42 @@ class SetAdmin(UserCommand):
         self.trigger_event(fact, [user_tag(self.user_id), ADMINS], user_id=self.user_id)
 
 
+class SetAuditor(UserCommand):
+    """Let a user read everybody's audit, requests and exports, or no longer. The present role writes nothing.
+
+    Raises:
+        UnknownUser, UserIsErased, UserIsDeleted: no such user.
+        UserInactive: only an active user is given the role; one who is locked out later keeps it.
+    """
+
+    def __init__(self, user_id: str, auditor: bool) -> None:
+        super().__init__(user_id)
+        self.wanted = auditor
+        self.auditor = False
+
+    def consistency_boundary(self) -> Sequence[Selector]:
+        return [Selector(types=[*LIFE, AuditorGranted, AuditorRevoked], tags=[user_tag(self.user_id)])]
+
+    def evolve(self, event: Event) -> None:
+        match event:
+            case AuditorGranted():
+                self.auditor = True
+            case AuditorRevoked():
+                self.auditor = False
+        super().evolve(event)
+
+    def execute(self) -> None:
+        self.must_exist()
+        if self.wanted == self.auditor:
+            return
+        if self.wanted and self.deleted:
+            raise UserIsDeleted(self.user_id)
+        if self.wanted and not self.active:
+            raise UserInactive(self.user_id)
+        fact = AuditorGranted if self.wanted else AuditorRevoked
+        self.trigger_event(fact, [user_tag(self.user_id)], user_id=self.user_id)
+
+
 class DeleteUser(UserCommand):
     """Soft: locked out, keys revoked, hidden, restorable. Deleting a deleted user writes nothing.
 
@@ -302,7 +351,7 @@ class DeleteUser(UserCommand):
 
 
 class EraseUser(DeleteUser):
-    """Hard: the fact after which the user's data keys are destroyed. The name becomes free.
+    """Hard: the fact after which the user's data keys are destroyed. The name becomes free, the identity unknown.
 
     Raises: as DeleteUser.
     """
@@ -311,7 +360,8 @@ class EraseUser(DeleteUser):
         if self.erased:
             return
         self.must_be_deletable()
-        self.trigger_event(UserErased, self.tags(), user_id=self.user_id)
+        elsewhere = [identity_tag(self.identity)] if self.identity else []
+        self.trigger_event(UserErased, [*self.tags(), *elsewhere], user_id=self.user_id)
 
 
 class CertifyErasure(UserCommand):

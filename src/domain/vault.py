@@ -220,6 +220,10 @@ class Vault:
         """Keyed digest of a name, case-folded: equal names give equal tags though the names are sealed."""
         return hmac.new(self._index, f"{kind}\0{value.casefold()}".encode(), sha256).hexdigest()[:32]
 
+    def identity(self, issuer: str, subject: str) -> str:
+        """Keyed digest of who somebody is elsewhere, letter for letter: there `Ann` and `ann` may be two people."""
+        return hmac.new(self._index, f"identity\0{issuer}\0{subject}".encode(), sha256).hexdigest()[:32]
+
     def fingerprint(self, value: str) -> str:
         """First 8 bytes of a keyed digest: tells "the same value again" without opening."""
         return hmac.new(self._index, b"value\0" + value.encode(), sha256).hexdigest()[:16]

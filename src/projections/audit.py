@@ -14,6 +14,7 @@ from mcphub.projections.projection import Projection
 CATEGORIES = {
     "User": "users",
     "Admin": "users",
+    "Auditor": "users",
     "Password": "sign-in",
     "Signed": "sign-in",
     "Key": "keys",

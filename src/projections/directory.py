@@ -6,22 +6,33 @@ Search by name cannot be SQL, because names are sealed; this is what it searches
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
+from msgspec.structs import asdict, replace
 
 from mcphub.domain.codec import Recorded
-from mcphub.domain.events import UserErased, UserRegistered
+from mcphub.domain.events import UserErased, UserProfileSynced, UserRegistered
 from mcphub.domain.vault import Vault
 
 USERNAME, DISPLAY_NAME, EMAIL = "profile.username", "profile.display_name", "profile.email"
 
 
+def purpose(field: str) -> str:
+    """What a piece of somebody's profile is sealed for."""
+    return f"profile.{field}"
+
+
 class Names(Struct, frozen=True):
+    """Who somebody is to people; what stands after `email` only somebody who signs in elsewhere has."""
+
     username: str
     display_name: str
     email: str
+    login: str = ""
+    avatar_url: str = ""
+    profile_url: str = ""
 
     def matches(self, needle: str) -> bool:
-        return any(needle in value.casefold() for value in (self.username, self.display_name, self.email))
+        return any(needle in value.casefold() for value in (self.username, self.display_name, self.email, self.login))
 
 
 GONE = Names("erased user", "", "")
@@ -32,7 +43,7 @@ class Directory:
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._sealed: dict[str, tuple[str, str, str]] = {}
+        self._sealed: dict[str, Names] = {}
         self._opened: dict[str, Names] = {}
 
     def facts_applied(self, facts: Sequence[Recorded]) -> None:
@@ -40,7 +51,12 @@ class Directory:
         for recorded in facts:
             match recorded.event:
                 case UserRegistered() as event:
-                    self._sealed[event.user_id] = (event.username, event.display_name, event.email)
+                    self._sealed[event.user_id] = Names(*(getattr(event, name) for name in Names.__struct_fields__))
+                    self._opened.pop(event.user_id, None)
+                case UserProfileSynced() as event if event.user_id in self._sealed:
+                    given = {name: getattr(event, name, UNSET) for name in Names.__struct_fields__}
+                    changed = {name: value for name, value in given.items() if value is not UNSET}
+                    self._sealed[event.user_id] = replace(self._sealed[event.user_id], **changed)
                     self._opened.pop(event.user_id, None)
                 case UserErased(user_id=user):
                     self._sealed.pop(user, None)
@@ -49,11 +65,11 @@ class Directory:
     async def names(self, user_ids: Iterable[str]) -> dict[str, Names]:
         """The names of these users; an erased or unknown one is called so."""
         wanted = set(user_ids)
-        missing = [user for user in wanted if user in self._sealed and user not in self._opened]
-        if missing:
+        while missing := [user for user in wanted if user in self._sealed and user not in self._opened]:
             sealed = {user: self._sealed[user] for user in missing}
             opened = await asyncio.to_thread(self._open, sealed)
-            self._opened |= {user: names for user, names in opened.items() if user in self._sealed}
+            # What changed meanwhile is opened again, and what was erased is gone.
+            self._opened |= {user: names for user, names in opened.items() if self._sealed.get(user) is sealed[user]}
         return {user: self._opened.get(user, GONE) for user in wanted}
 
     async def name(self, user_id: str) -> Names:
@@ -65,12 +81,14 @@ class Directory:
         everybody = await self.names(list(self._sealed))
         return {user for user, names in everybody.items() if names.matches(needle)}
 
-    def _open(self, sealed: dict[str, tuple[str, str, str]]) -> dict[str, Names]:
+    def sealed(self, user_id: str) -> Names | None:
+        """As it stands in the facts; None for nobody."""
+        return self._sealed.get(user_id)
+
+    def _open(self, sealed: dict[str, Names]) -> dict[str, Names]:
         return {
             user: Names(
-                self._vault.open_personal(name, user, USERNAME),
-                self._vault.open_personal(display, user, DISPLAY_NAME),
-                self._vault.open_personal(email, user, EMAIL),
+                **{name: self._vault.open_personal(value, user, purpose(name)) for name, value in asdict(names).items()}
             )
-            for user, (name, display, email) in sealed.items()
+            for user, names in sealed.items()
         }

@@ -9,18 +9,22 @@ from mcphub.domain.codec import Recorded
 from mcphub.domain.events import (
     AdminGranted,
     AdminRevoked,
+    AuditorGranted,
+    AuditorRevoked,
     SignedIn,
     UserActivated,
     UserDeactivated,
     UserDeleted,
     UserErased,
     UserPreferencesChanged,
+    UserProfileSynced,
     UserRegistered,
     UserRestored,
 )
 from mcphub.projections.projection import Projection
 
 PREFERENCES = ("language", "time_zone", "theme", "density", "exposure_mode", "show_why")
+SYNCED = ("display_name", "email")
 
 
 class UserRow(Struct, frozen=True, kw_only=True):
@@ -32,6 +36,7 @@ class UserRow(Struct, frozen=True, kw_only=True):
     active: bool = False
     was_active: bool = False
     admin: bool = False
+    auditor: bool = False
     deleted: bool = False
     language: str = ""
     time_zone: str = ""
@@ -46,6 +51,7 @@ class UserRow(Struct, frozen=True, kw_only=True):
 
 class Users(Projection[UserRow]):
     name = "users"
+    version = 2
     row = UserRow
     key_columns = ("user_id",)
     handles = (
@@ -57,8 +63,11 @@ class Users(Projection[UserRow]):
         UserErased,
         AdminGranted,
         AdminRevoked,
+        AuditorGranted,
+        AuditorRevoked,
         SignedIn,
         UserPreferencesChanged,
+        UserProfileSynced,
     )
     ddl = """
         create table users (
@@ -70,6 +79,7 @@ class Users(Projection[UserRow]):
             active          boolean     not null,
             was_active      boolean     not null,
             admin           boolean     not null,
+            auditor         boolean     not null,
             deleted         boolean     not null,
             language        text        not null,
             time_zone       text        not null,
@@ -114,10 +124,17 @@ class Users(Projection[UserRow]):
                 return replace(row, admin=True, position=position)
             case AdminRevoked():
                 return replace(row, admin=False, position=position)
+            case AuditorGranted():
+                return replace(row, auditor=True, position=position)
+            case AuditorRevoked():
+                return replace(row, auditor=False, position=position)
             case SignedIn():
                 return replace(row, last_sign_in_at=recorded.at, position=position)
             case UserPreferencesChanged():
                 changed = {name: value for name in PREFERENCES if (value := getattr(event, name)) is not UNSET}
+                return replace(row, **changed, position=position)
+            case UserProfileSynced():
+                changed = {name: value for name in SYNCED if (value := getattr(event, name)) is not UNSET}
                 return replace(row, **changed, position=position)
             case UserErased():
                 return None

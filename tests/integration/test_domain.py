@@ -9,14 +9,15 @@ from mcphub.postgres.ledger import Factory
 from mcphub.postgres.pool import command_pool
 from tests.conftest import drop_database
 from tests.support.settings import Settings
-from tests.unit import test_groups, test_keys, test_servers, test_tokens, test_users
+from tests.unit import test_groups, test_keys, test_servers, test_sign_in, test_tokens, test_users
 from tests.unit.test_groups import *  # noqa: F403
 from tests.unit.test_keys import *  # noqa: F403
 from tests.unit.test_servers import *  # noqa: F403
+from tests.unit.test_sign_in import *  # noqa: F403
 from tests.unit.test_tokens import *  # noqa: F403
 from tests.unit.test_users import *  # noqa: F403
 
-SUITES = (test_groups, test_keys, test_servers, test_tokens, test_users)
+SUITES = (test_groups, test_keys, test_servers, test_sign_in, test_tokens, test_users)
 SIZE_ONLY = "test_5000_servers_are_saved_in_time"  # of the fold and the document, not of the recorder
 globals().pop(SIZE_ONLY)
 

@@ -21,6 +21,7 @@ from mcphub.domain.events import (
     UserActivated,
     UserRegistered,
     group_tag,
+    identity_tag,
     key_tag,
     server_tag,
     user_tag,
@@ -40,6 +41,22 @@ def member(user):
 
 def admin(user):
     return *member(user), (AdminGranted(user_id=user), [user_tag(user), ADMINS])
+
+
+def elsewhere(user, identity, *, admin=False):
+    """An active user who signs in at GitHub."""
+    event = UserRegistered(
+        user_id=user,
+        username=f"sealed-{user}",
+        provider="github",
+        identity=identity,
+        issuer="https://github.com",
+        subject=f"subject-{identity}",
+        login=f"login-{user}",
+    )
+    known = (event, [user_tag(user), username_tag(user), identity_tag(identity)])
+    role = [(AdminGranted(user_id=user), [user_tag(user), ADMINS])] if admin else []
+    return known, (UserActivated(user_id=user), [user_tag(user)]), *role
 
 
 def issued(user, key, *, name="Default Key", days=90, since=NOW, **more):

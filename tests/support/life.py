@@ -22,6 +22,7 @@ from mcphub.domain.servers import (
     SetToolDescription,
     SetToolEnabled,
 )
+from mcphub.domain.sign_in import Identity, RegisterByProvider, ShutOut, SignInByProvider
 from mcphub.domain.tokens import SaveValues, SealedValue
 from mcphub.domain.users import (
     CertifyErasure,
@@ -31,6 +32,7 @@ from mcphub.domain.users import (
     RegisterUser,
     RestoreUser,
     SetAdmin,
+    SetAuditor,
     SetPassword,
     SetUpAdmin,
     SetUserActive,
@@ -132,6 +134,12 @@ class Life:
     def demote(self, who, what, more):
         yield lambda: SetAdmin(self.person(who), False)
 
+    def appoint_auditor(self, who, what, more):
+        yield lambda: SetAuditor(self.person(who), True)
+
+    def dismiss_auditor(self, who, what, more):
+        yield lambda: SetAuditor(self.person(who), False)
+
     def delete(self, who, what, more):
         yield lambda: DeleteUser(self.person(who), by=self.person(what), name_digest=self.username(who))
 
@@ -156,6 +164,21 @@ class Life:
     def sign_in(self, who, what, more):
         session = f"session{what}"
         yield lambda: SignIn(self.person(who), session, kind="script" if more % 2 else "browser")
+
+    def register_elsewhere(self, who, what, more):
+        user, identity = self.fresh("u"), Identity("github", "https://h.example", f"{self.name}identity{who}", "sealed")
+        profile = {"login": f"sealed-{what}", "email": TEXTS[what]}
+        yield lambda: RegisterByProvider(
+            user, self.username(who), f"sealed-{who}", identity, profile, active=more % 3 > 0
+        )
+        self._people[who] = user
+
+    def sign_in_elsewhere(self, who, what, more):
+        profile = {"login": (f"sealed-{what}", f"sealed-{more % PEOPLE}"), "avatar_url": ("", TEXTS[what])}
+        yield lambda: SignInByProvider(self.person(who), f"session{what}", profile)
+
+    def shut_out(self, who, what, more):
+        yield lambda: ShutOut(self.person(who), "not_a_member")
 
     def sign_out(self, who, what, more):
         yield lambda: SignOut(self.person(who), f"session{what}" if more % 3 else "")
@@ -284,5 +307,7 @@ TOUR = [
     ("change_server", 0, 2, 0), ("switch_server", 0, 0, 0), ("switch_server", 0, 0, 1), ("switch_tool", 1, 0, 0),
     ("switch_tool", 1, 0, 3), ("describe_tool", 1, 0, 1), ("describe_tool", 1, 0, 0), ("rename_server", 0, 1, 5),
     ("remove_server", 0, 0, 0), ("change_system", 1, 0, 7), ("delete", 1, 0, 0), ("restore", 1, 0, 0),
-    ("erase", 1, 0, 0), ("certify", 0, 0, 3),
+    ("erase", 1, 0, 0), ("certify", 0, 0, 3), ("register_elsewhere", 3, 1, 1), ("sign_in_elsewhere", 3, 1, 2),
+    ("appoint_auditor", 3, 0, 0), ("dismiss_auditor", 3, 0, 0), ("shut_out", 3, 0, 0),
+    ("sign_in_elsewhere", 3, 2, 3),
 ]  # fmt: skip

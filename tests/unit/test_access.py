@@ -20,6 +20,8 @@ from mcphub.domain.events import (
     SERVERS,
     AdminGranted,
     AdminRevoked,
+    AuditorGranted,
+    AuditorRevoked,
     GroupActivated,
     GroupChanged,
     GroupDeactivated,
@@ -51,6 +53,7 @@ from tests.support.facts import (
     added,
     admin,
     cleared,
+    elsewhere,
     grouped,
     issued,
     member,
@@ -446,6 +449,24 @@ def test_an_erasure_does_not_take_the_name_from_its_next_owner():
         model.apply(fact)
 
     assert model.user_by_name == {"bob": "bob2"}
+
+
+def test_who_signs_in_elsewhere_is_found_by_the_identity_until_erased():
+    model = modelled(*elsewhere("bob", "42"), *member("ann"))
+    assert (model.user_by_identity, model.users["bob"].issuer) == ({"42": "bob"}, "https://github.com")
+
+    model.apply(recorded(of_user(UserErased, "bob"), since=5)[0])
+
+    assert model.user_by_identity == {}
+
+
+def test_an_auditor_is_no_administrator():
+    model = modelled(*admin("ann"), *member("bob"), of_user(AuditorGranted, "bob"))
+    assert (model.users["bob"].auditor, model.users["bob"].admin, model.users["ann"].auditor) == (True, False, False)
+
+    model.apply(recorded(of_user(AuditorRevoked, "bob"), since=7)[0])
+
+    assert model.users["bob"].auditor is False
 
 
 def test_preferences_the_gateway_asks_for_are_kept():

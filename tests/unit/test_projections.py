@@ -8,6 +8,8 @@ from msgspec.structs import replace
 
 from mcphub.domain.events import (
     EVENT_TYPES,
+    AuditorGranted,
+    AuditorRevoked,
     GroupChanged,
     GroupDeleted,
     KeyExpired,
@@ -32,6 +34,7 @@ from mcphub.domain.events import (
     UserDeleted,
     UserErased,
     UserPreferencesChanged,
+    UserProfileSynced,
     UserRestored,
     server_tag,
 )
@@ -48,6 +51,7 @@ from tests.support.facts import (
     added,
     admin,
     cleared,
+    elsewhere,
     grouped,
     issued,
     member,
@@ -108,6 +112,25 @@ def test_only_the_preferences_that_changed_change():
     )["bob"]
 
     assert (row.theme, row.show_why, row.density, row.exposure_mode) == ("light", True, "comfortable", "auto")
+
+
+def test_an_auditor_is_shown_as_one_and_no_longer():
+    assert rows(Users(), *member("bob"), of_user(AuditorGranted, "bob"))["bob"].auditor
+    assert not rows(Users(), *member("bob"), of_user(AuditorGranted, "bob"), of_user(AuditorRevoked, "bob"))[
+        "bob"
+    ].auditor
+
+
+def test_a_profile_that_changed_elsewhere_changes_here():
+    row = rows(Users(), *elsewhere("bob", "42"), of_user(UserProfileSynced, "bob", email="mail", login="new"))["bob"]
+
+    assert (row.provider, row.email, row.display_name, row.username, row.position) == (
+        "github",
+        "mail",
+        "",
+        "sealed-bob",
+        3,
+    )
 
 
 def test_an_erased_user_has_no_row_and_later_facts_make_none():

@@ -17,6 +17,8 @@ from mcphub.domain.errors import (
 from mcphub.domain.events import (
     AdminGranted,
     AdminRevoked,
+    AuditorGranted,
+    AuditorRevoked,
     KeyRevoked,
     PasswordSet,
     SignedIn,
@@ -40,12 +42,13 @@ from mcphub.domain.users import (
     RegisterUser,
     RestoreUser,
     SetAdmin,
+    SetAuditor,
     SetUpAdmin,
     SetUserActive,
     SignIn,
     SignOut,
 )
-from tests.support.facts import admin, issued, member, registered
+from tests.support.facts import admin, issued, member, of_user, registered
 
 
 def gone(user, fact):
@@ -124,6 +127,33 @@ def test_two_admins_demoting_each_other_leave_one(scenario):
 
         with pytest.raises(IntegrityError):
             hub.repository.save(second)
+
+
+def test_an_auditor_is_named_and_named_no_more(scenario):
+    scenario.given(*member("bob"))
+    scenario.when(SetAuditor("bob", True)).then(AuditorGranted(user_id="bob"))
+
+    scenario.given(of_user(AuditorGranted, "bob"))
+    scenario.when(SetAuditor("bob", True)).then()
+    scenario.when(SetAuditor("bob", False)).then(AuditorRevoked(user_id="bob"))
+
+
+def test_an_auditor_counts_not_as_an_administrator(scenario):
+    scenario.given(*admin("ann"), *member("bob"), of_user(AuditorGranted, "bob"))
+    scenario.when(SetAdmin("ann", False)).refused(LastAdmin)
+
+
+def test_only_an_active_user_becomes_an_auditor(scenario):
+    scenario.given(registered("bob"))
+    scenario.when(SetAuditor("bob", True)).refused(UserInactive)
+    scenario.given(gone("bob", UserDeleted))
+    scenario.when(SetAuditor("bob", True)).refused(UserIsDeleted)
+    scenario.when(SetAuditor("eve", True)).refused(UnknownUser)
+
+
+def test_somebody_locked_out_can_lose_the_role(scenario):
+    scenario.given(*member("bob"), of_user(AuditorGranted, "bob"), of_user(UserDeactivated, "bob"))
+    scenario.when(SetAuditor("bob", False)).then(AuditorRevoked(user_id="bob"))
 
 
 def test_nobody_deactivates_their_own_account(scenario):

@@ -156,3 +156,19 @@ def test_the_hubs_own_keys_stay_when_a_user_called_hub_goes():
 
     assert ours.secret("session") == session
     assert HUB == "hub"
+
+
+def test_an_identity_is_compared_letter_for_letter_and_with_its_issuer():
+    ours = vault()
+
+    digests = {
+        ours.identity(issuer, subject)
+        for issuer, subject in (
+            ("https://a.example", "Ann"),
+            ("https://a.example", "ann"),
+            ("https://b.example", "ann"),
+        )
+    }
+
+    assert len(digests) == 3
+    assert ours.identity("https://a.example", "Ann") in digests

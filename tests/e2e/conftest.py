@@ -48,8 +48,10 @@ def upstreams(recorder: Recorder) -> Iterator[Upstreams]:
 
 
 @pytest.fixture(scope="session")
-def hub(make_home: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
-    """The hub of this run."""
+def hub(
+    make_home: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory, upstreams: Upstreams
+) -> Iterator[RunningHub]:
+    """The hub of this run; it ends before the servers behind it."""
     running = RunningHub(make_home(), tmp_path_factory.mktemp("hub"))
     try:
         yield running.start()
@@ -58,7 +60,7 @@ def hub(make_home: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture
-def start_hub(make_home: Callable[[], Path], tmp_path: Path) -> Iterator[StartHub]:
+def start_hub(make_home: Callable[[], Path], tmp_path: Path, upstreams: Upstreams) -> Iterator[StartHub]:
     """Starts hubs of this test's own; `env` are variables of their environment."""
     started: list[RunningHub] = []
 

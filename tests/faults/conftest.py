@@ -25,7 +25,8 @@ def upstreams(recorder: Recorder) -> Iterator[Upstreams]:
 
 
 @pytest.fixture
-def hub(make_home: Callable[[], Path], tmp_path: Path) -> Iterator[RunningHub]:
+def hub(make_home: Callable[[], Path], tmp_path: Path, upstreams: Upstreams) -> Iterator[RunningHub]:
+    """Ends before the servers behind it, so that it never waits for one that is gone."""
     running = RunningHub(make_home(), tmp_path)
     try:
         yield running.start()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+from collections import Counter
 from dataclasses import dataclass, field
 
 import httpx
@@ -29,7 +30,7 @@ class Busy:
     mcp: str
     tools: list[str]
     acknowledged: list[str] = field(default_factory=list)  # ids of groups whose making was answered with 201
-    answered: int = 0
+    answered: Counter[str] = field(default_factory=Counter)  # calls by tool
     failed: int = 0
     statuses: set[int] = field(default_factory=set)
     refusals: set[str] = field(default_factory=set)  # texts of tool errors and of refused changes, the newest ones
@@ -39,7 +40,7 @@ class Busy:
 
     def __str__(self) -> str:
         return (
-            f"{len(self.acknowledged)} changes acknowledged, {self.answered} calls answered, {self.failed} failed,"
+            f"{len(self.acknowledged)} changes, calls {dict(self.answered)}, {self.failed} failed,"
             f" {self.refusals or 'no'} refusals, statuses {sorted(self.statuses)}"
         )
 
@@ -81,11 +82,12 @@ class Busy:
                     tool = self.tools[number % len(self.tools)]
                     try:
                         result = await ide.call(tool, ms=number % 7, nonce=f"n{number}")
-                        self.answered += not result.get("isError")
+                        self.answered[tool] += not result.get("isError")
                         if result.get("isError"):
                             self.refusals.add(str(result["content"])[:300])
-                    except UNKNOWN:
+                    except UNKNOWN as error:
                         self.failed += 1
+                        self.refusals.add(f"{tool}: {error}"[:300])
                         raise
             await ide.close()
             await asyncio.sleep(0.01)

@@ -523,3 +523,19 @@ def runtime(server_id):
         last_used=1.0,
         in_flight=0,
     )
+
+
+async def test_a_document_with_nul_says_where_it_is_and_records_nothing(api):
+    admin = await api.user("admin", admin=True)
+    broken = {**DESK, "description": "a\0b"}
+
+    answers = [
+        await save(admin, document(desk=broken)),
+        await admin.post("/api/servers", {"name": "desk", "config": broken}),
+        await admin.post("/api/servers", {"name": "de\0sk", "config": DESK}),
+        await admin.put("/api/system-config", {"nameSeparator": "\0"}),
+    ]
+
+    assert [problem(answer) for answer in answers] == [(422, "settings_invalid")] * 4
+    assert answers[0].json()["errors"][0]["pointer"] == "/mcpServers/desk/description"
+    assert api.services.model.servers == {}

@@ -107,7 +107,7 @@ class ServersController(Controller):
     ) -> ServerAnswer:
         return await _answer(services, catalog, caller, name)
 
-    @post("/servers", operation_id="addServer", summary="Add a server", who=ADMIN)
+    @post("/servers", operation_id="addServer", summary="Add a server", own_text_rules=True, who=ADMIN)
     async def add(
         self,
         data: JSONBody[NewServer],
@@ -131,7 +131,13 @@ class ServersController(Controller):
             name = done.command.state.servers[server_id].name
         return await _answer(services, catalog, caller, name, done, report)
 
-    @put("/servers/{name:str}", operation_id="changeServer", summary="Configure or rename a server", who=ADMIN)
+    @put(
+        "/servers/{name:str}",
+        operation_id="changeServer",
+        summary="Configure or rename a server",
+        own_text_rules=True,
+        who=ADMIN,
+    )
     async def change(
         self,
         name: FromPath[str],

@@ -153,6 +153,7 @@ class SettingsFileController(Controller):
         operation_id="saveSettingsFile",
         summary="Save the settings document, or rehearse it with dryRun",
         request_max_body_size=MOST_BODY,
+        own_text_rules=True,
         who=ADMIN,
     )
     async def save(
@@ -221,7 +222,13 @@ class SystemConfigController(Controller):
     async def read(self, services: NamedDependency[Services]) -> SystemConfigAnswer:
         return SystemConfigAnswer(data=masked(services.model.settings.system), warnings=[])
 
-    @put("/system-config", operation_id="changeSystemConfig", summary="Change some of the hub's settings", who=ADMIN)
+    @put(
+        "/system-config",
+        operation_id="changeSystemConfig",
+        summary="Change some of the hub's settings",
+        own_text_rules=True,
+        who=ADMIN,
+    )
     async def change(self, data: JSONBody[dict[str, Any]], services: NamedDependency[Services]) -> SystemConfigAnswer:
         """Members given are merged into the present ones, one level deep; null takes a member out."""
         state = services.model.settings

@@ -102,7 +102,14 @@ class VariablesController(Controller):
             }
         return ValuesAnswer(data=data, meta=meta)
 
-    @post("/user-env-vars", operation_id="saveVariables", summary="Save or clear values", status_code=200, who=USER)
+    @post(
+        "/user-env-vars",
+        operation_id="saveVariables",
+        summary="Save or clear values",
+        status_code=200,
+        own_text_rules=True,
+        who=USER,
+    )
     async def save(
         self, data: JSONBody[SaveVariables], caller: NamedDependency[Caller], values: NamedDependency[Values]
     ) -> SavedAnswer:
@@ -165,7 +172,13 @@ class SeedVariablesController(Controller):
         _must_own(services, caller, key_id)
         return MasksAnswer(data=_masks(services, catalog, caller))
 
-    @put("/oauth/keys/{key_id:str}/tokens", operation_id="saveKeyTokens", summary="Save by variable", who=USER)
+    @put(
+        "/oauth/keys/{key_id:str}/tokens",
+        operation_id="saveKeyTokens",
+        summary="Save by variable",
+        own_text_rules=True,
+        who=USER,
+    )
     async def save_tokens(
         self,
         key_id: FromPath[str],

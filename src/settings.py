@@ -5,11 +5,14 @@ Unknown `MCPHUB_*` names are reported: they are usually typing errors.
 """
 
 import os
+import re
 import socket
+import ssl
 import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -29,8 +32,25 @@ KNOWN = {
     "MCPHUB_MASTER_KEY_FILE",
     "MCPHUB_MASTER_KEYS",
     "MCPHUB_ADMIN_PASSWORD",
+    "MCPHUB_NEW_USERS",
+    "MCPHUB_GITHUB_CLIENT_ID",
+    "MCPHUB_GITHUB_CLIENT_SECRET",
+    "MCPHUB_GITHUB_CALLBACK_URL",
+    "MCPHUB_GITHUB_BASE_URL",
+    "MCPHUB_GITHUB_ALLOW",
+    "MCPHUB_OIDC_NAME",
+    "MCPHUB_OIDC_ISSUER",
+    "MCPHUB_OIDC_CLIENT_ID",
+    "MCPHUB_OIDC_CLIENT_SECRET",
+    "MCPHUB_OIDC_SCOPES",
+    "MCPHUB_OIDC_SUBJECT_CLAIM",
+    "MCPHUB_OIDC_GROUPS_CLAIM",
+    "MCPHUB_OIDC_ALLOW",
     "MCPHUB_KEY_IN_URL",
     "MCPHUB_EGRESS_ALLOW",
+    "MCPHUB_EGRESS_PROXY",
+    "MCPHUB_EGRESS_DIRECT",
+    "MCPHUB_CA_FILE",
     "MCPHUB_STDIO_COMMANDS",
     "MCPHUB_CONFIG_ENV",
     "MCPHUB_STDIO_SANDBOX",
@@ -41,11 +61,42 @@ KNOWN = {
     "MCPHUB_DRAIN_SECONDS",
     "MCPHUB_NODE",
 }
-SECRET_FILES = {"MCPHUB_ADMIN_PASSWORD_FILE", "MCPHUB_MASTER_KEYS_FILE", "DATABASE_URL_FILE"}
+SECRET_FILES = {
+    "MCPHUB_ADMIN_PASSWORD_FILE",
+    "MCPHUB_MASTER_KEYS_FILE",
+    "DATABASE_URL_FILE",
+    "MCPHUB_GITHUB_CLIENT_SECRET_FILE",
+    "MCPHUB_OIDC_CLIENT_SECRET_FILE",
+    "MCPHUB_EGRESS_PROXY_FILE",
+}
+
+GITHUB = "https://github.com"
+# Where GitHub may send a browser back to; an OAuth app of the earlier hub has one of the last two registered.
+GITHUB_CALLBACKS = ("/api/oauth/callback", "/api/auth/github/callback", "/api/oauth/github/callback")
+PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 class SettingsUnusable(Exception):
     """The environment asks for something the hub refuses to start with."""
+
+
+class ProviderSettings(Struct, frozen=True, kw_only=True):
+    """One way to sign in elsewhere. Both kinds are configured by this alone.
+
+    Entries of `allow`: for GitHub `org` and `org/team`, for OIDC `domain:example.com` and `group:name`; empty means
+    that any account of the provider may come.
+    """
+
+    kind: Literal["github", "oidc"]
+    name: str  # in the paths: `github`, or MCPHUB_OIDC_NAME
+    issuer: str  # GitHub's address, or the OIDC issuer
+    client_id: str
+    client_secret: str
+    callback_url: str
+    scopes: tuple[str, ...]
+    allow: frozenset[str] = frozenset()
+    subject_claim: str = "sub"
+    groups_claim: str = "groups"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -64,8 +115,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     master_keys: str = ""
     master_key_file: Path | None = None
     admin_password: str = ""
+    providers: tuple[ProviderSettings, ...] = ()
+    new_users: Literal["active", "pending"] = "active"
     key_in_url: bool = True
     egress_allow: tuple[str, ...] = ()
+    egress_proxy: str = ""  # may hold a password
+    egress_direct: tuple[str, ...] = ()
+    ca_file: Path | None = None
     stdio_commands: frozenset[str] = frozenset()
     config_env: frozenset[str] = frozenset()
     stdio_sandbox: str = "auto"
@@ -85,6 +141,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def https(self) -> bool:
         return self.public_url.startswith("https://")
+
+    def lets_in_at_once(self, provider: ProviderSettings) -> bool:
+        """Is a new user of this provider active from the start? Never when anybody on the network could be one."""
+        guarded = bool(provider.allow) or urlsplit(self.public_url).hostname in LOOPBACK
+        return self.new_users == "active" and guarded
 
 
 def default_home(env: Mapping[str, str]) -> Path:
@@ -131,9 +192,7 @@ def read(
         f"http://localhost:{number}",
         *_words(env, "MCPHUB_ALLOWED_ORIGINS"),
     }
-    mode = env.get("MCPHUB_AUDIT_MODE", "normal")
-    if mode not in {"normal", "strict"}:
-        raise SettingsUnusable(f"MCPHUB_AUDIT_MODE is {mode!r}; it can be normal or strict.")
+    mode = _choice(env, "MCPHUB_AUDIT_MODE", ("normal", "strict"))
     config_env = frozenset(_words(env, "MCPHUB_CONFIG_ENV"))
     database = _secret(env, "DATABASE_URL")
     key_file = env.get("MCPHUB_MASTER_KEY_FILE")
@@ -151,8 +210,13 @@ def read(
         master_keys=_secret(env, "MCPHUB_MASTER_KEYS"),
         master_key_file=Path(key_file) if key_file else None,
         admin_password=_secret(env, "MCPHUB_ADMIN_PASSWORD"),
+        providers=(*_github(env, public), *_oidc(env, public)),
+        new_users="active" if _choice(env, "MCPHUB_NEW_USERS", ("active", "pending")) == "active" else "pending",
         key_in_url=_flag(env, "MCPHUB_KEY_IN_URL", default=True),
         egress_allow=tuple(_words(env, "MCPHUB_EGRESS_ALLOW")),
+        egress_proxy=_proxy(env),
+        egress_direct=tuple(word.lower().lstrip(".") for word in _words(env, "MCPHUB_EGRESS_DIRECT")),
+        ca_file=_ca_file(env),
         # The demo server runs on the hub's own interpreter; python3, which is allowed, may be older.
         stdio_commands=frozenset({sys.executable, *_words(env, "MCPHUB_STDIO_COMMANDS")}),
         config_env=config_env,
@@ -167,6 +231,144 @@ def read(
         hub_variables={name: value for name, value in env.items() if name.startswith("HUB_") or name in config_env},
         unknown=tuple(sorted(name for name in env if name.startswith("MCPHUB_") and name not in KNOWN | SECRET_FILES)),
     )
+
+
+# signing in elsewhere
+
+
+def _github(env: Mapping[str, str], public: str) -> list[ProviderSettings]:
+    """GitHub or a GitHub Enterprise, when one is configured; the names of the earlier hub are taken as well.
+
+    Raises:
+        SettingsUnusable: half of it is there, or an address cannot be used.
+    """
+    client_id = env.get("MCPHUB_GITHUB_CLIENT_ID") or env.get("GITHUB_CLIENT_ID", "")
+    secret = _secret(env, "MCPHUB_GITHUB_CLIENT_SECRET") or _secret(env, "GITHUB_CLIENT_SECRET")
+    allow = frozenset(word.lower() for word in _words(env, "MCPHUB_GITHUB_ALLOW"))
+    base = env.get("MCPHUB_GITHUB_BASE_URL", "").rstrip("/")
+    if not (client_id and secret):
+        _must_be_unset(bool(client_id or secret or allow or base), "MCPHUB_GITHUB", "CLIENT_ID and _CLIENT_SECRET")
+        return []
+    for entry in allow:
+        if not re.fullmatch(r"[a-z0-9][\w.-]*(/[a-z0-9][\w.-]*)?", entry, re.ASCII):
+            raise SettingsUnusable(f"MCPHUB_GITHUB_ALLOW: {entry!r} is neither an organisation nor organisation/team.")
+    callback = env.get("MCPHUB_GITHUB_CALLBACK_URL") or env.get("GITHUB_CALLBACK_URL") or public + GITHUB_CALLBACKS[0]
+    if callback not in {public + path for path in GITHUB_CALLBACKS}:
+        raise SettingsUnusable(
+            f"The callback of GitHub is not at this hub: use {public}{GITHUB_CALLBACKS[0]} there and here,"
+            " or set MCPHUB_PUBLIC_URL to the address browsers use."
+        )
+    return [
+        ProviderSettings(
+            kind="github",
+            name="github",
+            issuer=_address("MCPHUB_GITHUB_BASE_URL", base or GITHUB),
+            client_id=client_id,
+            client_secret=secret,
+            callback_url=callback,
+            # Memberships that are not public show only to read:org.
+            scopes=("read:user", "user:email", *(("read:org",) if allow else ())),
+            allow=allow,
+        )
+    ]
+
+
+def _oidc(env: Mapping[str, str], public: str) -> list[ProviderSettings]:
+    """The OpenID Connect provider, when one is configured.
+
+    Raises:
+        SettingsUnusable: half of it is there, or a value cannot be used.
+    """
+    issuer, client_id = env.get("MCPHUB_OIDC_ISSUER", ""), env.get("MCPHUB_OIDC_CLIENT_ID", "")
+    secret = _secret(env, "MCPHUB_OIDC_CLIENT_SECRET")
+    allow = frozenset(_words(env, "MCPHUB_OIDC_ALLOW"))
+    if not (issuer and client_id and secret):
+        some = bool(issuer or client_id or secret or allow)
+        _must_be_unset(some, "MCPHUB_OIDC", "ISSUER, _CLIENT_ID and _CLIENT_SECRET")
+        return []
+    for entry in allow:
+        if entry.partition(":")[0] not in {"domain", "group"} or not entry.partition(":")[2]:
+            raise SettingsUnusable(
+                f"MCPHUB_OIDC_ALLOW: {entry!r} is neither domain:example.com nor group:name, each with its prefix."
+            )
+    name = env.get("MCPHUB_OIDC_NAME") or "oidc"
+    if not PROVIDER_NAME.fullmatch(name) or name == "github":
+        raise SettingsUnusable(f"MCPHUB_OIDC_NAME is {name!r}; it has small letters, digits and -, and is not github.")
+    scopes = env.get("MCPHUB_OIDC_SCOPES", "").replace(",", " ").split() or ["openid", "profile", "email"]
+    return [
+        ProviderSettings(
+            kind="oidc",
+            name=name,
+            issuer=_address("MCPHUB_OIDC_ISSUER", issuer.rstrip("/")),
+            client_id=client_id,
+            client_secret=secret,
+            callback_url=f"{public}/api/oauth/oidc/{name}/callback",
+            scopes=tuple(dict.fromkeys(["openid", *scopes])),
+            allow=allow,
+            subject_claim=env.get("MCPHUB_OIDC_SUBJECT_CLAIM") or "sub",
+            groups_claim=env.get("MCPHUB_OIDC_GROUPS_CLAIM") or "groups",
+        )
+    ]
+
+
+def _must_be_unset(some: bool, prefix: str, needed: str) -> None:
+    """
+    Raises:
+        SettingsUnusable: somebody began to configure a provider; without its allow-list it would be open wider.
+    """
+    if some:
+        raise SettingsUnusable(f"{prefix}_{needed} belong together; one of them is missing.")
+
+
+def _address(name: str, url: str) -> str:
+    """The address, when codes and secrets may be sent there: https, or this machine.
+
+    Raises:
+        SettingsUnusable: they may not.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise SettingsUnusable(f"{name} is not an address.") from None
+    plain = parts.scheme == "http" and host in LOOPBACK
+    if (parts.scheme != "https" and not plain) or not host or parts.query or parts.fragment or "@" in parts.netloc:
+        raise SettingsUnusable(f"{name} is not an https address.")
+    return url
+
+
+def _proxy(env: Mapping[str, str]) -> str:
+    url = _secret(env, "MCPHUB_EGRESS_PROXY")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if url and not usable:  # the value may hold a password
+        raise SettingsUnusable("MCPHUB_EGRESS_PROXY is not an address like http://proxy.example:3128.")
+    return url
+
+
+def _ca_file(env: Mapping[str, str]) -> Path | None:
+    named = env.get("MCPHUB_CA_FILE")
+    if not named:
+        return None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(named)
+    except OSError as error:  # ssl.SSLError is one
+        raise SettingsUnusable(f"MCPHUB_CA_FILE: {named} cannot be used: {error.strerror or error}.") from None
+    return Path(named)
+
+
+# words of the environment
+
+
+def _choice(env: Mapping[str, str], name: str, choices: tuple[str, str]) -> str:
+    """One of two words; the first is the default."""
+    value = env.get(name) or choices[0]
+    if value not in choices:
+        raise SettingsUnusable(f"{name} is {value!r}; it can be {choices[0]} or {choices[1]}.")
+    return value
 
 
 def _words(env: Mapping[str, str], name: str) -> list[str]:

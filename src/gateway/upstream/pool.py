@@ -229,7 +229,7 @@ class RuntimePool:
             server=spec.slug,
             kind=runtime.kind,
             user_id=user,
-            session_id=slot.key[4],
+            session_id=slot.session_id,
             pid=runtime.pid,
             ms=round((time.monotonic() - began) * 1000, 1),
         )
@@ -449,7 +449,7 @@ class RuntimePool:
                 id=slot.id,
                 server_id=slot.key[0],
                 user_id=slot.runtime.user_id,
-                session_id=slot.identity.session_id if slot.key[4] else "",
+                session_id=slot.session_id,
                 kind=slot.runtime.kind,
                 pid=slot.runtime.pid,
                 opened_at=slot.opened_at,

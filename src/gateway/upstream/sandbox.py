@@ -4,10 +4,11 @@
 
 It starts for every process of every user, so it knows nothing of the hub: standard library only, and ctypes.
 
-Always: no core dumps, bounded files and processes, nothing gained by set-uid programs, and death with the hub. On Linux
-with Landlock also: the hub's home (master key, database, other users' files) cannot be opened, and no signal and no
-ptrace leaves the process. Mode `strict` turns the list of files round: only what a program needs can be read, only its
-own directory written; without Landlock it does not start. Mode `limits` does without Landlock.
+Always: nothing open but its three pipes, no core dumps, bounded files and processes, nothing gained by set-uid
+programs, and death with the hub. On Linux with Landlock also: the hub's home (master key, database, other users' files)
+cannot be opened, and no signal and no ptrace leaves the process. Mode `strict` turns the list of files round: only what
+a program needs can be read, only its own directory written; without Landlock it does not start. Mode `limits` does
+without Landlock.
 
 The network stays open, because servers are there to use it. A hub that runs as root runs its servers as root, too, with
 the capabilities of a container: another account could read neither the interpreters of this one nor their caches.
@@ -77,6 +78,8 @@ def level(mode: str) -> str:
 
 def main() -> None:
     options, command = json.loads(sys.argv[1]), sys.argv[2:]
+    # uvloop hands on second ends of the pipes: with them nobody would notice that the server closed its own.
+    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     limit()
     if sys.platform == "linux":
         die_with(options["parent"])

@@ -55,6 +55,11 @@ class Slot:
         return self.spec.type == "stdio"
 
     @property
+    def session_id(self) -> str:
+        """Of the only session it serves; '' when there is none or more than one."""
+        return "" if self.key[4].startswith(ONE_SHOT) else self.key[4]
+
+    @property
     def place(self) -> Place:
         return self.key[0], self.key[2]
 

@@ -51,9 +51,24 @@ INSTALLERS = {"npx", "npm", "uvx", "uv"}
 STEP_SECONDS = 2.0  # between closing stdin, SIGTERM and SIGKILL
 STEP_SECONDS_AT_ONCE = 0.5
 LAST_WORDS_SECONDS = 0.2  # for what a process that ended wrote before
+END_SECONDS = 1.0  # for a process that closed its output
 LINES_AT_ONCE = 100  # a server that floods must not keep everybody else waiting
 MOST_QUESTIONS = 64
 MOST_STDERR_PIECE = 64 * 1024
+
+
+class Pipes(asyncio.subprocess.SubprocessStreamProtocol):
+    """The pipes to a process, and the moment it ends: asyncio's own `wait` waits for the pipes, too, which something
+    the process started may hold open for ever.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=MOST_LINE, loop=loop)
+        self.exited = asyncio.Event()
+
+    def process_exited(self) -> None:
+        super().process_exited()
+        self.exited.set()
 
 
 class StdioRuntime:
@@ -106,6 +121,11 @@ class StdioRuntime:
         self._params = handshake.initialize_params(identity, hub_version)
         self._over = over
         self._process: asyncio.subprocess.Process | None = None
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._pipes: Pipes
+        self._read_all = asyncio.Event()
+        self._read_all_stderr = asyncio.Event()
+        self._over_noticed = asyncio.Event()
         self._home = Path()
         self._buried = False
         self._mark = new_mark()
@@ -145,22 +165,21 @@ class StdioRuntime:
             said |= {"MCPHUB_USER_ID": self.user_id, "MCPHUB_SESSION_ID": self._identity.session_id}
         options = {"parent": os.getpid(), "mode": self._mode, "own": [str(home)], "protect": self._protected}
         launcher = [sys.executable, "-I", "-S", str(sandbox.__file__), json.dumps(options)]
+        loop = asyncio.get_running_loop()
         try:
-            self._process = await asyncio.create_subprocess_exec(
+            self._transport, self._pipes = await loop.subprocess_exec(
+                lambda: Pipes(loop),
                 *launcher,
                 program,
                 *self._injected.args,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
                 env=environment(self._injected.command, home, self._mirrors, self._injected.env, said),
                 cwd=home,
                 start_new_session=True,
-                limit=MOST_LINE,
             )
         except (OSError, ValueError) as error:  # a value with a NUL in it is no argument
             why = error.strerror if isinstance(error, OSError) else "its arguments or environment cannot be passed on"
             raise UpstreamUnreachable(f"it cannot be started: {why}", sent=False) from None
+        self._process = asyncio.subprocess.Process(self._transport, self._pipes, loop)
         self._children.mark(self._process.pid, self._mark)
         for work, name in ((self._read(), "stdout"), (self._read_stderr(), "stderr"), (self._watch(), "process")):
             self._spawn(work, name)
@@ -231,6 +250,7 @@ class StdioRuntime:
         try:
             await process.stdin.drain()
         except OSError:
+            await _within(LAST_WORDS_SECONDS, self._over_noticed)  # how it ended says more
             raise UpstreamUnreachable(self.ended or "its process is gone", sent=True) from None
 
     # what it says
@@ -249,8 +269,9 @@ class StdioRuntime:
         except ValueError:
             self._end(f"it wrote a line of more than {MOST_LINE} bytes")
             return
-        await asyncio.sleep(LAST_WORDS_SECONDS)  # mostly it ends now, and that says more
-        self._end("it closed its output")
+        self._read_all.set()
+        if not await _within(END_SECONDS, self._pipes.exited):  # mostly it ends now, and how says more
+            self._end("it closed its output")
 
     def _line(self, line: bytes) -> None:
         if line[:1] not in (b"{", b"["):
@@ -329,16 +350,18 @@ class StdioRuntime:
         while piece := await stderr.read(MOST_STDERR_PIECE):
             self.stderr.feed(piece)
         self.stderr.feed(b"\n")
+        self._read_all_stderr.set()
 
     # ending
 
     async def _watch(self) -> None:
         """Notices that the process ended, also when something it started still holds its pipes."""
-        assert self._process is not None
-        code = await self._process.wait()
-        await asyncio.sleep(LAST_WORDS_SECONDS if self._flights else 0)
+        await self._pipes.exited.wait()
+        await _within(LAST_WORDS_SECONDS, self._read_all, self._read_all_stderr)
         self._kill(signal.SIGKILL)
         self._buried = True
+        code = self._process.returncode if self._process is not None else None
+        code = 0 if code is None else code
         self._end(f"its process was killed by signal {-code}" if code < 0 else f"its process ended with code {code}")
 
     def _end(self, why: str) -> None:
@@ -346,6 +369,7 @@ class StdioRuntime:
         first = not self.ended
         self.ended = self.ended or why
         self._fail_flights()
+        self._over_noticed.set()
         if first:
             self._over(self)
 
@@ -367,12 +391,12 @@ class StdioRuntime:
             if process.stdin is not None:
                 process.stdin.close()
             step = STEP_SECONDS_AT_ONCE if at_once else STEP_SECONDS
-            gone = not at_once and await self._gone_within(step)
+            gone = not at_once and await _within(step, self._pipes.exited)
             if not gone:
                 self._kill(signal.SIGTERM)
-                gone = await self._gone_within(step)
+                await _within(step, self._pipes.exited)
             self._kill(signal.SIGKILL)  # it, or what it left in its group
-            await process.wait()
+            await self._pipes.exited.wait()
             self._children.unmark(self._mark)
             if self._session_id:  # nobody comes back to it
                 await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
@@ -380,15 +404,8 @@ class StdioRuntime:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _gone_within(self, seconds: float) -> bool:
-        assert self._process is not None
-        try:
-            async with asyncio.timeout(seconds):
-                await self._process.wait()
-        except TimeoutError:
-            return False
-        return True
+        if self._transport is not None:
+            self._transport.close()
 
     def _kill(self, number: signal.Signals) -> None:
         """The whole group, while its number cannot have been given to another one."""
@@ -401,6 +418,17 @@ class StdioRuntime:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+async def _within(seconds: float, *events: asyncio.Event) -> bool:
+    """Do all of these happen by then?"""
+    try:
+        async with asyncio.timeout(seconds):
+            for event in events:
+                await event.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _found(command: str) -> str:

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 
+import psycopg
 import pytest
 
 from mcphub.postgres.embedded import EmbeddedPostgres
@@ -56,6 +57,23 @@ async def some_work(busy: Busy, chance: random.Random) -> None:
     await asyncio.sleep(chance.uniform(0, 0.05))
 
 
+def kill_behind_an_append(hub: RunningHub) -> None:
+    """The moment between a change being in the ledger and its answer, as well as it can be met from outside."""
+    with psycopg.connect(dsn(hub), autocommit=True) as db:
+        statement = "select position from ledger_head"
+        before = db.execute(statement, prepare=True).fetchone()
+        while db.execute(statement, prepare=True).fetchone() == before:
+            pass
+        hub.kill()
+
+
+def unanswered(hub: RunningHub, busy: Busy) -> int:
+    """Changes that are in the ledger although nobody was told so."""
+    with psycopg.connect(dsn(hub)) as db:
+        made = {group for (group,) in db.execute("select data ->> 'group_id' from ledger where type = 'GroupCreated'")}
+    return len(made - set(busy.acknowledged))
+
+
 def check(hub: RunningHub, busy: Busy, recorder: Recorder) -> None:
     """The oracles, once the hub is ready again and nobody works."""
     calls = recorder.calls()
@@ -74,10 +92,10 @@ async def test_a_killed_hub_loses_nothing_and_leaves_no_process(
     children: set[int] = set()
     busy.start()
 
-    for _ in range(kills):
+    for number in range(kills):
         await some_work(busy, chance)
         children |= {call.pid for call in recorder.calls("near")}
-        hub.kill()
+        await asyncio.to_thread(kill_behind_an_append if number % 2 else RunningHub.kill, hub)
         await until(lambda: not hub.processes(), within=10, what=lambda: f"nothing of it runs: {hub.processes()}")
         hub.launch()
         await asyncio.to_thread(hub.wait_ready, READY_WITHIN_S)
@@ -85,6 +103,8 @@ async def test_a_killed_hub_loses_nothing_and_leaves_no_process(
     await busy.stop()
 
     await asyncio.to_thread(check, hub, busy, recorder)
+    if kills > 10:
+        assert await asyncio.to_thread(unanswered, hub, busy) > 0, "no kill came between append and answer"
     await asyncio.to_thread(mcphub, "verify", home=hub.home, env=hub.env)
     await asyncio.to_thread(mcphub, "rebuild", "--check", home=hub.home, env=hub.env)
     assert await asyncio.to_thread(hub.stop) == 0

@@ -5,7 +5,6 @@ back by themselves, and until then what cannot be decided or recorded is refused
 """
 
 import asyncio
-import gc
 import resource
 import signal
 import socket
@@ -37,7 +36,7 @@ from mcphub.gateway.upstream.pool import RuntimePool
 from mcphub.gateway.values import OpenedValues
 from mcphub.http_server import HttpServer, close_all, listen
 from mcphub.logging import LogRing
-from mcphub.loop_lag import LoopLag
+from mcphub.loop_lag import Collections, LoopLag
 from mcphub.periodic import Periodic
 from mcphub.postgres.pool import read_pool
 from mcphub.projections.directory import Directory
@@ -247,9 +246,7 @@ async def serve(
         starting = asyncio.create_task(hub.start(sockets, demo=demo, keep_key=keep_key), name="start")
         if not await _before(shutdown.asked, starting):
             return
-        # What lives now lives long: the collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
+        Collections().start()
         greeting = asyncio.create_task(_greet(hub, starting.result(), ready), name="greeting")
         await shutdown.asked.wait()
         await _ended(greeting)

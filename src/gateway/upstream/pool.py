@@ -225,7 +225,7 @@ class RuntimePool:
         self._opened[spec.server_id] = self._opened.get(spec.server_id, 0) + 1
         self._note_state(spec.server_id)
         log.info(
-            "upstream_connected",
+            "server_connected",
             server=spec.slug,
             kind=runtime.kind,
             user_id=user,
@@ -271,7 +271,7 @@ class RuntimePool:
         failures.not_opened(reason)
         self._note_state(slot.spec.server_id)
         log.warning(
-            "upstream_failed", server=slot.spec.slug, user_id=slot.key[2], why=reason, next_retry_at=failures.retry_at
+            "server_failed", server=slot.spec.slug, user_id=slot.key[2], why=reason, next_retry_at=failures.retry_at
         )
         return UpstreamUnavailable(slot.spec.slug, reason, failures.retry_at)
 

@@ -230,7 +230,7 @@ class Vault:
 
     def key_digest(self, key: str) -> str:
         """What the hub keeps of an MCPHub key, as hex."""
-        return hmac.new(self._pepper, key.encode(), sha256).hexdigest()
+        return hmac.digest(self._pepper, key.encode(), "sha256").hex()
 
     def secret(self, name: str) -> bytes:
         """32 random bytes of the hub's own under this name, made on first use and the same for ever."""

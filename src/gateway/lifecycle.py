@@ -34,7 +34,7 @@ OLD_EVERY = 3600.0
 
 
 class TooManySessions(Exception):
-    """The hub as a whole holds as many live sessions as it takes."""
+    """The hub as a whole, or the user, holds as many live sessions as it takes."""
 
 
 class NotStored(Exception):
@@ -97,7 +97,11 @@ class Lifecycle:
         user = asker.principal.user_id
         own = self.live.of_user(user)
         if len(own) >= self._limits.sessions and (oldest := self.live.least_used(user)) is not None:
-            self.end(oldest, "too_many_sessions")
+            # One that is being used is worth more than the one that is asked for, up to a point.
+            if not oldest.busy and oldest.idle_seconds > self._limits.in_use:
+                self.end(oldest, "too_many_sessions")
+            elif len(own) >= self._limits.sessions_in_use:
+                raise TooManySessions
         if len(self.live) >= self._limits.sessions_total:
             raise TooManySessions
         session_id = new_session_id()

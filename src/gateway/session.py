@@ -48,7 +48,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     slow_body: float = 15
     in_flight: int = 32  # of one user
     queued: int = 64  # of one user
-    sessions: int = 50  # of one user
+    sessions: int = 50  # of one user, from where on the least used gives way
+    sessions_in_use: int = 1000  # of one user, when none of them can give way
+    in_use: float = 60  # since its last request a session does not give way
     sessions_total: int = 10_000
     idle: float = 15 * 60  # until the live part is freed
     keep_rows: float = 7 * 86400

@@ -1,7 +1,7 @@
 """The second log: sessions and requests, written in batches beside the calls and never in their way.
 
 Promises:
-- a forwarded call's start is in the spool before the call goes out, and in PostgreSQL a few milliseconds later;
+- a forwarded call's start is in the spool before the call goes out, and in PostgreSQL some milliseconds later;
 - every start gets exactly one end: from the call itself, or from the sweeper after a crash;
 - rows that had to be dropped are counted, and a `gap` row says how many.
 
@@ -203,7 +203,7 @@ class TrafficWriter:
         strict: hand out something to await for each start, and refuse what cannot be durable.
     """
 
-    LINGER = 0.005  # seconds a row waits for company
+    LINGER, STRICT_LINGER = 0.025, 0.005  # seconds a row waits for company; in strict mode a call waits with it
     CAPACITY = 50_000  # rows in memory; beyond it rows wait in the spool
     STRICT_WITHIN = 5.0  # seconds a strict start may take
     DRAIN_WITHIN = 10.0  # seconds
@@ -445,7 +445,7 @@ class TrafficWriter:
                     await self._register(db)
                     while True:
                         await self._rung.wait()
-                        await asyncio.sleep(self.LINGER)
+                        await asyncio.sleep(self.STRICT_LINGER if self.strict else self.LINGER)
                         self._rung.clear()
                         await self._flush(db)
                         if self._down:

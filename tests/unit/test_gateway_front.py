@@ -287,3 +287,27 @@ def _call(number, name, **arguments):
         "method": "tools/call",
         "params": {"name": name, "arguments": arguments},
     }
+
+
+async def test_a_new_window_takes_the_place_of_the_one_unused_longest():
+    world = World(sessions=2, in_use=-1)
+    key = world.user("ann")
+
+    first, second = await world.client(key), await world.client(key)
+    await world.rpc("ping", **first)
+    third = await world.client(key)
+
+    statuses = [(await world.rpc("ping", **each)).status for each in (first, second, third)]
+    assert statuses == [200, 404, 200]
+
+
+async def test_a_session_in_use_gives_way_to_nobody_until_there_are_far_too_many():
+    world = World(sessions=1, sessions_in_use=2)
+    key = world.user("ann")
+
+    first, second = await world.client(key), await world.client(key)
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+    refused = await world.rpc("initialize", params, key=key)
+
+    assert [(await world.rpc("ping", **each)).status for each in (first, second)] == [200, 200]
+    assert refused.status == 503

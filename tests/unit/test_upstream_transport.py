@@ -133,7 +133,7 @@ def test_what_is_no_web_address_is_refused(url: str) -> None:
 
 def test_an_address_with_a_password_is_refused_and_not_repeated() -> None:
     with pytest.raises(UpstreamBroken) as caught:
-        url_of("https://user:hunter22@example.org/mcp")
+        url_of("https://user:hunter22@example.org/mcp")  # scan:allow
 
     assert "hunter22" not in str(caught.value)
 

@@ -295,6 +295,10 @@ def test_a_start_that_is_called_off_leaves_nothing_running(launch: Launch, after
 # what it survives
 
 
+def answers(rest: Rest) -> bool:
+    return rest.send("GET", "/api/oauth/keys").status_code == 200
+
+
 def test_it_outlives_its_database_and_goes_on_when_that_is_back(launch: Launch) -> None:
     hub = launch().start()
     pid, postmaster = hub.pid, hub.postmaster()
@@ -302,9 +306,10 @@ def test_it_outlives_its_database_and_goes_on_when_that_is_back(launch: Launch) 
 
     os.kill(postmaster, signal.SIGKILL)
 
-    eventually(lambda: hub.postmaster() != postmaster, within=20, what="another server runs")
+    eventually(lambda: postmaster not in {process.pid for process in hub.processes()}, within=5, what="it is gone")
+    eventually(lambda: answers(rest), within=20, what="the hub answers from a database again")
     hub.wait_ready(20)
-    made = rest.post("/api/oauth/keys", {"name": "after"})
+    made = rest.post("/api/oauth/keys", {"name": "after"}, expect=201)
     assert made["name"] == "after"
     assert hub.pid == pid
     assert hub.stop() == 0

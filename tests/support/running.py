@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -151,7 +152,7 @@ class RunningHub:
         return self.process.wait(within)
 
     def end(self) -> None:
-        """Whatever state it is in; the last line of every fixture."""
+        """Whatever state it is in, its home included; the last line of every fixture."""
         if self.process is not None and self.process.poll() is None:
             try:
                 self.stop()
@@ -160,6 +161,7 @@ class RunningHub:
         for process in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
+        shutil.rmtree(self.home, ignore_errors=True)
 
     # what it wrote
 

@@ -10,7 +10,7 @@ import structlog
 
 from mcphub import logging
 from mcphub.domain.keys import PREFIX
-from mcphub.logging import LogRing, configure, redacted
+from mcphub.logging import SECRET_TEXT, LogRing, configure, redacted
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJib2IifQ.c2lnbmF0dXJl"
 
@@ -217,3 +217,20 @@ async def test_a_follower_who_does_not_read_holds_nothing_up():
     assert sum(queue.qsize() for queue in ring._followers) <= 500
     await stream.aclose()
     assert ring._followers == set()
+
+
+def test_the_quick_look_overlooks_no_form_of_a_secret():
+    """Each alternative of the pattern holds one of the words the look asks for, in whatever case."""
+    for secret in (
+        "mcphub_" + "a" * 38,
+        "mcphub_at_" + "a" * 20,
+        *(prefix + "a" * 20 for prefix in ("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_", "xoxb-", "sk-")),
+        "AKIA" + "B" * 16,
+        ".".join(("eyJhbGciOi", "eyJzdWIiOi", "c2lnbmF0dXJl")),
+        *(f"{sign}{name}=value" for sign in "?&" for name in ("key", "code", "state", "token")),
+        "https://" + "somebody:word" + "@host",
+        "BEARER something",
+        "Basic YWxhZGRpbjpvcGVu",
+    ):
+        assert SECRET_TEXT.search(secret), secret
+        assert redacted("x" * 60 + " " + secret) != "x" * 60 + " " + secret

@@ -37,7 +37,7 @@ SHORT_TEXT, MOST_KEY = 48, 200
 HARMLESS_KEYS = {"data_key"}  # its id
 # At info these write whole addresses with their queries, or a line a request.
 NOISY = (
-    *("httpx", "httpx2", "httpcore", "aiohttp", "aiohttp.access", "granian", "_granian", "granian.access"),
+    *("httpx", "httpx2", "httpcore", "aiohttp", "aiohttp.access", "uvicorn.access"),
     *("asyncio", "psycopg.pool", "mcp"),
 )
 

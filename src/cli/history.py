@@ -52,7 +52,10 @@ def requests(
     stats: str | None,
     as_json: bool,
 ) -> None:
-    """Show the newest calls, or figures of them (of the last day unless --last says otherwise)."""
+    """Show the newest calls, or figures of them.
+
+    Figures are of the last day unless --last says otherwise.
+    """
 
     async def work() -> None:
         from mcphub.postgres.pool import read_pool

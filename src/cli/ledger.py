@@ -57,7 +57,10 @@ def migrate(home: Path | None, check: bool, as_json: bool) -> None:
 )
 @json_option
 def verify(home: Path | None, against: str | None, as_json: bool) -> None:
-    """Recompute the ledger's hash chain; exit 1 names the position where it breaks."""
+    """Check the ledger's hash chain.
+
+    Exit code 1 and a position say where it breaks.
+    """
     checkpoint = _checkpoint(against) if against else None
 
     def work(base: "Foundation") -> bool:
@@ -95,7 +98,10 @@ def _checkpoint(text: str) -> tuple[int, str]:
 @click.option("--check", is_flag=True, help="Only compare what a rebuild would give with what is there.")
 @json_option
 def rebuild(home: Path | None, check: bool, as_json: bool) -> None:
-    """Make all read tables anew from the ledger, beside the present ones, and swap them in."""
+    """Make all read tables anew from the ledger.
+
+    Beside the present ones, which are then swapped; readers notice nothing.
+    """
 
     def work(base: "Foundation") -> bool:
         if not check:
@@ -130,7 +136,10 @@ def _rebuild(base: "Foundation") -> int:
 @click.option("--since", type=click.IntRange(0), default=0, help="Only what comes behind this position.")
 @json_option
 def export(home: Path | None, since: int, as_json: bool) -> None:
-    """Write the ledger to standard output, an event a line, byte for byte; with and without --json."""
+    """Write the ledger to standard output.
+
+    An event a line, as JSON, byte for byte; --json changes nothing.
+    """
 
     def work(base: "Foundation") -> bool:
         import psycopg
@@ -152,9 +161,9 @@ def export(home: Path | None, since: int, as_json: bool) -> None:
 @click.argument("file", type=click.File("rb"))
 @json_option
 def import_(home: Path | None, file: BinaryIO, as_json: bool) -> None:
-    """Continue an empty ledger, or exactly at its head, with exported lines; FILE may be - for standard input.
+    """Take in an exported ledger.
 
-    All or nothing; then the read tables are rebuilt, and what belongs to erased users is destroyed again.
+    Into an empty hub, or exactly at the head of one; FILE may be - for standard input. All or nothing; then the read tables are rebuilt, and what belongs to erased users is destroyed again.
     """
 
     def work(base: "Foundation") -> int:

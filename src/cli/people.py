@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 @click.option("--minutes", type=click.IntRange(1, 1440), default=15, show_default=True, help="How long it works.")
 @json_option
 def setup_link(home: Path | None, minutes: int, as_json: bool) -> None:
-    """Print a link that makes an administrator, once; it works also when there is one already."""
+    """Print a link that makes an administrator.
+
+    It works once, and also when there is an administrator already.
+    """
 
     async def work() -> None:
         from mcphub.first_run import make_setup_link
@@ -200,7 +203,7 @@ changing("activate", "Let a user in.", _activate(True))
 changing("deactivate", "Lock a user out; sessions and calls end at once.", _activate(False))
 changing("admin", "Make a user an administrator.", _admin(True))
 changing("no-admin", "Make an administrator an ordinary user; the last one stays.", _admin(False))
-changing("delete", "Lock a user out and revoke their keys; `restore` brings the user back.", _delete)
+changing("delete", "Lock a user out and revoke their keys; see restore.", _delete)
 changing("restore", "Bring a deleted user back, inactive.", _restore)
 
 

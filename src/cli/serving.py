@@ -32,7 +32,10 @@ def serving_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def up(
     home: Path | None, host: str | None, port: int | None, insecure: bool, as_json: bool, no_demo: bool, no_open: bool
 ) -> None:
-    """Start everything: PostgreSQL unless DATABASE_URL names one, migrations, the hub. Ctrl-C ends it."""
+    """Start the hub with all it needs.
+
+    PostgreSQL unless DATABASE_URL names one, pending migrations, then the hub itself. Ctrl-C ends all of it.
+    """
     settings = settings_of(home, host=host, port=port, insecure=insecure)
     _serve(settings, demo=not no_demo, migrating=True, as_json=as_json, browser=not no_open)
 
@@ -40,7 +43,10 @@ def up(
 @click.command()
 @serving_options
 def serve(home: Path | None, host: str | None, port: int | None, insecure: bool, as_json: bool) -> None:
-    """Serve only: no demo, and an outdated schema is refused. For orchestrators."""
+    """Start the hub on a schema that is up to date.
+
+    No demo and no migrations: an outdated schema is refused. For orchestrators.
+    """
     settings = settings_of(home, host=host, port=port, insecure=insecure)
     _serve(settings, demo=False, migrating=False, as_json=as_json, browser=False)
 
@@ -74,7 +80,10 @@ def _fast_loop() -> Any:
 @click.option("--port", type=click.IntRange(1, 65535), help="The port a hub would use.")
 @json_option
 def doctor(home: Path | None, port: int | None, as_json: bool) -> None:
-    """Look at versions, ports, permissions, the database and the ledger; say for each finding what to do."""
+    """Find out what is wrong here.
+
+    Looks at versions, ports, permissions, the database and the ledger, and says for each finding what to do.
+    """
     settings = settings_of(home, port=port, insecure=True)
 
     async def work() -> None:

@@ -39,7 +39,7 @@ ALONE = {"mcphub.gateway.upstream.sandbox"}
 NOT_IN_DOMAIN = {
     *("asyncio", "socket", "ssl", "subprocess", "threading", "multiprocessing", "concurrent", "http", "pathlib"),
     *("logging", "shutil", "tempfile", "sqlite3", "importlib", "psycopg", "psycopg_pool", "httpx", "aiohttp"),
-    *("litestar", "granian", "structlog", "anyio", "uvloop", "mcp", "authlib", "click"),
+    *("litestar", "uvicorn", "structlog", "anyio", "uvloop", "mcp", "authlib", "click"),
 }
 NOT_CALLED_IN_DOMAIN = {"open", "print", "input", "os.getenv", "os.open", "os.environ", "datetime.now"}
 

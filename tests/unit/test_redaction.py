@@ -140,7 +140,7 @@ def test_what_was_bound_to_the_context_is_in_the_line(set_up):
     assert line["timestamp"].endswith("Z")
 
 
-@pytest.mark.parametrize("name", ["httpx", "httpx2", "aiohttp.access", "granian.access", "_granian"])
+@pytest.mark.parametrize("name", ["httpx", "httpx2", "aiohttp.access", "uvicorn.access"])
 def test_libraries_that_write_addresses_keep_silent(set_up, name):
     _, written = set_up("info")
     stdlib.getLogger(name).info("GET https://h/?code=abc")

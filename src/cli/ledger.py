@@ -163,7 +163,8 @@ def export(home: Path | None, since: int, as_json: bool) -> None:
 def import_(home: Path | None, file: BinaryIO, as_json: bool) -> None:
     """Take in an exported ledger.
 
-    Into an empty hub, or exactly at the head of one; FILE may be - for standard input. All or nothing; then the read tables are rebuilt, and what belongs to erased users is destroyed again.
+    Into an empty hub, or exactly at the head of one; FILE may be - for standard input. All or nothing; then the read
+    tables are rebuilt, and what belongs to erased users is destroyed again.
     """
 
     def work(base: "Foundation") -> int:

@@ -334,6 +334,31 @@ async def test_new_values_open_a_new_runtime_and_the_old_one_ends_with_its_last_
     assert alive(new["pid"])
 
 
+async def test_a_call_with_new_values_meets_no_runtime_of_the_old_ones_though_nobody_drained_it(
+    world: World, upstream: WebUpstream
+) -> None:
+    near, there = world.process(env=TOKEN), far(upstream, headers={"X-Token": "${USER_SERVICE_TOKEN}"})
+    answers = []
+    for version, value in (("v1", "first"), ("v2", "second")):
+        who = identity(version=version)
+        answers.append(await world.call(near, who, SERVICE_TOKEN=value))
+        await world.call(there, who, SERVICE_TOKEN=value)
+
+    assert [answer["token"] for answer in answers] == ["first", "second"]
+    assert upstream.headers("tools/call")["x-token"] == "second"
+
+
+async def test_a_call_with_a_new_configuration_meets_no_runtime_of_the_old_one_though_nobody_drained_it(
+    world: World,
+) -> None:
+    old, new = world.process(env={"SERVICE_TOKEN": "first"}), world.process(env={"SERVICE_TOKEN": "second"})
+
+    answers = [await world.call(config) for config in (old, new)]
+
+    assert old.server_id == new.server_id
+    assert [answer["token"] for answer in answers] == ["first", "second"]
+
+
 async def test_a_changed_server_is_opened_anew_and_no_other_is_touched(world: World) -> None:
     near, other = world.process(env={"A": "1"}), world.process("other")
     before, beside = (await world.call(near))["pid"], (await world.call(other))["pid"]

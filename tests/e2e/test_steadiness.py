@@ -17,7 +17,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
-USERS, WINDOWS, CALLS = 7, 10, 20
+USERS, WINDOWS, CALLS = 7, 10, 10
 
 
 def descriptors(hub: RunningHub) -> int:

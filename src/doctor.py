@@ -205,7 +205,15 @@ def running_hub(home: Path) -> int | None:
         word, _, pid = (home / LOCK_FILE).read_text().strip().partition(" ")
     except OSError:
         return None
-    return int(pid) if word == "pid" and pid.isdigit() and Path(f"/proc/{pid}").exists() else None
+    if word != "pid" or not pid.isdigit():
+        return None
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass  # somebody else's, but it lives
+    return int(pid)
 
 
 def _answers(settings: Settings) -> bool:
@@ -230,7 +238,7 @@ async def _database(settings: Settings) -> list[Finding]:
             return [Finding("database", "ok", "none yet; the first start makes it")]
         where = "embedded"
     try:
-        async with Foundation(settings, attach=True, migrating=False, database_only=True) as base:
+        async with Foundation(settings, attach=True, migrating=False, depth="database") as base:
             warnings = [Finding("database", "warning", warning) for warning in base.warnings]
             return [*warnings, *await asyncio.to_thread(_inside, base.database.owner, where)]
     except (HomeUnusable, DatabaseUnusable, PostgresFailed) as error:

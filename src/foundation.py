@@ -7,7 +7,7 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from msgspec import Struct
@@ -36,6 +36,9 @@ class Database(Struct, frozen=True):
     read_only: str  # backup, export
 
 
+Depth = Literal["database", "schema", "keys"]
+
+
 class Foundation:
     """Opened once a process.
 
@@ -43,16 +46,17 @@ class Foundation:
         settings: as read from the environment.
         attach: use the embedded server another hub process runs in the home, instead of refusing.
         migrating: bring the schema up to date; otherwise an outdated one is refused.
-        database_only: reach the database and go no further; its schema may be any.
+        depth: how far to go: to the database, whatever its schema; to a schema that fits; or to the keys and the hub.
+            Short of the keys nothing is made in the home of a managed database.
     """
 
     def __init__(
-        self, settings: Settings, *, attach: bool = False, migrating: bool = True, database_only: bool = False
+        self, settings: Settings, *, attach: bool = False, migrating: bool = True, depth: Depth = "keys"
     ) -> None:
         self.settings = settings
         self.attach = attach
         self.migrating = migrating
-        self.database_only = database_only
+        self.depth = depth
         self.database: Database
         self.pool: ConnectionPool[Any]
         self.vault: Vault
@@ -75,11 +79,12 @@ class Foundation:
         await self.close()
 
     async def _open(self) -> None:
-        try:
-            self._lock = await asyncio.to_thread(HomeLock.take, self.settings.home)
-        except AlreadyRunning:
-            if not self.attach:
-                raise
+        if self.depth == "keys" or not self.settings.database_url:
+            try:
+                self._lock = await asyncio.to_thread(HomeLock.take, self.settings.home)
+            except AlreadyRunning:
+                if not self.attach:
+                    raise
         if self.settings.database_url:
             url = self.settings.database_url
             direct = self.settings.database_direct_url
@@ -92,12 +97,14 @@ class Foundation:
                 ]
         else:
             await self._embedded()
-        if self.database_only:
+        if self.depth == "database":
             return
         folder = migrations_folder()
-        if self.migrating and self._lock is not None:
+        if self.migrating:
             self.applied = await asyncio.to_thread(migrate, self.database.owner, folder)
         await asyncio.to_thread(check_schema, self.database.app, folder)
+        if self.depth == "schema":
+            return
         self.pool = command_pool(self.database.app)
         await asyncio.to_thread(self.pool.open, True, 10)
         ring = await asyncio.to_thread(self._ring)

@@ -36,14 +36,15 @@ def migrate(home: Path | None, check: bool, as_json: bool) -> None:
     async def look() -> None:
         from mcphub.postgres.migrate import migrations_folder, pending
 
-        async with at_home(home, database_only=True) as base:
+        async with at_home(home, depth="database") as base:
             missing = await asyncio.to_thread(pending, base.database.owner, migrations_folder())
         answer({"pending": missing}, "\n".join(missing) or "Nothing is pending.", as_json=as_json)
         if missing:
             raise SystemExit(FAILED)
 
     async def apply() -> None:
-        async with at_home(home, make=True) as base:
+        # No keys: where migrations are a job of their own, their place is not the hub's home.
+        async with at_home(home, make=True, depth="schema") as base:
             done = base.applied
         answer({"applied": done}, "\n".join(done) or "The schema is up to date.", as_json=as_json)
 
@@ -213,7 +214,7 @@ async def _erase_again(base: "Foundation") -> None:
 
 async def _on_ledger(home: Path | None, work: Callable[["Foundation"], bool]) -> None:
     """Blocking work on the hub's database; False from it is exit code 1."""
-    async with at_home(home) as base:
+    async with at_home(home, depth="schema") as base:
         worked = await asyncio.to_thread(work, base)
     if not worked:
         raise SystemExit(FAILED)

@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from mcphub.domain.actor import Meta
-    from mcphub.foundation import Foundation
+    from mcphub.foundation import Depth, Foundation
     from mcphub.settings import Settings
 
 FAILED, UNUSABLE = 1, 2
@@ -38,12 +38,12 @@ def settings_of(
 
 
 @asynccontextmanager
-async def at_home(home: Path | None, *, make: bool = False, database_only: bool = False) -> AsyncIterator["Foundation"]:
+async def at_home(home: Path | None, *, make: bool = False, depth: "Depth" = "keys") -> AsyncIterator["Foundation"]:
     """The hub's database, whether a hub runs on it now or not; stderr is kept for what goes wrong.
 
     Args:
         make: on a home without a database, make one, and bring its schema up to date.
-        database_only: whatever its schema is.
+        depth: how much of it the command needs.
 
     Raises:
         HomeUnusable: nothing is there.
@@ -61,7 +61,7 @@ async def at_home(home: Path | None, *, make: bool = False, database_only: bool 
     configure("warning" if settings.log_level == "info" else settings.log_level, settings.log_format)
     if not (make or settings.database_url or any(settings.home.glob("pg/*/PG_VERSION"))):
         raise HomeUnusable(f"{settings.home} holds no hub yet. Start one with `mcphub up`, or name its --home.")
-    async with Foundation(settings, attach=True, migrating=make, database_only=database_only) as base:
+    async with Foundation(settings, attach=True, migrating=make, depth=depth) as base:
         yield base
 
 

@@ -74,6 +74,23 @@ def test_migrations_are_pending_until_they_are_applied(another: Commands) -> Non
     assert another.json("migrate")["applied"] == []
 
 
+def test_migrating_a_managed_database_makes_no_keys_where_the_hub_does_not_live(another: Commands) -> None:
+    another.run("migrate")
+
+    assert list(another.home.iterdir()) == []
+    with psycopg.connect(another.env["DATABASE_URL"]) as db:
+        assert db.execute("select 1 from data_key").fetchall() == []
+
+
+def test_the_ledger_is_checked_without_the_master_key(lived_in: Commands) -> None:
+    (lived_in.home / "master.key").unlink()
+
+    lived_in.run("verify")
+    lived_in.run("export")
+    lived_in.run("rebuild")
+    assert "restore it from a backup" in lived_in.say("user", "list", code=2)
+
+
 def test_a_command_on_a_database_without_schema_says_what_to_do(another: Commands) -> None:
     assert "mcphub migrate" in another.say("verify", code=2)
 
@@ -191,6 +208,7 @@ def test_an_erased_user_stays_erased_after_an_older_backup_of_the_keys_came_back
     exported = lived_in.run("export").stdout
     erased = next(json.loads(line)["data"]["user_id"] for line in exported.splitlines() if b'"UserErased"' in line)
     another.run("migrate")
+    another.run("user", "list")  # makes the keys of the hub
     with psycopg.connect(another.env["DATABASE_URL"]) as db:
         db.execute(
             "insert into data_key (id, owner, purpose, kek_id, wrapped)"

@@ -17,6 +17,8 @@ from tests.support.facts import admin, grouped, issued, member, of_user, registe
 from tests.support.ledger import telling
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 NAME = "mcphub-projector"
 
 

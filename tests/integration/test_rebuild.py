@@ -21,6 +21,8 @@ from mcphub.projections.tables import (
 from tests.support.facts import admin, grouped, issued, member, registered, saved
 from tests.support.ledger import telling
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def teller(database):

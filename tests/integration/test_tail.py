@@ -13,6 +13,8 @@ from tests.support.facts import member, registered
 from tests.support.ledger import telling
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 NAME = "mcphub-tail"
 
 

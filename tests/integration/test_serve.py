@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import Database
 from tests.support.commands import MCPHUB, Commands
+from tests.support.ide import Ide
 from tests.support.owners import eventually
 from tests.support.rest import Rest
 from tests.support.running import RunningHub
@@ -343,3 +344,28 @@ def test_commands_work_beside_a_running_hub_which_sees_what_they_change(launch: 
     for command in (("verify",), ("rebuild",), ("rebuild", "--check"), ("export",), ("doctor",), ("requests",)):
         commands.run(*command)
     assert value not in hub.said()
+
+
+async def test_the_history_of_calls_is_shown_with_names(launch: Launch) -> None:
+    hub = launch(demo=True).start()
+    entry = json.loads((hub.home / "first-key").read_text())["mcpServers"]["mcphub"]
+    ide = Ide(entry["url"], entry["headers"]["Authorization"].removeprefix("Bearer "))
+    await ide.open()
+    await ide.text("demo__days_between", first="2026-01-01", second="2026-01-31")
+    await ide.close()
+    commands = Commands(hub.home)
+
+    def calls() -> list[dict[str, object]]:
+        found: list[dict[str, object]] = commands.json("requests", "--user", "demo", "--method", "tools/call")
+        return found
+
+    eventually(
+        lambda: [call["status"] for call in calls()] == ["Completed"], within=10, what="the call is in the history"
+    )
+    [call] = calls()
+    assert (call["server"], call["tool"]) == ("demo", "days_between")
+    assert "demo" in commands.say("requests", "--last", "1h")
+    [figures] = commands.json("requests", "--stats", "tool", "--last", "1h", "--method", "tools/call")
+    assert (figures["tool"], figures["count"], figures["errors"]) == ("days_between", 1, 0)
+    assert commands.json("requests", "--status", "Failed") == []
+    commands.run("requests", "--last", "yesterday", code=2)

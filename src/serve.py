@@ -22,6 +22,9 @@ from psycopg_pool import AsyncConnectionPool
 from mcphub import address
 from mcphub.api.app import make_app
 from mcphub.api.auth.accounts import name_digest
+from mcphub.api.auth.kinds import Providers
+from mcphub.api.auth.membership import ROUND_SECONDS, Membership
+from mcphub.api.auth.session_times import SessionExpiry
 from mcphub.api.services import Commands, Services
 from mcphub.domain.access import AccessModel
 from mcphub.domain.settings_file import objects
@@ -179,6 +182,8 @@ class RunningHub:
             Periodic("orphaned-keys", erasure.sweep, 60 * MINUTE),
             Periodic("key-expiry", expiry.round, MINUTE),
             Periodic("key-use", uses.round, MINUTE),
+            Periodic("session-expiry", SessionExpiry(self.services).round, 5 * MINUTE),
+            Periodic("membership", Membership(self.services, Providers(self.settings)).round, ROUND_SECONDS),
             Periodic("traffic-keeper", lambda: traffic.keep(self.settings.traffic_days), MINUTE),
             LoopLag().role(),
         ):

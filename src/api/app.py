@@ -5,6 +5,9 @@ from typing import Any
 from litestar import Litestar, Request, Response
 from litestar.di import Provide
 
+from mcphub.api.auth.arrivals import Arrivals
+from mcphub.api.auth.flows import Flows
+from mcphub.api.auth.kinds import Providers
 from mcphub.api.auth.links import OneTimeLinks
 from mcphub.api.auth.passwords import Passwords
 from mcphub.api.auth.throttle import Throttle
@@ -17,6 +20,7 @@ from mcphub.api.controllers.keys import KeysController, UserKeysController
 from mcphub.api.controllers.live import LiveController
 from mcphub.api.controllers.logs import LogsController
 from mcphub.api.controllers.me import MeController
+from mcphub.api.controllers.oauth import OAuthController
 from mcphub.api.controllers.operation import OperationController
 from mcphub.api.controllers.pages import PagesController
 from mcphub.api.controllers.projections import ProjectionsController, Rebuilds
@@ -40,6 +44,7 @@ MOST_BODY = 5 * 1024 * 1024  # bytes; a settings document may be larger, and say
 
 CONTROLLERS = [
     SignInController,
+    OAuthController,
     MeController,
     KeysController,
     UserKeysController,
@@ -76,6 +81,9 @@ def management_api(services: Services) -> Litestar:
         "passwords": Passwords(),
         "throttle": Throttle(),
         "links": OneTimeLinks(services.write),
+        "providers": Providers(services.settings),
+        "flows": Flows(services.write),
+        "arrivals": Arrivals(services, signer),
         "people": People(services),
         "catalog": catalog,
         "values": Values(services, catalog),

@@ -1,17 +1,21 @@
 """Who is calling, decided anew at every request, and what each route demands of them.
 
-A route says `who=` in its options: PUBLIC, USER or ADMIN. One that says nothing is for administrators.
+A route says `who=` in its options: PUBLIC, USER, AUDITOR or ADMIN. One that says nothing is for administrators.
 The token names a session and grants nothing: activity, role and the session's life are the access model's to say, and
 when that cannot be confirmed, nobody gets in.
 """
 
+import asyncio
 from typing import Any
 
+import psycopg
 import structlog
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 from msgspec import Struct
+from psycopg_pool import PoolTimeout
 
+from mcphub.api.auth.session_times import SessionTimes
 from mcphub.api.auth.sessions import act_as, session_cookie, set_cookies
 from mcphub.api.auth.tokens import BROWSER_SECONDS, Claims, TokenSigner
 from mcphub.api.incoming import incoming
@@ -19,6 +23,7 @@ from mcphub.api.pages import prefers_html
 from mcphub.api.problems import (
     Problem,
     admin_required,
+    auditor_required,
     csrf_failed,
     invalid,
     key_not_allowed,
@@ -32,7 +37,9 @@ from mcphub.api.services import ORIGIN, Accepted, Origin, Services
 from mcphub.domain.access import Principal
 from mcphub.domain.keys import PREFIX
 
-PUBLIC, USER, ADMIN = "public", "user", "admin"
+log = structlog.get_logger()
+
+PUBLIC, USER, AUDITOR, ADMIN = "public", "user", "auditor", "admin"
 SAFE = {"GET", "HEAD", "OPTIONS"}
 CONFIRM_WITHIN = 1.0  # seconds for a look at the ledger's head, when the last one is too old
 
@@ -43,6 +50,12 @@ class Caller(Struct, frozen=True):
     user_id: str
     session_id: str
     admin: bool
+    auditor: bool = False
+
+    @property
+    def reads_all(self) -> bool:
+        """May they read what others did: audit, requests, history, exports?"""
+        return self.admin or self.auditor
 
     @property
     def principal(self) -> Principal:
@@ -55,6 +68,7 @@ class Guard:
     def __init__(self, services: Services, signer: TokenSigner) -> None:
         self._services = services
         self._signer = signer
+        self._times = SessionTimes(services.write)
         self._origins = frozenset(origin.lower() for origin in services.settings.allowed_origins)
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -89,8 +103,10 @@ class Guard:
         if cookie:
             if method not in SAFE and not self._csrf_fits(connection, claims):
                 raise csrf_failed()
-            self._renew(claims)
-        if who != USER and not caller.admin:
+            await self._renew(claims)
+        if who == AUDITOR and not caller.reads_all:
+            raise auditor_required()
+        if who not in {USER, AUDITOR} and not caller.admin:
             raise admin_required()
         connection.scope["user"] = caller
         structlog.contextvars.bind_contextvars(user_id=caller.user_id)
@@ -160,7 +176,7 @@ class Guard:
             or claims.session_id not in user.sessions
         ):
             raise session_ended()
-        return Caller(user.user_id, claims.session_id, user.admin)
+        return Caller(user.user_id, claims.session_id, user.admin, user.auditor)
 
     def still(self, caller: Caller) -> bool:
         """For open streams: would the caller be let in now, with the role they came with?"""
@@ -170,15 +186,21 @@ class Guard:
             and user.active
             and caller.session_id in user.sessions
             and (user.admin or not caller.admin)
+            and (user.auditor or not caller.auditor)
             and self._services.tail.fresh()
             and not self._services.draining
         )
 
-    def _renew(self, claims: Claims) -> None:
-        if self._signer.ageing(claims):
-            token, _ = self._signer.sign(claims.user_id, claims.session_id, claims.version, BROWSER_SECONDS)
-            https = self._services.settings.https
-            incoming().cookies += set_cookies(self._signer, https, token, claims.session_id)
+    async def _renew(self, claims: Claims) -> None:
+        if not self._signer.ageing(claims):
+            return
+        token, expires = self._signer.sign(claims.user_id, claims.session_id, claims.version, BROWSER_SECONDS)
+        try:
+            await asyncio.to_thread(self._times.lives_until, claims.session_id, claims.user_id, expires)
+        except (psycopg.Error, PoolTimeout) as error:  # the token at hand is good for a while; the next request tries
+            log.warning("session_not_renewed", why=type(error).__name__)
+            return
+        incoming().cookies += set_cookies(self._signer, self._services.settings.https, token, claims.session_id)
 
     async def _wait_for_position(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         wanted = connection.headers.get("x-mcphub-min-position", "")

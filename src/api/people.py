@@ -14,12 +14,12 @@ from mcphub.domain.errors import UnknownUser, UserIsErased
 State = Literal["active", "inactive", "pending", "deleted"]
 
 ME = """
-    select user_id, provider, active, admin, language, time_zone, theme, density, exposure_mode, show_why,
+    select user_id, provider, active, admin, auditor, language, time_zone, theme, density, exposure_mode, show_why,
            registered_at, last_sign_in_at
     from users where user_id = %s
 """
 USERS = """
-    select users.user_id, users.provider, users.active, users.was_active, users.admin, users.deleted,
+    select users.user_id, users.provider, users.active, users.was_active, users.admin, users.auditor, users.deleted,
            users.registered_at, users.last_sign_in_at,
            greatest(users.last_sign_in_at, max(key_use.last_used_at)) as last_seen_at,
            count(keys.key_id) filter (
@@ -45,7 +45,7 @@ USABLE_KEY = """
             and own.expires_at > now() and (own.grace_until is null or own.grace_until > now()))
 """
 BY_KEYS = {"all": "true", "hasKey": USABLE_KEY, "noKey": f"not {USABLE_KEY}"}
-IN_ROLE = {"": "true", "admin": "users.admin", "user": "not users.admin"}
+IN_ROLE = {"": "true", "admin": "users.admin", "auditor": "users.auditor", "user": "not (users.admin or users.auditor)"}
 
 
 class Me(Out, kw_only=True):
@@ -59,6 +59,7 @@ class Me(Out, kw_only=True):
     github_username: str | UnsetType = UNSET
     provider: str
     is_admin: bool
+    is_auditor: bool
     is_active: bool
     exposure_mode: str
     language: str
@@ -71,16 +72,19 @@ class Me(Out, kw_only=True):
 
 
 class User(Out, kw_only=True):
-    """A user as administrators see one."""
+    """A user as administrators see one. `login` is the name at the provider, '' for a local account."""
 
     id: str
     username: str
     display_name: str
     email: str
     provider: str
+    login: str
+    avatar_url: str | None
     state: State
     is_active: bool
     is_admin: bool
+    is_auditor: bool
     key_count: int
     group_count: int
     created_at: datetime
@@ -93,6 +97,7 @@ class _Mine(Struct):
     provider: str
     active: bool
     admin: bool
+    auditor: bool
     language: str
     time_zone: str
     theme: str
@@ -109,6 +114,7 @@ class _Row(Struct):
     active: bool
     was_active: bool
     admin: bool
+    auditor: bool
     deleted: bool
     registered_at: datetime
     last_sign_in_at: datetime | None
@@ -158,9 +164,11 @@ class People:
             username=names.username,
             display_name=names.display_name,
             email=names.email,
-            avatar_url=None,
+            avatar_url=names.avatar_url or None,
+            github_username=names.login if row.provider == "github" else UNSET,
             provider=row.provider,
             is_admin=row.admin,
+            is_auditor=row.auditor,
             is_active=row.active,
             exposure_mode=row.exposure_mode,
             language=row.language,
@@ -224,9 +232,12 @@ class People:
                 display_name=names[row.user_id].display_name,
                 email=names[row.user_id].email,
                 provider=row.provider,
+                login=names[row.user_id].login,
+                avatar_url=names[row.user_id].avatar_url or None,
                 state=row.state,
                 is_active=row.active,
                 is_admin=row.admin,
+                is_auditor=row.auditor,
                 key_count=row.key_count,
                 group_count=row.group_count,
                 created_at=row.registered_at,

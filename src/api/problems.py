@@ -116,6 +116,10 @@ def admin_required() -> Problem:
     return Problem(403, "admin_required", "This is for administrators.", "Ask an administrator to do it.")
 
 
+def auditor_required() -> Problem:
+    return Problem(403, "admin_required", "This is for administrators and auditors.", "Ask an administrator for it.")
+
+
 def key_not_allowed() -> Problem:
     return Problem(
         403, "key_not_allowed", "An MCPHub key opens MCP addresses only.", "Sign in and send the session's token."

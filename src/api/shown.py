@@ -18,7 +18,7 @@ def shown_fact(event: Event, *, whole: bool) -> dict[str, Any]:
     """The fields of a fact.
 
     Args:
-        whole: with configurations, which only administrators read.
+        whole: with configurations, which only administrators and auditors read.
     """
     out: dict[str, Any] = {}
     for name, value in msgspec.json.decode(encode(event)).items():

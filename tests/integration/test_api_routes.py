@@ -11,6 +11,13 @@ from tests.support.api import problem, running_api
 # Who may: P everybody, U whoever is signed in, A administrators.
 ROUTES = {
     "POST /api/auth/login": "P",
+    "GET /api/oauth/github": "P",
+    "GET /api/auth/github": "P",
+    "GET /api/oauth/callback": "P",
+    "GET /api/auth/github/callback": "P",
+    "GET /api/oauth/github/callback": "P",
+    "GET /api/oauth/oidc/{provider}": "P",
+    "GET /api/oauth/oidc/{provider}/callback": "P",
     "POST /api/setup": "P",
     "POST /api/auth/accept-invitation": "P",
     "GET /": "P",
@@ -32,6 +39,7 @@ ROUTES = {
     "POST /api/auth/change-password": "U",
     "GET /api/user/sessions": "U",
     "DELETE /api/user/sessions/{sid}": "U",
+    "DELETE /api/user/sessions": "U",
     "GET /api/oauth/keys": "U",
     "GET /api/keys": "U",
     "POST /api/oauth/keys": "U",
@@ -82,6 +90,8 @@ ROUTES = {
     "PUT /admin/users/{user_id}/active": "A",
     "PUT /api/admin/users/{user_id}/admin": "A",
     "PUT /admin/users/{user_id}/admin": "A",
+    "PUT /api/admin/users/{user_id}/auditor": "A",
+    "PUT /admin/users/{user_id}/auditor": "A",
     "DELETE /api/admin/users/{user_id}": "A",
     "DELETE /admin/users/{user_id}": "A",
     "POST /api/admin/users/{user_id}/restore": "A",
@@ -103,7 +113,7 @@ ROUTES = {
     "POST /api/admin/projections/{name}/rebuild": "A",
 }
 STREAMS = {"GET /api/logs/stream"}  # a caller who is let in would read it for ever
-LEAVING = {"POST /api/auth/logout"}  # ends the session the other routes are tried with
+LEAVING = {"POST /api/auth/logout", "DELETE /api/user/sessions"}  # ends the session the other routes are tried with
 UNKNOWN = {"position": "1"}
 
 

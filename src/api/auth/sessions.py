@@ -1,18 +1,25 @@
 """Browser and script sessions: opened by a fact, carried by a signed token, ended by a fact."""
 
+import asyncio
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from msgspec import Struct
 
+from mcphub.api.auth.session_times import SessionTimes
 from mcphub.api.auth.tokens import BROWSER_SECONDS, SCRIPT_SECONDS, TokenSigner
 from mcphub.api.incoming import incoming
-from mcphub.api.services import Services
+from mcphub.api.services import Committed, Services
 from mcphub.domain.access import AccessModel
 from mcphub.domain.actor import ACTOR, Meta
 from mcphub.domain.ids import new_id
+from mcphub.domain.sign_in import SignInByProvider
 from mcphub.domain.users import SignIn
 
 CSRF_COOKIE = "mcphub_csrf"
+SLACK = 60  # seconds between the row and the token, whose time begins when the session is a fact
 
 
 def session_cookie(https: bool) -> str:
@@ -47,18 +54,33 @@ class Opened(Struct, frozen=True):
     position: int
 
 
-async def open_session(services: Services, signer: TokenSigner, user_id: str, *, script: bool = False) -> Opened:
+async def open_session(
+    services: Services,
+    signer: TokenSigner,
+    user_id: str,
+    *,
+    script: bool = False,
+    profile: Mapping[str, tuple[str, str]] | None = None,
+) -> Opened:
     """Signs a user in who proved who they are, and answers with the cookies.
+
+    Args:
+        profile: what a provider that vouches for them says now and did not say before, as SignInByProvider takes it.
 
     Raises:
         UserInactive: locked out in the meantime.
     """
-    session_id = new_id()
+    session_id, seconds = new_id(), SCRIPT_SECONDS if script else BROWSER_SECONDS
+    until = int(time.time()) + seconds + SLACK
+    await asyncio.to_thread(SessionTimes(services.write).lives_until, session_id, user_id, until)
     act_as(user_id, source="api" if script else "ui")
     kind = "script" if script else "browser"
-    done = await services.commands.run(lambda: SignIn(user_id, session_id, kind=kind))
+    done: Committed[Any]
+    if profile is None:
+        done = await services.commands.run(lambda: SignIn(user_id, session_id, kind=kind))
+    else:
+        done = await services.commands.run(lambda: SignInByProvider(user_id, session_id, profile))
     version = auth_version(services.model, user_id)
-    seconds = SCRIPT_SECONDS if script else BROWSER_SECONDS
     token, expires = signer.sign(user_id, session_id, version, seconds)
     incoming().cookies += set_cookies(signer, services.settings.https, token, session_id)
     return Opened(session_id, signer.csrf(session_id), token, datetime.fromtimestamp(expires, UTC), done.position)

@@ -5,12 +5,13 @@ An attempt counts from its beginning, so that many at once do not slip through; 
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mcphub.api.problems import Problem
 
 WINDOW = 15 * 60  # seconds
 PER_ACCOUNT, PER_ADDRESS = 5, 20
+SETTING_OUT = 600  # to a provider, per address: a company may have only one
 MOST_ENTRIES = 20_000
 
 
@@ -32,13 +33,24 @@ class Throttle:
             Problem: 429 with the seconds to wait.
         """
         limits = ((f"account:{account}", PER_ACCOUNT), (f"address:{address}", PER_ADDRESS))
+        self._count(limits, "Too many attempts to sign in failed.")
+
+    def set_out(self, address: str) -> None:
+        """Counts a browser that is sent to a provider; each is a row until it is back.
+
+        Raises:
+            Problem: 429 with the seconds to wait.
+        """
+        self._count(((f"out:{address}", SETTING_OUT),), "Too many sign-ins began at this address.")
+
+    def _count(self, limits: Sequence[tuple[str, int]], why: str) -> None:
         now = self._clock()
         waits = [self._wait(name, limit, now) for name, limit in limits]
         if longest := max(waits):
             raise Problem(
                 429,
                 "rate_limited",
-                "Too many attempts to sign in failed.",
+                why,
                 f"Wait {-(-longest // 60)} minutes, then try again.",
                 retry_after=longest,
             )

@@ -39,7 +39,7 @@ FACTS = """
 
 
 class Fact(Out, kw_only=True):
-    """One fact. `ip` and `agent` are shown to administrators and to whoever acted."""
+    """One fact. `ip` and `agent` are shown to administrators, to auditors and to whoever acted."""
 
     position: int
     at: datetime
@@ -105,7 +105,7 @@ class AuditController(Controller):
         size = size_of(limit)
         rows = await _rows(
             services,
-            own=None if caller.admin else caller.user_id,
+            own=None if caller.reads_all else caller.user_id,
             before=int(after) if after else None,
             actor=actor,
             user=user,
@@ -124,7 +124,7 @@ class AuditController(Controller):
     ) -> FactAnswer:
         if not 0 < position < 2**63:
             raise not_found("There is no such fact.")
-        rows = await _rows(services, own=None if caller.admin else caller.user_id, position=position, size=1)
+        rows = await _rows(services, own=None if caller.reads_all else caller.user_id, position=position, size=1)
         if not rows:
             raise not_found("There is no such fact.")
         (shown,) = await _shown(services, caller, rows)
@@ -151,7 +151,7 @@ def _facts(services: Services, caller: Caller, rows: Sequence[_Row], names: dict
     for row in rows:
         meta = decode_meta(row.meta)
         origin = {"ip": "", "agent": ""}
-        if meta.actor_kind == "user" and (caller.admin or row.actor == caller.user_id):
+        if meta.actor_kind == "user" and (caller.reads_all or row.actor == caller.user_id):
             origin["ip"] = services.vault.open_personal(meta.ip, row.actor, "meta.ip")
             origin["agent"] = services.vault.open_personal(meta.ua, row.actor, "meta.ua")
         out.append(
@@ -171,7 +171,7 @@ def _facts(services: Services, caller: Caller, rows: Sequence[_Row], names: dict
                 user_id=row.user_id,
                 user_name=names.get(row.user_id, ""),
                 tags=[tag for tag in row.tags if not tag.startswith(("username:", "identity:"))],
-                data=shown_fact(decode(row.data), whole=caller.admin),
+                data=shown_fact(decode(row.data), whole=caller.reads_all),
                 **origin,
             )
         )

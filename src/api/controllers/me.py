@@ -1,8 +1,9 @@
 """The caller's own account: profile, preferences, password and sessions."""
 
+import asyncio
 import json
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
@@ -10,7 +11,8 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
 from mcphub.api.auth.passwords import Passwords, check_strength
-from mcphub.api.auth.sessions import open_session
+from mcphub.api.auth.session_times import SessionTimes
+from mcphub.api.auth.sessions import clear_cookies, open_session
 from mcphub.api.auth.throttle import Throttle
 from mcphub.api.auth.tokens import TokenSigner
 from mcphub.api.caller import USER, Caller
@@ -22,12 +24,13 @@ from mcphub.api.schemas import Envelope, Out, Schema, at_each
 from mcphub.api.services import Services
 from mcphub.api.simulator import AccessAnswer, access_of
 from mcphub.domain.actor import current
+from mcphub.domain.codec import decode_meta
 from mcphub.domain.errors import NotLocalAccount
 from mcphub.domain.users import ChangePreferences, SignOut
 
 TimeZone = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_+\-/]{0,64}$")]
 
-SESSIONS = "select position, recorded_at, data::text from public.ledger where position = any(%s) order by position desc"
+SESSIONS = "select position, recorded_at, data::text, meta::text from public.ledger where position = any(%s)"
 
 
 class Preferences(Schema, kw_only=True):
@@ -53,6 +56,9 @@ class BrowserSession(Out, kw_only=True):
     kind: str
     current: bool
     signed_in_at: datetime
+    expires_at: datetime
+    ip: str
+    agent: str
 
 
 class SessionsAnswer(Envelope, kw_only=True):
@@ -124,21 +130,20 @@ class MeController(Controller):
 
     @get("/user/sessions", operation_id="mySessions", summary="Where the caller is signed in", who=USER)
     async def sessions(self, caller: NamedDependency[Caller], services: NamedDependency[Services]) -> SessionsAnswer:
-        living = services.model.users[caller.user_id].sessions
+        """Of a browser `expiresAt` moves on while it is used."""
+        open_ = dict(services.model.users[caller.user_id].sessions)
+        until = await asyncio.to_thread(SessionTimes(services.write).living, open_)
         async with services.read.connection() as db:
-            cursor = await db.execute(SESSIONS, (list(living.values()),))
-            rows = {position: (at, json.loads(data)) for position, at, data in await cursor.fetchall()}
-        found = [
-            BrowserSession(
-                id=session_id,
-                kind=rows[position][1].get("kind", "browser"),
-                current=session_id == caller.session_id,
-                signed_in_at=rows[position][0],
-            )
-            for session_id, position in living.items()
-            if position in rows
-        ]
+            cursor = await db.execute(SESSIONS, ([open_[session_id] for session_id in until],))
+            rows = {row[0]: row for row in await cursor.fetchall()}
+        found = await asyncio.to_thread(_sessions, services, caller, open_, until, rows)
         return SessionsAnswer(data=sorted(found, key=lambda session: session.signed_in_at, reverse=True))
+
+    @delete("/user/sessions", operation_id="signOutEverywhere", summary="End all own sessions, this one too", who=USER)
+    async def end_sessions(self, caller: NamedDependency[Caller], services: NamedDependency[Services]) -> None:
+        """Of browsers, scripts and IDEs; an IDE begins a new one with its key."""
+        await services.commands.run(lambda: SignOut(caller.user_id))
+        incoming().cookies = clear_cookies(services.settings.https)
 
     @delete("/user/sessions/{sid:str}", operation_id="endMySession", summary="Sign out elsewhere", who=USER)
     async def end_session(
@@ -147,3 +152,32 @@ class MeController(Controller):
         if sid not in services.model.users[caller.user_id].sessions:
             raise not_found("You have no such session.")
         await services.commands.run(lambda: SignOut(caller.user_id, sid))
+
+
+def _sessions(
+    services: Services,
+    caller: Caller,
+    open_: dict[str, int],
+    until: dict[str, datetime],
+    rows: dict[int, tuple[Any, ...]],
+) -> list[BrowserSession]:
+    found = []
+    for session_id, expires_at in until.items():
+        row = rows.get(open_[session_id])
+        if row is None:
+            continue
+        _, at, data, meta = row
+        fact, meta = json.loads(data), decode_meta(meta)
+        own = meta.actor == caller.user_id
+        found.append(
+            BrowserSession(
+                id=session_id,
+                kind=fact.get("kind", "browser"),
+                current=session_id == caller.session_id,
+                signed_in_at=at,
+                expires_at=expires_at,
+                ip=services.vault.open_personal(meta.ip, meta.actor, "meta.ip") if own else "",
+                agent=services.vault.open_personal(meta.ua, meta.actor, "meta.ua") if own else "",
+            )
+        )
+    return found

@@ -126,8 +126,9 @@ class OperationController(Controller):
 
     @get("/login/config", operation_id="loginConfig", summary="How one can sign in here", who=PUBLIC)
     async def login_config(self, services: NamedDependency[Services]) -> LoginConfigAnswer:
+        providers = [provider.name for provider in services.settings.providers]
         needed = not any(user.admin for user in services.model.users.values())
-        return LoginConfigAnswer(data=LoginConfig(providers=[], local_login=True, setup_needed=needed))
+        return LoginConfigAnswer(data=LoginConfig(providers=providers, local_login=True, setup_needed=needed))
 
     @get("/api/config/runtime", operation_id="runtimeConfig", summary="What the pages need to know", who=USER)
     async def runtime(self, services: NamedDependency[Services]) -> RuntimeAnswer:

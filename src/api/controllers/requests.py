@@ -1,4 +1,4 @@
-"""The history of requests, and figures of it: one's own, or everybody's for administrators."""
+"""The history of requests, and figures of it: one's own, or everybody's for administrators and auditors."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 
 from mcphub.api.caller import USER, Caller
 from mcphub.api.paging import DEFAULT, bad_cursor, size_of
-from mcphub.api.problems import admin_required, invalid, not_found
+from mcphub.api.problems import auditor_required, invalid, not_found
 from mcphub.api.schemas import Envelope, Out, Page
 from mcphub.gateway.request_id import readable
 from mcphub.projections.requests import BadCursor, Filters, RequestRow, Requests
@@ -186,7 +186,7 @@ class RequestsController(Controller):
     async def request_of(
         self, request_id: FromPath[Path], caller: NamedDependency[Caller], requests: NamedDependency[Requests]
     ) -> RequestAnswer:
-        row = await requests.one(str(request_id).lstrip("/"), user=None if caller.admin else caller.user_id)
+        row = await requests.one(str(request_id).lstrip("/"), user=None if caller.reads_all else caller.user_id)
         if row is None:
             raise not_found("There is no such request.")
         return RequestAnswer(data=_view(row))
@@ -195,10 +195,10 @@ class RequestsController(Controller):
 def _whose(caller: Caller, every: bool, user: str | None) -> str | None:
     """
     Raises:
-        Problem: somebody else's are asked for, by no administrator.
+        Problem: somebody else's are asked for, by neither an administrator nor an auditor.
     """
-    if (every or user not in (None, caller.user_id)) and not caller.admin:
-        raise admin_required()
+    if (every or user not in (None, caller.user_id)) and not caller.reads_all:
+        raise auditor_required()
     return user if every or user is not None else caller.user_id
 
 

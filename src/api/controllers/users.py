@@ -18,7 +18,7 @@ from mcphub.api.schemas import Envelope, Out, Page, Schema, at_each
 from mcphub.api.services import Committed, Services
 from mcphub.api.simulator import AccessAnswer, access_of
 from mcphub.domain.errors import ConfirmationNeeded, Refused
-from mcphub.domain.users import DeleteUser, EraseUser, RestoreUser, SetAdmin, SetUserActive, SignOut
+from mcphub.domain.users import DeleteUser, EraseUser, RestoreUser, SetAdmin, SetAuditor, SetUserActive, SignOut
 
 Text = Annotated[str, Meta(max_length=200)]
 
@@ -40,6 +40,10 @@ class UserActive(Schema, kw_only=True):
 
 class UserAdmin(Schema, kw_only=True):
     is_admin: bool
+
+
+class UserAuditor(Schema, kw_only=True):
+    is_auditor: bool
 
 
 class Confirmation(Schema, kw_only=True):
@@ -80,7 +84,7 @@ class UsersController(Controller):
         in_state: Annotated[
             Literal["", "active", "inactive", "pending", "deleted", "all"], QueryParameter(name="state")
         ] = "",
-        role: Annotated[Literal["", "admin", "user"], QueryParameter()] = "",
+        role: Annotated[Literal["", "admin", "auditor", "user"], QueryParameter()] = "",
         limit: Annotated[int, QueryParameter()] = DEFAULT,
         after: Annotated[str, QueryParameter(name="cursor")] = "",
     ) -> UsersAnswer:
@@ -154,6 +158,22 @@ class UsersController(Controller):
         people: NamedDependency[People],
     ) -> UserAnswer:
         done = await services.commands.run(lambda: SetAdmin(user_id, data.is_admin))
+        return await _answer(people, user_id, done)
+
+    @put(
+        ["/api/admin/users/{user_id:str}/auditor", "/admin/users/{user_id:str}/auditor"],
+        operation_id=at_each("setAuditor", "/api/admin/users/{user_id}/auditor"),
+        summary="Let a user read everybody's audit, requests and exports, or no longer",
+        who=ADMIN,
+    )
+    async def set_auditor(
+        self,
+        user_id: FromPath[str],
+        data: JSONBody[UserAuditor],
+        services: NamedDependency[Services],
+        people: NamedDependency[People],
+    ) -> UserAnswer:
+        done = await services.commands.run(lambda: SetAuditor(user_id, data.is_auditor))
         return await _answer(people, user_id, done)
 
     @delete(

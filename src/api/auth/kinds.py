@@ -1,0 +1,32 @@
+"""The providers a hub is configured with, by the name in their paths."""
+
+from collections.abc import Iterator
+
+from mcphub.api.auth.github import GitHub
+from mcphub.api.auth.oidc import Oidc
+from mcphub.api.auth.providers import Provider
+from mcphub.api.problems import Problem
+from mcphub.settings import Settings
+
+
+class Providers:
+    """One of each; what one discovers, it keeps."""
+
+    def __init__(self, hub: Settings) -> None:
+        self._known: dict[str, Provider] = {
+            settings.name: GitHub(hub, settings) if settings.kind == "github" else Oidc(hub, settings)
+            for settings in hub.providers
+        }
+
+    def __iter__(self) -> Iterator[Provider]:
+        return iter(self._known.values())
+
+    def named(self, name: str, kind: str) -> Provider:
+        """
+        Raises:
+            Problem: 404, it is not configured.
+        """
+        provider = self._known.get(name)
+        if provider is None or provider.settings.kind != kind:
+            raise Problem(404, "provider_disabled", "One cannot sign in that way here.", "Look at /login/config.")
+        return provider

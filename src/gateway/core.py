@@ -10,7 +10,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from mcphub.domain.access import ALL, AccessModel, Principal, View
 from mcphub.domain.codec import Recorded
-from mcphub.domain.events import ServiceTokenRemoved, ServiceTokenSaved
+from mcphub.domain.events import ServerRemoved, ServiceTokenRemoved, ServiceTokenSaved, UserErased
 from mcphub.domain.settings_file import objects
 from mcphub.domain.vault import Vault
 from mcphub.gateway import wire
@@ -97,6 +97,7 @@ class HubGateway(Listener):
     async def start(self) -> None:
         """The model has folded the ledger; what it says now is where changes start from."""
         self._transports = self._present_transports()
+        self._later(self._tidied())  # a crash may have come between a fact and its consequence
         await self._round.start()
         await self._forget.start()
 
@@ -157,6 +158,8 @@ class HubGateway(Listener):
                     | ServiceTokenRemoved(user_id=user, server_id=server)
                 ):
                     self._later(self._pool.drain_credential(user, server))
+        if any(isinstance(recorded.event, ServerRemoved | UserErased) for recorded in facts):
+            self._later(self._tidied())
         present = self._present_transports()
         for server_id, digest in self._transports.items():
             now = present.get(server_id)
@@ -166,6 +169,13 @@ class HubGateway(Listener):
                 self._later(self._pool.drain_server(server_id))
         self._transports = present
         self._tell_soon()
+
+    async def _tidied(self) -> None:
+        """Processes of erased users and removed servers leave nothing on the disk."""
+        erased = [user.user_id for user in self._model.users.values() if user.erased]
+        for user in erased:
+            await self._pool.end_user(user, "user_deleted")
+        await self._pool.tidy(list(self._model.servers), erased)
 
     def _present_transports(self) -> dict[str, str]:
         """Server id → transport digest of the enabled servers."""

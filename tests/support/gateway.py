@@ -116,6 +116,9 @@ class ScriptedPool:
     async def drain_credential(self, user_id, server_id):
         self.ended.append(("credential", user_id, server_id))
 
+    async def tidy(self, servers, gone_users):
+        self.ended.append(("tidied", tuple(servers), tuple(gone_users)))
+
     def forget_failures(self, server_id):
         pass
 

@@ -7,10 +7,11 @@ mark in its environment. A number alone is never enough: it may belong to somebo
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -51,6 +52,21 @@ class Children:
             place.chmod(0o700)
         (place / "tmp").mkdir(mode=0o700, exist_ok=True)
         return place
+
+    def tidy(self, servers: Collection[str], gone_users: Collection[str]) -> None:
+        """Removes what belongs to servers that are no longer there, and to users who were erased. Blocking."""
+        kept = {_plain(server) for server in servers}
+        gone = {_plain(user) for user in gone_users}
+        try:
+            places = [place for place in self._homes.iterdir() if place != self._marks]
+        except OSError:
+            return
+        for place in places:
+            if place.name not in kept:
+                shutil.rmtree(place, ignore_errors=True)
+                continue
+            for user in gone:
+                shutil.rmtree(place / user, ignore_errors=True)
 
     def mark(self, pid: int, mark: str) -> None:
         """Remembers a process that was just started as leader of its own session."""

@@ -11,7 +11,7 @@ Promises:
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Literal
@@ -370,6 +370,9 @@ class RuntimePool:
     def _leave_all(self, slots: Iterable[Slot]) -> None:
         for slot in list(slots):
             self._leave(slot)
+
+    async def tidy(self, servers: Collection[str], gone_users: Collection[str]) -> None:
+        await asyncio.to_thread(self._children.tidy, servers, gone_users)
 
     def forget_failures(self, server_id: str) -> None:
         for place in [place for place in self._failures if place[0] == server_id]:

@@ -3,7 +3,7 @@
 A runtime is one process or connection, opened for one user (or declared shared). Payloads cross the seam as raw JSON.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
@@ -184,6 +184,9 @@ class Pool(Protocol):
 
     async def drain_server(self, server_id: str) -> None:
         """The same for every runtime of a server: its configuration is another one now."""
+
+    async def tidy(self, servers: Collection[str], gone_users: Collection[str]) -> None:
+        """Removes what processes left on the disk, of servers not among these and of these users."""
 
     def forget_failures(self, server_id: str) -> None:
         """The next call may try at once, whatever the back-off says."""

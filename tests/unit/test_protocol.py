@@ -26,4 +26,6 @@ def test_a_start_loads_neither_the_sdk_nor_its_models() -> None:
 
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
 
-    assert {"mcp", "mcp_types", "pydantic", "webbrowser"}.isdisjoint(loaded.stdout.split())
+    assert {"mcp", "mcp_types", "pydantic", "httpx", "httpx2", "authlib", "webbrowser"}.isdisjoint(
+        loaded.stdout.split()
+    )

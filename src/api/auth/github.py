@@ -12,18 +12,8 @@ from urllib.parse import quote
 import httpx2
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
-from mcphub.api.auth.providers import (
-    OUTSIDE,
-    Errand,
-    Flow,
-    NotAMember,
-    Person,
-    ProviderFailed,
-    Vouched,
-    failure,
-    text,
-    web_address,
-)
+from mcphub.api.auth.errand import OUTSIDE, Errand, failure, text, web_address
+from mcphub.api.auth.providers import Flow, NotAMember, Person, ProviderFailed, Vouched
 from mcphub.settings import GITHUB, ProviderSettings, Settings
 
 REFRESH = "refresh:"  # how a grant begins that is no access token; GitHub Apps give those, OAuth apps do not

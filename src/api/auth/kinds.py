@@ -2,21 +2,16 @@
 
 from collections.abc import Iterator
 
-from mcphub.api.auth.github import GitHub
-from mcphub.api.auth.oidc import Oidc
 from mcphub.api.auth.providers import Provider
 from mcphub.api.problems import Problem
-from mcphub.settings import Settings
+from mcphub.settings import ProviderSettings, Settings
 
 
 class Providers:
     """One of each; what one discovers, it keeps."""
 
     def __init__(self, hub: Settings) -> None:
-        self._known: dict[str, Provider] = {
-            settings.name: GitHub(hub, settings) if settings.kind == "github" else Oidc(hub, settings)
-            for settings in hub.providers
-        }
+        self._known = {settings.name: _made(hub, settings) for settings in hub.providers}
 
     def __iter__(self) -> Iterator[Provider]:
         return iter(self._known.values())
@@ -30,3 +25,14 @@ class Providers:
         if provider is None or provider.settings.kind != kind:
             raise Problem(404, "provider_disabled", "One cannot sign in that way here.", "Look at /login/config.")
         return provider
+
+
+def _made(hub: Settings, settings: ProviderSettings) -> Provider:
+    # Here, because a hub without providers starts without what they load.
+    if settings.kind == "github":
+        from mcphub.api.auth.github import GitHub
+
+        return GitHub(hub, settings)
+    from mcphub.api.auth.oidc import Oidc
+
+    return Oidc(hub, settings)

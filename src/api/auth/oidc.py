@@ -17,18 +17,8 @@ from joserfc.jwk import KeySet
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mcphub.api.auth.providers import (
-    OUTSIDE,
-    Errand,
-    Flow,
-    NotAMember,
-    Person,
-    ProviderFailed,
-    Vouched,
-    failure,
-    text,
-    web_address,
-)
+from mcphub.api.auth.errand import OUTSIDE, Errand, failure, text, web_address
+from mcphub.api.auth.providers import Flow, NotAMember, Person, ProviderFailed, Vouched
 from mcphub.settings import LOOPBACK, ProviderSettings, Settings
 
 DISCOVERED_SECONDS = 3600.0

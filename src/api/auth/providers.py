@@ -1,21 +1,11 @@
 """Where people sign in who do not sign in here: what both kinds of provider can do, and what comes of it."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from typing import Protocol
 
-import httpx2
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
-from joserfc.errors import JoseError
 from msgspec import Struct
 
-from mcphub.api.outgoing import GuardedTransport, client_options
-from mcphub.gateway.upstream.transport import EgressDenied
-from mcphub.gateway.way_out import WayOut
-from mcphub.settings import ProviderSettings, Settings
-
-MOST_TEXT = 500  # characters of anything a provider says of a person
+from mcphub.settings import ProviderSettings
 
 
 class ProviderFailed(Exception):
@@ -36,14 +26,6 @@ class NotAMember(Exception):
     def __init__(self, subject: str) -> None:
         super().__init__("not a member")
         self.subject = subject
-
-
-# What goes wrong outside: the provider does not answer, answers no, or answers what cannot be believed. The last three
-# are what libraries make of JSON that has another shape than theirs.
-OUTSIDE = (
-    *(ProviderFailed, httpx2.HTTPError, httpx2.InvalidURL, OAuthError, JoseError, EgressDenied, ValueError, OSError),
-    *(KeyError, TypeError, AttributeError),
-)
 
 
 class Person(Struct, frozen=True):
@@ -99,66 +81,3 @@ class Provider(Protocol):
             ProviderFailed: no answer; `final` when the grant is no good any more.
             NotAMember: not any more.
         """
-
-
-def failure(error: Exception, grant: str = "") -> ProviderFailed:
-    """Why, in words of ours: an error's own text may repeat a code or a token."""
-    why, final = f"the provider's answer is no good ({type(error).__name__})", False
-    match error:
-        case ProviderFailed() | EgressDenied():
-            why = str(error)
-        case OAuthError():
-            said = str(error.error)
-            named = said if said.isascii() and said.replace("_", "").isalpha() and len(said) <= 40 else "an error"
-            why, final = f"the provider answers {named}", said in FINAL
-        case httpx2.HTTPStatusError():
-            status = error.response.status_code
-            why, final = f"the provider answers HTTP {status}", status == UNAUTHORIZED
-    return ProviderFailed(why, final=final, grant=grant)
-
-
-# What a provider says of a grant that is over; GitHub has words of its own.
-FINAL = {"invalid_grant", "bad_refresh_token"}
-UNAUTHORIZED = 401
-
-
-class Errand:
-    """Makes the client of one errand to a provider."""
-
-    def __init__(self, hub: Settings, provider: ProviderSettings) -> None:
-        self._way_out = WayOut.of(hub)
-        self._allow = hub.egress_allow
-        self._provider = provider
-        self._named = {urlsplit(provider.issuer).hostname or ""}
-
-    def client(self, token: dict[str, Any] | None = None) -> AsyncOAuth2Client:
-        transport = GuardedTransport(self._way_out, self._allow, self._named)
-        return AsyncOAuth2Client(
-            client_id=self._provider.client_id,
-            client_secret=self._provider.client_secret,
-            # The default, HTTP Basic, is not taken by GitHub's older Enterprise versions.
-            token_endpoint_auth_method="client_secret_post",  # noqa: S106  the name of a method
-            code_challenge_method="S256",
-            redirect_uri=self._provider.callback_url,
-            scope=" ".join(self._provider.scopes),
-            token=token,
-            headers={"accept": "application/json", "user-agent": "mcphub"},
-            **client_options(transport),
-        )
-
-
-def text(value: Any) -> str:
-    """What a provider says, as it is kept: one line, of bounded length; '' for anything but text."""
-    if not isinstance(value, str):
-        return ""
-    return "".join(char for char in value if char.isprintable()).strip()[:MOST_TEXT]
-
-
-def web_address(value: Any) -> str:
-    """An address a page may show or link to; '' for every other, a script's among them."""
-    found = text(value)
-    try:
-        parts = urlsplit(found)
-    except ValueError:
-        return ""
-    return found if parts.scheme in {"https", "http"} and parts.hostname else ""

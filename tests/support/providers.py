@@ -4,6 +4,8 @@ Both hand out one-time codes, and redeem one only with the client's secret, the 
 verifier. What a test changes: who is signed in there (`account`), and what is broken.
 """
 
+import hmac
+import json
 import secrets
 import ssl
 import time
@@ -299,7 +301,12 @@ class FakeOidc(Provider):
             head = urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"=").decode()
             body = jwt.encode({"alg": "HS256"}, claims, OctKey.import_key("x" * 32)).split(".")[1]
             return f"{head}.{body}."
-        return jwt.encode({"alg": algorithm, "kid": "k1"}, claims, key, algorithms=[algorithm])
+        if isinstance(key, bytes):  # a shared secret no library would take
+            head = urlsafe_b64encode(b'{"alg":"HS256","kid":"k1"}').rstrip(b"=")
+            body = urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=")
+            made = urlsafe_b64encode(hmac.digest(key, head + b"." + body, sha256)).rstrip(b"=")
+            return b".".join((head, body, made)).decode()
+        return jwt.encode({"alg": algorithm, "kid": key.kid or "k1"}, claims, key, algorithms=[algorithm])
 
     async def _userinfo(self, request: web.Request) -> web.Response:
         given = self.tokens.get(request.headers.get("authorization", "").removeprefix("Bearer "))

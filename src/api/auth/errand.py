@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
+import structlog
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc.errors import JoseError
@@ -17,18 +18,23 @@ from mcphub.gateway.upstream.transport import EgressDenied
 from mcphub.gateway.way_out import WayOut
 from mcphub.settings import ProviderSettings, Settings
 
+log = structlog.get_logger()
+
 MOST_TEXT = 500  # characters of anything a provider says of a person
-# What goes wrong outside: the provider does not answer, answers no, or answers what cannot be believed. The last three
-# are what libraries make of JSON that has another shape than theirs.
+# What libraries make of JSON of another shape than theirs; or a mistake of ours, so the log has the whole of it.
+UNREADABLE = (KeyError, TypeError, AttributeError)
+# What goes wrong outside: the provider does not answer, answers no, or answers what cannot be believed.
 OUTSIDE = (
     *(ProviderFailed, httpx2.HTTPError, httpx2.InvalidURL, OAuthError, JoseError, EgressDenied, ValueError, OSError),
-    *(KeyError, TypeError, AttributeError),
+    *UNREADABLE,
 )
 
 
 def failure(error: Exception, grant: str = "") -> ProviderFailed:
     """Why, in words of ours: an error's own text may repeat a code or a token."""
     why, final = f"the provider's answer is no good ({type(error).__name__})", False
+    if isinstance(error, UNREADABLE):
+        log.warning("provider_answer_unreadable", exc_info=error)
     match error:
         case ProviderFailed() | EgressDenied():
             why = str(error)

@@ -213,6 +213,6 @@ def _person(subject: str, claims: dict[str, Any]) -> Person:
 
 
 async def _read(client: AsyncOAuth2Client, address: str, **options: Any) -> Any:
-    response = await client.get(address, **options)
+    response = await client.request("GET", address, **options)
     response.raise_for_status()
     return response.json()

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 
 import httpx
+import psycopg
 import pytest
 
 from mcphub.api.auth import passwords, sessions
+from mcphub.api.auth.session_times import SessionExpiry
 from mcphub.api.auth.tokens import TokenSigner
 from mcphub.domain.actor import acting, system
 from mcphub.domain.users import DeleteUser, SetUserActive
@@ -24,6 +27,13 @@ def quick_hashes(monkeypatch):
 
 def cookies_of(response: httpx.Response) -> dict[str, str]:
     return {cookie.partition("=")[0]: cookie for cookie in response.headers.get_list("set-cookie")}
+
+
+def forget_all_but(api, browser) -> None:
+    """Lets the time of every other session pass."""
+    claims = TokenSigner(api.services.vault.secret("session")).read(browser.client.cookies["mcphub_session"])
+    with psycopg.connect(api.dsn, autocommit=True) as db:
+        db.execute("update api_session set expires_at = now() where session_id <> %s", (claims.session_id,))
 
 
 # login
@@ -187,6 +197,61 @@ async def test_a_session_can_be_ended_from_another_one(api):
     assert (await bob.get("/api/user/me")).status_code == 200
 
 
+async def test_signing_out_everywhere_ends_every_session_this_one_too(api):
+    bob = await api.user("bob")
+    browser, script, eve = await api.log_in("bob"), await api.log_in("bob", script=True), await api.user("eve")
+
+    answer = await bob.delete("/api/user/sessions")
+
+    assert answer.status_code == 204
+    assert "Max-Age=0" in cookies_of(answer)["mcphub_session"].split("; ")
+    for caller in (bob, browser, script):
+        assert (await caller.get("/api/user/me")).status_code == 401
+    assert (await eve.get("/api/user/me")).status_code == 200
+    assert [session["current"] for session in await (await api.log_in("bob")).data("GET", "/api/user/sessions")] == [
+        True
+    ]
+
+
+async def test_a_list_of_sessions_says_from_where_and_until_when(api):
+    await api.make_user("bob")
+    browser = api.browser(ip="10.1.2.3")
+    body = {"username": "bob", "password": PASSWORD}
+    login = await browser.post("/api/auth/login", body, headers={"User-Agent": "Firefox on a train"})
+    browser.csrf = login.json()["data"]["csrfToken"]
+
+    (session,) = await browser.data("GET", "/api/user/sessions")
+
+    assert (session["ip"], session["agent"], session["kind"]) == ("10.1.2.3", "Firefox on a train", "browser")
+    lives = datetime.fromisoformat(session["expiresAt"]) - datetime.fromisoformat(session["signedInAt"])
+    assert 15 * 60 <= lives.total_seconds() < 17 * 60
+
+
+async def test_a_session_nobody_used_is_over_and_leaves_the_list_and_the_model(api):
+    bob = await api.user("bob")
+    unused = await api.log_in("bob")
+    ends = SessionExpiry(api.services)
+    assert await ends.round() == 0
+
+    forget_all_but(api, bob)
+    assert len(await bob.data("GET", "/api/user/sessions")) == 1
+    assert await ends.round() == 1
+
+    assert len(api.services.model.users[bob.user_id].sessions) == 1
+    assert problem(await unused.get("/api/user/me")) == (401, "session_ended")
+    assert (await bob.get("/api/user/me")).status_code == 200
+    assert await ends.round() == 0
+
+
+async def test_a_session_that_is_renewed_lives_on(api, monkeypatch):
+    monkeypatch.setattr(sessions, "BROWSER_SECONDS", 5 * 60)  # young, but with less than ten minutes left
+    bob = await api.user("bob")
+
+    (session,) = await bob.data("GET", "/api/user/sessions")  # a request like any other: it renews
+
+    assert datetime.fromisoformat(session["expiresAt"]) - datetime.now(UTC) > timedelta(minutes=14)
+
+
 async def test_a_token_that_claims_more_gets_no_more(api):
     """The signature is right; what counts is what the access model says."""
     bob = await api.user("bob")
@@ -253,6 +318,57 @@ async def test_rights_that_were_revoked_are_gone_with_the_next_request(api):
     await admin.put(f"/api/admin/users/{second.user_id}/admin", {"isAdmin": False})
 
     assert problem(await second.get("/api/admin/users")) == (403, "admin_required")
+
+
+async def test_an_auditor_reads_what_everybody_did_and_changes_nothing(api):
+    admin, bob = await api.user("admin", admin=True), await api.user("bob")
+    await bob.post("/api/oauth/keys", {"name": "ide"})
+    assert problem(await bob.get("/api/requests?all=true")) == (403, "admin_required")
+    assert {fact["actor"] for fact in await bob.data("GET", "/api/audit")} <= {bob.user_id, "system:test"}
+
+    named = await admin.put(f"/api/admin/users/{bob.user_id}/auditor", {"isAuditor": True})
+
+    assert named.json()["data"]["isAuditor"] is True
+    assert (await bob.data("GET", "/api/user/me"))["isAuditor"] is True
+    assert (await bob.get("/api/requests?all=true")).status_code == 200
+    assert (await bob.get(f"/api/requests?user={admin.user_id}")).status_code == 200
+    assert (await bob.get("/api/requests/stats?all=true")).status_code == 200
+    facts = await bob.data("GET", "/api/audit")
+    assert admin.user_id in {fact["actor"] for fact in facts}
+    (of_admin,) = [fact for fact in facts if fact["type"] == "AuditorGranted"]
+    assert (of_admin["ip"], of_admin["category"]) == ("127.0.0.1", "users")
+    assert (await bob.get(f"/api/audit/{of_admin['position']}")).status_code == 200
+    for method, path in (
+        ("GET", "/api/logs"),
+        ("GET", "/api/admin/users"),
+        ("GET", "/api/admin/user-keys"),
+        ("GET", "/api/admin/settings-file"),
+        ("PUT", f"/api/admin/users/{bob.user_id}/admin"),
+        ("PUT", f"/api/admin/users/{bob.user_id}/auditor"),
+        ("POST", "/api/servers"),
+    ):
+        assert problem(await bob.send(method, path, json={})) == (403, "admin_required")
+
+
+async def test_an_auditor_named_no_longer_reads_no_longer(api):
+    admin, bob = await api.user("admin", admin=True), await api.user("bob")
+    await admin.put(f"/api/admin/users/{bob.user_id}/auditor", {"isAuditor": True})
+    listed = await admin.data("GET", "/api/admin/users?role=auditor")
+    assert [user["username"] for user in listed] == ["bob"]
+
+    await admin.put(f"/api/admin/users/{bob.user_id}/auditor", {"isAuditor": False})
+
+    assert problem(await bob.get("/api/requests?all=true")) == (403, "admin_required")
+    assert await admin.data("GET", "/api/admin/users?role=auditor") == []
+
+
+async def test_the_last_administrator_cannot_leave_the_hub_to_an_auditor(api):
+    admin, bob = await api.user("admin", admin=True), await api.user("bob")
+    await admin.put(f"/api/admin/users/{bob.user_id}/auditor", {"isAuditor": True})
+
+    answer = await admin.put(f"/api/admin/users/{admin.user_id}/admin", {"isAdmin": False})
+
+    assert problem(answer) == (409, "last_admin")
 
 
 # changes by cookie

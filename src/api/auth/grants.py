@@ -81,10 +81,14 @@ class Grants:
         if row is not None and sealed:
             self._forget(row[0])
 
+    def expect(self, issuer: str, users: Sequence[str]) -> None:
+        """These will be asked for; who has no row yet, in a day."""
+        with self._pool.connection() as db:
+            db.execute(MISSING, {"issuer": issuer, "users": list(users)})
+
     def due(self, issuer: str, users: Sequence[str]) -> list[Grant]:
         """Those whom it is time to ask for; asked for here, they are not handed out elsewhere meanwhile."""
         with self._pool.connection() as db:
-            db.execute(MISSING, {"issuer": issuer, "users": list(users)})
             rows = db.execute(DUE, {"issuer": issuer, "users": list(users)}).fetchall()
         return [Grant(user, issuer, sealed, seen_at) for user, sealed, seen_at in rows]
 

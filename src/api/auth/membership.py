@@ -41,6 +41,7 @@ class Membership:
             # Somebody who waits for an administrator keeps what the first sign-in gave.
             kept += [(user.user_id, issuer) for user in users if user.active or not (user.was_active or user.deleted)]
             active = [user.user_id for user in users if user.active]
+            await asyncio.to_thread(self._grants.expect, issuer, active)
             while due := await asyncio.to_thread(self._grants.due, issuer, active):
                 for grant in due:
                     await self._look(provider, grant)

@@ -50,6 +50,7 @@ KNOWN = {
     "MCPHUB_EGRESS_ALLOW",
     "MCPHUB_EGRESS_PROXY",
     "MCPHUB_EGRESS_DIRECT",
+    "MCPHUB_EGRESS_CHILDREN",
     "MCPHUB_CA_FILE",
     "MCPHUB_STDIO_COMMANDS",
     "MCPHUB_CONFIG_ENV",
@@ -121,6 +122,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     egress_allow: tuple[str, ...] = ()
     egress_proxy: str = ""  # may hold a password
     egress_direct: tuple[str, ...] = ()
+    egress_children: bool = False  # processes of servers are told of the proxy and the certificates
     ca_file: Path | None = None
     stdio_commands: frozenset[str] = frozenset()
     config_env: frozenset[str] = frozenset()
@@ -216,6 +218,7 @@ def read(
         egress_allow=tuple(_words(env, "MCPHUB_EGRESS_ALLOW")),
         egress_proxy=_proxy(env),
         egress_direct=tuple(word.lower().lstrip(".") for word in _words(env, "MCPHUB_EGRESS_DIRECT")),
+        egress_children=_flag(env, "MCPHUB_EGRESS_CHILDREN", default=False),
         ca_file=_ca_file(env),
         # The demo server runs on the hub's own interpreter; python3, which is allowed, may be older.
         stdio_commands=frozenset({sys.executable, *_words(env, "MCPHUB_STDIO_COMMANDS")}),

@@ -16,14 +16,13 @@ import httpcore2
 import httpx2
 
 from mcphub.domain import egress
-from mcphub.gateway.upstream.transport import EgressDenied, Lookup, look_up
+from mcphub.gateway.upstream.transport import ANYWHERE, EgressDenied, Lookup, look_up
 from mcphub.gateway.way_out import WayOut
 from mcphub.settings import LOOPBACK
 
 CONNECT_SECONDS = 10.0  # for all addresses of a name together
 SECONDS = 10.0  # without a byte
 MOST_ANSWER = 1024 * 1024  # bytes
-ANYWHERE = ("0.0.0.0/0", "::/0")  # cloud metadata stays closed all the same
 
 
 class Dialler(httpcore2.AsyncNetworkBackend):

@@ -225,6 +225,13 @@ class OidcAccount:
     disabled: bool = False
 
 
+@dataclass(frozen=True)
+class In:
+    """So many seconds from when the token is made."""
+
+    seconds: int
+
+
 class FakeOidc(Provider):
     """Answers errors with status 400, as OAuth says. What a test changes about the id_token is in `forged`."""
 
@@ -294,7 +301,8 @@ class FakeOidc(Provider):
     def id_token(self, given: Code, *, nonce: bool) -> str:
         now = int(time.time())
         claims = {"iss": self.url, "aud": CLIENT_ID, "sub": given.account.sub, "iat": now, "exp": now + 300}
-        claims |= given.account.claims | ({"nonce": given.nonce} if nonce else {}) | self.forged
+        claims |= given.account.claims | ({"nonce": given.nonce} if nonce else {})
+        claims |= {name: now + value.seconds if isinstance(value, In) else value for name, value in self.forged.items()}
         key, algorithm = self.sign_with or (self.key, "RS256")
         claims = {name: value for name, value in claims.items() if value is not None}
         if algorithm == "none":

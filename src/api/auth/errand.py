@@ -58,6 +58,7 @@ class Errand:
 
     def __init__(self, hub: Settings, provider: ProviderSettings) -> None:
         self._way_out = WayOut.of(hub)
+        self._way_out.tls  # noqa: B018  made at the start: the system's certificates take a while to read
         self._allow = hub.egress_allow
         self._provider = provider
         self._named = {urlsplit(provider.issuer).hostname or ""}

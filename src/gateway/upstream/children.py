@@ -97,17 +97,23 @@ class Children:
 
 
 def environment(
-    command: str, home: Path, mirrors: Mapping[str, str], injected: Mapping[str, str], said: Mapping[str, str]
+    command: str,
+    home: Path,
+    mirrors: Mapping[str, str],
+    injected: Mapping[str, str],
+    said: Mapping[str, str],
+    way_out: Mapping[str, str],
 ) -> dict[str, str]:
     """All a child sees: a few harmless variables of the hub's, where to install from, the server's own, and whom for.
 
     Args:
         mirrors: `pythonIndexUrl`, `npmRegistry` of the settings document.
         said: what the hub tells it; no configuration overrides that.
+        way_out: proxy and certificates, where the operator wants that.
     """
     env = {name: os.environ[name] for name in FROM_THE_HUB if name in os.environ}
     env.setdefault("PATH", os.defpath)
-    env |= {"HOME": str(home), "TMPDIR": str(home / "tmp")}
+    env |= {"HOME": str(home), "TMPDIR": str(home / "tmp"), **way_out}
     name = os.path.basename(command)
     if name in NPM and mirrors.get("npmRegistry"):
         env["npm_config_registry"] = mirrors["npmRegistry"]

@@ -37,6 +37,7 @@ from mcphub.gateway.upstream.runtime import (
 from mcphub.gateway.upstream.slots import Caps, Key, Open, Place, Slot, key_of
 from mcphub.gateway.upstream.stdio import StdioRuntime
 from mcphub.gateway.upstream.transport import Transports
+from mcphub.gateway.way_out import WayOut
 from mcphub.settings import Settings
 
 log = structlog.get_logger()
@@ -139,7 +140,8 @@ class RuntimePool:
         self._mirrors = mirrors
         self._caps = caps
         self._version = version("mcphub")
-        self._transports = Transports(settings.egress_allow)
+        self._way_out = WayOut.of(settings)
+        self._transports = Transports(settings.egress_allow, self._way_out)
         self._children = Children(settings.home)
         self._protected = [str(settings.home), *([str(settings.master_key_file)] if settings.master_key_file else [])]
         self._failures: dict[Place, Failures] = {}
@@ -250,6 +252,7 @@ class RuntimePool:
                 session_id=key[4],
                 children=self._children,
                 mirrors=self._mirrors(),
+                way_out=self._way_out.for_children(),
                 mode=self._settings.stdio_sandbox,
                 protected=self._protected,
                 hub_version=self._version,

@@ -78,6 +78,7 @@ class StdioRuntime:
         user_id: None for a process that serves everybody.
         session_id: '' when it serves more than one session.
         mirrors: where packages are installed from.
+        way_out: variables by which the process finds the way out of the network.
         mode: of the sandbox.
         protected: paths no child may open.
         over: told once when the process ends by itself.
@@ -97,6 +98,7 @@ class StdioRuntime:
         session_id: str,
         children: Children,
         mirrors: Mapping[str, str],
+        way_out: Mapping[str, str] | None = None,
         mode: str,
         protected: list[str],
         hub_version: str,
@@ -116,6 +118,7 @@ class StdioRuntime:
         self._listener = listener
         self._children = children
         self._mirrors = mirrors
+        self._way_out = way_out or {}
         self._mode = mode
         self._protected = protected
         self._params = handshake.initialize_params(identity, hub_version)
@@ -172,7 +175,7 @@ class StdioRuntime:
                 *launcher,
                 program,
                 *self._injected.args,
-                env=environment(self._injected.command, home, self._mirrors, self._injected.env, said),
+                env=environment(self._injected.command, home, self._mirrors, self._injected.env, said, self._way_out),
                 cwd=home,
                 start_new_session=True,
             )

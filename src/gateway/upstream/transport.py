@@ -4,7 +4,8 @@ Promises:
 - an address is dialled only after it was checked: a literal before the request, every resolved one, and again the very
   address a socket is made for, because the connector never asks a resolver about literals;
 - a redirect is followed only within the origin and only as 307 or 308, with the same headers;
-- no proxy, no netrc, no cookies, no decompression the hub did not ask for.
+- no proxy but the operator's, no netrc, no cookies, no decompression the hub did not ask for. By the proxy an address
+  that is written out is checked here; names are resolved there, and what they lead to is the proxy's to decide.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from yarl import URL
 from mcphub.domain import egress
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.gateway.upstream.runtime import UpstreamBroken, UpstreamUnreachable
+from mcphub.gateway.way_out import WayOut
 
 CONNECT_SECONDS = 10.0  # for all addresses of a name together
 # Node and uvicorn close an unused connection after 5 s; one that closes while a request is written loses that request.
@@ -30,6 +32,7 @@ UNUSED_SECONDS = 4.0
 END_SECONDS = 1.0  # for the end of a stream whose answer was read: with it the connection can be used again
 MOST_RESULT = 64 * 1024 * 1024  # bytes
 MOST_REDIRECTS = 3
+ANYWHERE = ("0.0.0.0/0", "::/0")  # cloud metadata stays closed all the same
 MOST_HOSTS = 1000  # whose check is remembered
 FOLLOWED = {307, 308}
 REDIRECTS = {301, 302, 303, 307, 308}
@@ -208,33 +211,46 @@ class GuardedResolver(AbstractResolver):
 class AiohttpTransport:
     """Implements HttpTransport. Connections are kept by address and carry requests of all users, never state of one."""
 
-    def __init__(self, guard: Guard, resolver: AbstractResolver | None = None) -> None:
+    def __init__(self, guard: Guard, resolver: AbstractResolver | None = None, way_out: WayOut | None = None) -> None:
         self._guard = guard
         self._resolver = resolver or GuardedResolver(guard)
+        self._way_out = way_out or WayOut()
         self._session: aiohttp.ClientSession | None = None
+        self._by_proxy: aiohttp.ClientSession | None = None
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _to(self, host: str) -> aiohttp.ClientSession:
+        if not self._way_out.proxied(host):
+            if self._session is None:
+                self._session = self._open(self._guard, self._resolver)
+            return self._session
+        if self._by_proxy is None:
+            # It dials the proxy and nothing else, and the proxy is where the operator says, inside the network or not.
+            trusted = Guard(ANYWHERE)
+            self._by_proxy = self._open(trusted, GuardedResolver(trusted), self._way_out.proxy)
+        return self._by_proxy
+
+    def _open(self, guard: Guard, resolver: AbstractResolver, proxy: str | None = None) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             limit=0,
             ttl_dns_cache=30,
-            resolver=self._resolver,
-            socket_factory=self._guard.make_socket,
+            resolver=resolver,
+            socket_factory=guard.make_socket,
             keepalive_timeout=UNUSED_SECONDS,
+            ssl=self._way_out.own_tls or True,
         )
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_connect=CONNECT_SECONDS),
             trust_env=False,
+            proxy=proxy,
         )
 
     async def send(self, method: str, url: URL, headers: CIMultiDict[str], body: bytes | None) -> "AiohttpResponse":
         host = url.raw_host or ""
-        session = self._session
-        if session is None:
-            session = self._session = self._open()
         try:
             self._guard.check_host(host)
+            session = self._to(host)
             response = await session.request(method, url, data=body, headers=headers, allow_redirects=False)
             if response.status in REDIRECTS:
                 response = await self._followed(session, method, response, headers, body)
@@ -273,9 +289,10 @@ class AiohttpTransport:
         return response
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        for session in (self._session, self._by_proxy):
+            if session is not None:
+                await session.close()
+        self._session = self._by_proxy = None
 
 
 class AiohttpResponse:
@@ -332,9 +349,9 @@ class Transports:
     machine itself.
     """
 
-    def __init__(self, allow: Sequence[str] = ()) -> None:
-        self._by_administrators: HttpTransport = AiohttpTransport(Guard(allow))
-        self._by_users: HttpTransport = AiohttpTransport(Guard(allow, loopback=False))
+    def __init__(self, allow: Sequence[str] = (), way_out: WayOut | None = None) -> None:
+        self._by_administrators: HttpTransport = AiohttpTransport(Guard(allow), way_out=way_out)
+        self._by_users: HttpTransport = AiohttpTransport(Guard(allow, loopback=False), way_out=way_out)
 
     def for_server(self, spec: ServerSpec) -> HttpTransport:
         return self._by_users if spec.user_hosts else self._by_administrators
@@ -357,6 +374,10 @@ def _target(response: aiohttp.ClientResponse) -> URL | None:
 def _unreachable(error: aiohttp.ClientError, host: str) -> UpstreamUnreachable:
     """Why, without the address: its query may carry a value."""
     match error:
+        case aiohttp.ClientHttpProxyError():
+            return UpstreamUnreachable(f"the proxy does not lead to {host}: HTTP {error.status}", sent=False)
+        case aiohttp.ClientProxyConnectionError():
+            return UpstreamUnreachable("the proxy of this hub cannot be connected", sent=False)
         case aiohttp.ClientConnectorDNSError():
             return UpstreamUnreachable(f"the name {host} does not resolve", sent=False)
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():

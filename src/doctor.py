@@ -99,6 +99,14 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("public url", "ok", settings.public_url)
+    for provider in settings.providers:
+        about, where = f"sign-in by {provider.name}", f"{provider.issuer}, comes back to {provider.callback_url}"
+        if provider.allow:
+            yield Finding(about, "ok", f"{where}, allowed: {', '.join(sorted(provider.allow))}")
+        else:
+            named = "MCPHUB_GITHUB_ALLOW" if provider.kind == "github" else "MCPHUB_OIDC_ALLOW"
+            waits = "" if settings.lets_in_at_once(provider) else ", and waits for an administrator"
+            yield Finding(about, "warning", f"{where}; anybody with an account may come{waits}", f"Set {named}.")
 
 
 # the home

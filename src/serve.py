@@ -97,6 +97,10 @@ class RunningHub:
         address.note(settings.home, settings.public_url)
         for warning in base.warnings:
             log.warning("database_limited", why=warning)
+        for provider in settings.providers:
+            if not provider.allow:
+                waits = not settings.lets_in_at_once(provider)
+                log.warning("sign_in_open_to_any_account", provider=provider.name, new_users_wait=waits)
         model = AccessModel(name_digest(base.vault))
         directory = Directory(base.vault)
         values = OpenedValues(model, base.vault)

@@ -68,6 +68,7 @@ def list_users(home: Path | None, everybody: bool, as_json: bool) -> None:
                     "email": names[user.user_id].email,
                     "provider": user.provider,
                     "isAdmin": user.admin,
+                    "isAuditor": user.auditor,
                     "isActive": user.active,
                     "isDeleted": user.deleted,
                     "usableKeys": sum(key.usable(now) for key in state.model.keys_of.get(user.user_id, {}).values()),
@@ -87,7 +88,10 @@ def list_users(home: Path | None, everybody: bool, as_json: bool) -> None:
 def _role(row: dict[str, Any]) -> str:
     if row["isDeleted"]:
         return "deleted"
-    return "inactive" if not row["isActive"] else "admin" if row["isAdmin"] else "active"
+    if not row["isActive"]:
+        return "inactive"
+    roles = [role for role, has in (("admin", row["isAdmin"]), ("auditor", row["isAuditor"])) if has]
+    return " and ".join(roles) or "active"
 
 
 @user.command("create")
@@ -187,6 +191,15 @@ def _admin(admin: bool) -> "Callable[[str, str], Command]":
     return build
 
 
+def _auditor(auditor: bool) -> "Callable[[str, str], Command]":
+    def build(user_id: str, _: str) -> "Command":
+        from mcphub.domain.users import SetAuditor
+
+        return SetAuditor(user_id, auditor)
+
+    return build
+
+
 def _delete(user_id: str, digest: str) -> "Command":
     from mcphub.domain.users import DeleteUser
 
@@ -203,6 +216,8 @@ changing("activate", "Let a user in.", _activate(True))
 changing("deactivate", "Lock a user out; sessions and calls end at once.", _activate(False))
 changing("admin", "Make a user an administrator.", _admin(True))
 changing("no-admin", "Make an administrator an ordinary user; the last one stays.", _admin(False))
+changing("auditor", "Let a user read everybody's audit and requests.", _auditor(True))
+changing("no-auditor", "Let them read their own only.", _auditor(False))
 changing("delete", "Lock a user out and revoke their keys; see restore.", _delete)
 changing("restore", "Bring a deleted user back, inactive.", _restore)
 

@@ -3,8 +3,11 @@
 import re
 
 import pytest
+from litestar import get
 
+from mcphub.api import app
 from mcphub.api.app import management_api
+from mcphub.api.caller import AUDITOR
 from mcphub.domain.keys import new_key
 from tests.support.api import problem, running_api
 
@@ -125,11 +128,11 @@ def address(route: str) -> tuple[str, str]:
 
 async def test_every_route_has_an_entry(database, home):
     async with running_api(database.app_dsn, home) as api:
-        app = management_api(api.services)
+        made = management_api(api.services)
 
         served = {
             f"{method} {re.sub(r':[a-z]+}', '}', route.path)}"
-            for route in app.routes
+            for route in made.routes
             for method in route.methods - {"OPTIONS"}
         }
 
@@ -138,11 +141,11 @@ async def test_every_route_has_an_entry(database, home):
 
 async def test_a_route_that_says_nothing_is_for_administrators(database, home):
     async with running_api(database.app_dsn, home) as api:
-        app = management_api(api.services)
+        made = management_api(api.services)
 
         unmarked = [
             handler.handler_name
-            for route in app.routes
+            for route in made.routes
             for handler, _ in getattr(route, "route_handler_map", {}).values()
             if "who" not in handler.opt and handler.http_methods != {"OPTIONS"}
         ]
@@ -153,7 +156,8 @@ async def test_a_route_that_says_nothing_is_for_administrators(database, home):
 async def test_each_route_lets_in_whom_it_is_for_and_nobody_else(database, home):
     async with running_api(database.app_dsn, home) as api:
         admin, user = await api.user("admin", admin=True), await api.user("bob")
-        nobody, gone = api.browser(), await api.user("eve")
+        auditor, nobody, gone = await api.user("ada"), api.browser(), await api.user("eve")
+        await admin.put(f"/api/admin/users/{auditor.user_id}/auditor", {"isAuditor": True})
         await admin.put(f"/api/admin/users/{gone.user_id}/active", {"isActive": False})
         wrong = []
 
@@ -163,6 +167,7 @@ async def test_each_route_lets_in_whom_it_is_for_and_nobody_else(database, home)
                 "nobody": (nobody, None if who == "P" else (401, "not_authenticated")),
                 "deactivated": (gone, None if who == "P" else (403, "user_inactive")),
                 "user": (user, (403, "admin_required") if who == "A" else None),
+                "auditor": (auditor, (403, "admin_required") if who == "A" else None),
                 "admin": (admin, None),
             }
             for name, (caller, refusal) in expected.items():
@@ -181,6 +186,22 @@ async def test_each_route_lets_in_whom_it_is_for_and_nobody_else(database, home)
                     wrong.append((route, name, response.status_code, code))
 
     assert wrong == []
+
+
+async def test_a_route_for_auditors_lets_in_administrators_as_well_and_nobody_else(database, home, monkeypatch):
+    @get("/api/only-here", who=AUDITOR)
+    async def only_here() -> str:
+        return "read"
+
+    monkeypatch.setattr(app, "CONTROLLERS", [*app.CONTROLLERS, only_here])
+    async with running_api(database.app_dsn, home) as api:
+        admin, auditor, user = await api.user("admin", admin=True), await api.user("ada"), await api.user("bob")
+        await admin.put(f"/api/admin/users/{auditor.user_id}/auditor", {"isAuditor": True})
+
+        answers = [await caller.get("/api/only-here") for caller in (admin, auditor, user, api.browser())]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 403, 401]
+    assert problem(answers[2]) == (403, "admin_required")
 
 
 @pytest.mark.parametrize("way", ["bearer", "header", "query", "token header"])

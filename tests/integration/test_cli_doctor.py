@@ -47,6 +47,18 @@ def test_a_healthy_hub_has_no_errors(commands: Commands) -> None:
     assert "PostgreSQL 18" in found["database"]["found"]
 
 
+def test_ways_to_sign_in_elsewhere_are_named_and_open_ones_are_warned_of(commands: Commands) -> None:
+    app = {"MCPHUB_GITHUB_CLIENT_ID": "id", "MCPHUB_GITHUB_CLIENT_SECRET": "canary-secret"}
+    commands.env |= app
+    open_to_all = findings(commands)["sign-in by github"]
+    commands.env["MCPHUB_GITHUB_ALLOW"] = "acme"
+    closed = findings(commands)["sign-in by github"]
+
+    assert (open_to_all["level"], open_to_all["remedy"]) == ("warning", "Set MCPHUB_GITHUB_ALLOW.")
+    assert (closed["level"], "acme" in closed["found"]) == ("ok", True)
+    assert "canary" not in commands.say("doctor")
+
+
 def test_each_finding_that_is_not_well_names_a_remedy(commands: Commands) -> None:
     (commands.home / "master.key").chmod(0o644)
 

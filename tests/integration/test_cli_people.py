@@ -49,6 +49,7 @@ def test_a_user_is_made_with_a_password_from_standard_input_and_shown(commands: 
         "email": "ann@example.com",
         "provider": "local",
         "isAdmin": False,
+        "isAuditor": False,
         "isActive": True,
         "isDeleted": False,
         "usableKeys": 0,
@@ -146,6 +147,11 @@ def test_a_user_is_led_through_a_whole_life(commands: Commands) -> None:
     commands.run("user", "admin", "ann")
     assert users(commands)["ann"]["isAdmin"] is True
     commands.run("user", "no-admin", "ann")
+    commands.run("user", "auditor", "ann")
+    assert (users(commands)["ann"]["isAuditor"], users(commands)["ann"]["isAdmin"]) == (True, False)
+    assert "auditor" in commands.say("user", "list")
+    commands.run("user", "no-auditor", "ann")
+    assert users(commands)["ann"]["isAuditor"] is False
     commands.run("user", "delete", "ann")
     assert "ann" not in users(commands)
     assert users(commands, "--all")["ann"]["isDeleted"] is True

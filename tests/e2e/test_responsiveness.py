@@ -105,8 +105,10 @@ async def bystander() -> AsyncIterator[list[float]]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    yield worst
-    out, _ = await process.communicate()
+    try:
+        yield worst
+    finally:
+        out, _ = await process.communicate(b"")  # which closes its input
     worst.append(float(out))
 
 

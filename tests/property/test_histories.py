@@ -196,6 +196,9 @@ def test_the_rules_hold_after_every_fact(before, after):
         assert all(admin.active for admin in admins)
         names = [user.name_digest for user in users]
         assert len(names) == len(set(names))
+        known = {user.identity: user.user_id for user in users if user.identity}
+        assert known == model.user_by_identity
+        assert len(known) == len([user for user in users if user.identity])
         for user, groups in model.groups_of.items():
             taken = [group.name.casefold() for group in groups.values()]
             assert len(taken) == len(set(taken)), f"two groups of {user} have one name"

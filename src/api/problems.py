@@ -136,6 +136,16 @@ def not_found(what: str = "") -> Problem:
     return Problem(404, "not_found", what or "There is nothing at this address.", "Check the address.")
 
 
+def variables_missing(names: Sequence[str]) -> Problem:
+    return Problem(
+        409,
+        "variables_missing",
+        f"The server needs {', '.join(names)} first.",
+        "Enter what is missing, then try again.",
+        errors=[("", "variable_missing", name) for name in names],
+    )
+
+
 def not_ready(why: str = "The hub cannot decide on current facts right now.") -> Problem:
     return Problem(503, "not_ready", why, "Try again in a moment.", retry_after=1)
 

@@ -24,6 +24,7 @@ from mcphub.gateway.router import ServerList, described
 from mcphub.gateway.session import Limits, Session
 from mcphub.gateway.store import SessionRows
 from mcphub.gateway.traffic import TrafficWriter
+from mcphub.gateway.trial import Trial, tried
 from mcphub.gateway.upstream.runtime import Listener, Pool, Runtime, RuntimeInfo, ServerStatus
 from mcphub.gateway.values import OpenedValues
 from mcphub.periodic import Periodic
@@ -63,8 +64,8 @@ class HubGateway(Listener):
         self._limits = limits
         self._model = model
         self._pool = make_pool(self)
-        injector = Injector(model, vault, values, hub_variables)
-        self._relay = Relay(model=model, pool=self._pool, injector=injector, traffic=traffic, limits=limits)
+        self._injector = Injector(model, vault, values, hub_variables)
+        self._relay = Relay(model=model, pool=self._pool, injector=self._injector, traffic=traffic, limits=limits)
         self._lifecycle = Lifecycle(
             model=model,
             rows=SessionRows(rows, node),
@@ -303,6 +304,11 @@ class HubGateway(Listener):
         server = self._model.servers[server_id]
         asker = one_shot(principal, ALL, NEWEST)
         return _tools(server, await self._relay.router.listed(asker, server))
+
+    async def test_connection(self, principal: Principal, server_id: str, typed: Mapping[str, str]) -> Trial:
+        server = self._model.servers[server_id]
+        identity = one_shot(principal, ALL, NEWEST).identity(self._model, server_id)
+        return await tried(server.spec, identity, typed, injector=self._injector, pool=self._pool)
 
 
 def _tools(server: Any, found: ServerList) -> list[Tool]:

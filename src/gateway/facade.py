@@ -1,12 +1,13 @@
 """What the management API and the command line may ask of the running gateway, and nothing else of it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from mcphub.domain.access import Principal, View
+from mcphub.gateway.trial import Trial
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
@@ -69,4 +70,14 @@ class Gateway(Protocol):
 
         Raises:
             gateway.errors.Answer: it cannot be listed, and why.
+        """
+
+    async def test_connection(self, principal: Principal, server_id: str, typed: Mapping[str, str]) -> Trial:
+        """A handshake with the server for this user, whatever was remembered of it; nothing is kept.
+
+        Args:
+            typed: canonical name → value to take instead of the stored one.
+
+        Raises:
+            MissingVariables: the user has to enter something first.
         """

@@ -79,6 +79,7 @@ ROUTES = {
     "GET /api/user-env-vars": "U",
     "POST /api/user-env-vars": "U",
     "DELETE /api/user-env-vars/{server}/{name}": "U",
+    "POST /api/user-env-vars/{server}/test": "U",
     "POST /api/user-env-vars/share": "U",
     "GET /api/user/groups": "U",
     "POST /api/user/groups": "U",

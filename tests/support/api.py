@@ -6,6 +6,7 @@ Only the gateway is a stand-in, in memory: it remembers what it was asked to do 
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,8 +23,10 @@ from mcphub.api.services import Commands, Services
 from mcphub.domain.access import ALL, AccessModel, View
 from mcphub.domain.actor import acting, system
 from mcphub.domain.hub import plugged
+from mcphub.domain.substitution import MissingVariables
 from mcphub.domain.vault import Ring, Vault, WrappedKey
 from mcphub.gateway.facade import LiveSession, Tool
+from mcphub.gateway.trial import Trial
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
 from mcphub.logging import LogRing
 from mcphub.postgres.data_key import DataKeys
@@ -48,6 +51,8 @@ class StandInGateway:
     open: list[RuntimeInfo] = field(default_factory=list)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     scopes: list[dict[str, Any]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    trial: Trial = field(default_factory=lambda: Trial(ok=True, step="list", tool_count=2, duration_ms=1.0))
     views: dict[str, View] = field(default_factory=lambda: {"/mcp": ALL})
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -79,6 +84,12 @@ class StandInGateway:
 
     def known_tools(self, user_id: str, server_id: str) -> list[Tool] | None:
         return self.tools.get((user_id, server_id))
+
+    async def test_connection(self, principal: Any, server_id: str, typed: Mapping[str, str]) -> Trial:
+        self.asked.append(("test_connection", principal.user_id, server_id, json.dumps(dict(typed))))
+        if self.missing:
+            raise MissingVariables("s", "s", self.missing)
+        return self.trial
 
     async def list_tools(self, principal: Any, server_id: str) -> list[Tool]:
         return self.tools.get((principal.user_id, server_id), [])

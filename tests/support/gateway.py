@@ -101,6 +101,8 @@ class ScriptedPool:
         upstream.opened += 1
         yield ScriptedRuntime(upstream, spec, identity)
 
+    once = lease
+
     async def end_session(self, session_id):
         self.ended.append(("session", session_id))
 

@@ -1,19 +1,22 @@
 """The variables servers ask for, and the values the caller has saved for them."""
 
 from datetime import datetime
+from typing import Literal
 
 from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
+from msgspec import UNSET, UnsetType, field
 
 from mcphub.api.caller import USER, Caller
 from mcphub.api.catalog import Catalog, SlotView
-from mcphub.api.problems import not_found
+from mcphub.api.problems import Problem, not_found, variables_missing
 from mcphub.api.schemas import Envelope, Out, Schema
 from mcphub.api.services import Services
 from mcphub.api.values import Saved, Values, Wish, slot_of
+from mcphub.domain.access import Principal
 from mcphub.domain.errors import UnknownKey
-from mcphub.domain.substitution import check_value
+from mcphub.domain.substitution import MissingVariables, check_value
 
 
 class SaveVariables(Schema, kw_only=True):
@@ -29,6 +32,26 @@ class ShareVariable(Schema, kw_only=True, rename={"from_": "from"}):
     name: str
     from_: str
     to: list[str]
+
+
+class TestConnection(Schema, kw_only=True):
+    """Values to try in place of the saved ones."""
+
+    values: dict[str, str] = field(default_factory=dict)
+
+
+class ConnectionTest(Out, kw_only=True):
+    """`step` is the last one that was tried."""
+
+    ok: bool
+    step: Literal["config", "connect", "initialize", "list"]
+    error: str | UnsetType = UNSET
+    tool_count: int | UnsetType = UNSET
+    duration_ms: float
+
+
+class ConnectionTestAnswer(Envelope, kw_only=True):
+    data: ConnectionTest
 
 
 class EnvTemplatesAnswer(Envelope, kw_only=True):
@@ -133,6 +156,49 @@ class VariablesController(Controller):
         if state is None or slot is None or not services.model.entitled(caller.user_id, state):
             raise not_found("There is no such variable.")
         await values.save(caller.user_id, [Wish(state, slot, None)], only=True)
+
+    @post(
+        "/user-env-vars/{server:str}/test",
+        operation_id="testConnection",
+        summary="Connect to a server with saved and typed values",
+        status_code=200,
+        own_text_rules=True,
+        who=USER,
+    )
+    async def test(
+        self,
+        server: FromPath[str],
+        data: JSONBody[TestConnection],
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+        values: NamedDependency[Values],
+    ) -> ConnectionTestAnswer:
+        """A real handshake, ended at once; nothing is stored. No value is in the answer."""
+        state = services.model.settings.by_name(server)
+        if state is None or not services.model.entitled(caller.user_id, state):
+            raise not_found("There is no such server.")
+        if not state.enabled:
+            raise Problem(
+                409, "server_disabled", "The server is switched off.", "Ask an administrator to switch it on."
+            )
+        typed = {wish.slot.canonical: wish.value for wish in values.wishes(caller.user_id, {server: data.values})}
+        try:
+            trial = await services.gateway.test_connection(
+                Principal(caller.user_id),
+                state.server_id,
+                {name: value for name, value in typed.items() if value is not None},
+            )
+        except MissingVariables as missing:
+            raise variables_missing(missing.names) from None
+        return ConnectionTestAnswer(
+            data=ConnectionTest(
+                ok=trial.ok,
+                step=trial.step,
+                error=trial.error or UNSET,
+                tool_count=UNSET if trial.tool_count is None else trial.tool_count,
+                duration_ms=trial.duration_ms,
+            )
+        )
 
     @post(
         "/user-env-vars/share",

@@ -6,12 +6,14 @@ Promises:
 - opening is one task for all who wait; its failure is told to each and remembered, so that a server that is down costs
   a look at the clock;
 - a new version of values or configuration opens a new runtime, and the old one ends with its last call;
-- a user who is locked out has no process left after a second.
+- a user who is locked out has no process left after a second;
+- a trial is lent to nobody else, ends with its block, and leaves no failure behind.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Literal
@@ -118,6 +120,14 @@ class Lease:
         return self._pool.end_slot(self._slot, reason)
 
 
+class Unheard:
+    """What a trial says outside its calls is nobody's news."""
+
+    def server_notification(self, runtime: Runtime, method: str, frame: bytes) -> None: ...
+
+    def runtime_ended(self, runtime: Runtime, reason: str) -> None: ...
+
+
 class RuntimePool:
     """Implements runtime.Pool.
 
@@ -189,11 +199,49 @@ class RuntimePool:
             raise
         return slot
 
-    def _begin(self, key: Key, spec: ServerSpec, identity: Identity, inject: Callable[[], Injected]) -> Slot:
+    @asynccontextmanager
+    async def once(
+        self, spec: ServerSpec, identity: Identity, inject: Callable[[], Injected]
+    ) -> AsyncIterator[Runtime]:
+        self._must_open(spec)
+        injected = inject()
+        key = key_of(spec, identity)
+        self._make_room(spec, key)
+        slot = Slot(key, spec, identity, trial=True)
+        self._leaving.add(slot)  # and never among those that are lent
+        slot.opening = asyncio.create_task(self._open_trial(slot, injected), name=f"try-{spec.slug}")
+        try:
+            await asyncio.shield(slot.opening)
+            assert slot.runtime is not None
+            yield slot.runtime
+        except asyncio.CancelledError:
+            if slot.opening.cancelled() and not _cancelling():
+                raise UpstreamUnavailable(spec.slug, "it was ended while it was being opened") from None
+            raise
+        finally:
+            await self.end_slot(slot, "its trial is over", at_once=True)
+
+    async def _open_trial(self, slot: Slot, injected: Injected) -> None:
+        runtime = self._made(slot, injected)
+        try:
+            await runtime.open()
+        except BaseException:
+            await runtime.close("not opened", at_once=True)
+            raise
+        slot.runtime = runtime
+
+    def _must_open(self, spec: ServerSpec) -> None:
+        """
+        Raises:
+            UpstreamUnavailable: nothing is opened any more, or nothing of this kind.
+        """
         if self._closed:
             raise UpstreamUnavailable(spec.slug, "the hub is stopping")
         if spec.type not in ("stdio", "streamable-http"):
             raise UpstreamUnavailable(spec.slug, f"servers of type {spec.type} are not connectable yet")
+
+    def _begin(self, key: Key, spec: ServerSpec, identity: Identity, inject: Callable[[], Injected]) -> Slot:
+        self._must_open(spec)
         failures = self._failures.get((key[0], key[2]))
         if failures is not None and failures.waiting:
             raise UpstreamUnavailable(spec.slug, failures.reason, failures.retry_at)
@@ -242,12 +290,13 @@ class RuntimePool:
     def _made(self, slot: Slot, injected: Injected) -> Open:
         spec, key = slot.spec, slot.key
         user = key[2] or None
+        listener = Unheard() if slot.trial else self._listener
         if slot.is_process:
             return StdioRuntime(
                 spec,
                 slot.identity,
                 injected,
-                self._listener,
+                listener,
                 user_id=user,
                 session_id=key[4],
                 children=self._children,
@@ -263,7 +312,7 @@ class RuntimePool:
             slot.identity,
             injected,
             self._transports.for_server(spec),
-            self._listener,
+            listener,
             user_id=user,
             hub_version=self._version,
             listens=bool(slot.identity.session_id),
@@ -280,8 +329,8 @@ class RuntimePool:
 
     def _ended_by_itself(self, slot: Slot) -> None:
         """A process died. Its next call starts another one."""
-        if slot.runtime is None:
-            return  # still opening, and that fails by itself
+        if slot.runtime is None or slot.trial:
+            return  # still opening, and that fails by itself; a trial's end is its block's
         failures = self._failures.setdefault(slot.place, Failures())
         failures.ended(slot.runtime.ended)
         self._soon(self.end_slot(slot, slot.runtime.ended))

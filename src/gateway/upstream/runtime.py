@@ -173,6 +173,16 @@ class Pool(Protocol):
             UpstreamUnavailable: it could not be opened.
         """
 
+    def once(
+        self, spec: ServerSpec, identity: Identity, inject: Callable[[], Injected]
+    ) -> AbstractAsyncContextManager[Runtime]:
+        """A runtime for this block alone: opened whatever the back-off says, lent to nobody else, ended with the block.
+
+        Raises:
+            MissingVariables, UnusableValue: as `lease`.
+            UpstreamFailed: it could not be opened; no failure is remembered for others.
+        """
+
     async def end_session(self, session_id: str) -> None: ...
 
     async def end_user(self, user_id: str, reason: str) -> None: ...

@@ -30,22 +30,27 @@ class Caps(Struct, frozen=True):
 
 
 class Slot:
-    """One runtime, or its opening."""
+    """One runtime, or its opening.
+
+    Args:
+        trial: opened for one look at the server, and never lent.
+    """
 
     __slots__ = (
         "id", "identity", "key", "last_used", "leases", "leaving", "opened_at", "opening", "reported", "runtime",
-        "spec",
+        "spec", "trial",
     )  # fmt: skip
 
-    def __init__(self, key: Key, spec: ServerSpec, identity: Identity) -> None:
+    def __init__(self, key: Key, spec: ServerSpec, identity: Identity, *, trial: bool = False) -> None:
         self.id = new_id()
         self.key = key
         self.spec = spec
         self.identity = identity  # for whom it was opened first
         self.runtime: Open | None = None
         self.opening: asyncio.Task[UpstreamUnavailable | None] | None = None
-        self.leases = 0
-        self.leaving = False  # not lent any more
+        self.trial = trial
+        self.leases = int(trial)
+        self.leaving = trial  # not lent any more
         self.reported = False  # its end
         self.opened_at = time.time()
         self.last_used = time.monotonic()

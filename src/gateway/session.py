@@ -35,6 +35,9 @@ ASKED_BY_SERVERS = {
 }
 
 
+COME_BACK_MS = 1000  # what a client waits before it takes up a stream that broke off: less than its own guess, mostly
+
+
 class Limits(Struct, frozen=True, kw_only=True):
     """How the downstream side behaves; times in seconds, sizes in bytes."""
 
@@ -216,8 +219,8 @@ class Stream:
         return bool(self._events) or not self.finished
 
     def prime(self) -> bytes:
-        """The first event of a stream: an id to come back with, before anything was said."""
-        return b"id: " + self._id(0) + b"\ndata: \n\n"
+        """The first event of a stream: an id to come back with and when to, before anything was said."""
+        return b"id: " + self._id(0) + b"\nretry: %d\ndata: \n\n" % COME_BACK_MS
 
     def put(self, frame: bytes, *, droppable: bool = False) -> None:
         """Adds a frame. Droppable ones are passed over while the reader lags."""

@@ -226,14 +226,15 @@ async def test_a_session_stream_goes_on_with_what_is_left():
     assert (await read_to_the_end(stream, after=0)).data == frames(*range(2, Ring.EVENTS + 2))
 
 
-async def test_a_prime_is_an_id_to_come_back_with():
+async def test_a_prime_is_an_id_to_come_back_with_and_when():
     stream = Stream(Ring(), 3, b"7")
-    line, data, *_ = stream.prime().split(b"\n")
+    line, retry, data, *_ = stream.prime().split(b"\n")
     stream.put(frames(1)[0])
     stream.finish()
 
     event = EventId.parse(line[4:].decode())
     assert data == b"data: "
+    assert retry == b"retry: 1000"
     assert (event.stream, event.number) == (3, 0)
     assert (await read_to_the_end(stream, after=event.number)).data == frames(1)
 

@@ -136,6 +136,11 @@ def not_found(what: str = "") -> Problem:
     return Problem(404, "not_found", what or "There is nothing at this address.", "Check the address.")
 
 
+def not_visible() -> Problem:
+    """One answer for what is hidden, switched off and unknown."""
+    return Problem(403, "not_visible", "You cannot use such a tool.", "Look at what your active groups show.")
+
+
 def variables_missing(names: Sequence[str]) -> Problem:
     return Problem(
         409,

@@ -1,9 +1,10 @@
 """The gateway put together: door, relay, sessions and upstreams, and what the rest of the hub may ask of them."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from psycopg_pool import AsyncConnectionPool
@@ -14,7 +15,8 @@ from mcphub.domain.events import ServerRemoved, ServiceTokenRemoved, ServiceToke
 from mcphub.domain.settings_file import objects
 from mcphub.domain.vault import Vault
 from mcphub.gateway import wire
-from mcphub.gateway.facade import LiveSession, Tool
+from mcphub.gateway.errors import ValuesMissing
+from mcphub.gateway.facade import LiveSession, Tool, TriedTool
 from mcphub.gateway.front import Front
 from mcphub.gateway.injection import Injector
 from mcphub.gateway.kinds import CHANGED, TOOLS, Offer
@@ -304,6 +306,25 @@ class HubGateway(Listener):
         server = self._model.servers[server_id]
         asker = one_shot(principal, ALL, NEWEST)
         return _tools(server, await self._relay.router.listed(asker, server))
+
+    async def try_tool(self, principal: Principal, server_id: str, tool: str, arguments: bytes) -> TriedTool:
+        asker = one_shot(principal, View("server", server_id), NEWEST)
+        params = wire.joined({"name": wire.encode(tool), "arguments": arguments})
+        began = time.perf_counter()
+        call, frame = await self._front.once(asker, "tools/call", params)
+        took = round((time.perf_counter() - began) * 1000, 1)
+        if (refused := call.refused) is not None and (refused.denied or isinstance(refused, ValuesMissing)):
+            reason: Literal["not_visible", "variables_missing"] = (
+                "not_visible" if refused.denied else "variables_missing"
+            )
+            return TriedTool(request_id=call.request_id, duration_ms=took, refused=reason, why=str(refused))
+        answer = wire.members(frame)
+        return TriedTool(
+            request_id=call.request_id,
+            duration_ms=took,
+            result=bytes(answer["result"]) if "result" in answer else None,
+            error=bytes(answer["error"]) if "error" in answer else None,
+        )
 
     async def test_connection(self, principal: Principal, server_id: str, typed: Mapping[str, str]) -> Trial:
         server = self._model.servers[server_id]

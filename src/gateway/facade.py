@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -38,6 +38,22 @@ class Tool(Struct, frozen=True):
     original_description: str | None = None  # set when the description is overridden
 
 
+class TriedTool(Struct, frozen=True, kw_only=True):
+    """What a call came to; exactly one of `result`, `error` and `refused` is set.
+
+    Args:
+        result, error: JSON of the upstream.
+        why: for people; it names variables, never values.
+    """
+
+    request_id: str
+    duration_ms: float
+    result: bytes | None = None
+    error: bytes | None = None
+    refused: Literal["", "not_visible", "variables_missing"] = ""
+    why: str = ""
+
+
 class Gateway(Protocol):
     """The running gateway."""
 
@@ -70,6 +86,16 @@ class Gateway(Protocol):
 
         Raises:
             gateway.errors.Answer: it cannot be listed, and why.
+        """
+
+    async def try_tool(self, principal: Principal, server_id: str, tool: str, arguments: bytes) -> TriedTool:
+        """A tools/call at the server's own address: the same decision, row and limits as for a client.
+
+        Args:
+            arguments: a JSON object.
+
+        Raises:
+            gateway.load.TooBusy: the user has as much under way as may be.
         """
 
     async def test_connection(self, principal: Principal, server_id: str, typed: Mapping[str, str]) -> Trial:

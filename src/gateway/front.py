@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import structlog
+from msgspec import Raw
 
 from mcphub.domain.access import ALL, AccessModel, Principal, View
 from mcphub.domain.keys import well_formed
@@ -229,7 +230,7 @@ class Front:
         headers: dict[str, str],
         *,
         can_ask: bool,
-    ) -> None:
+    ) -> Call:
         call = Call(message, asker, session, request, answerer, headers=headers, can_ask=can_ask)
         if session is None:
             user = asker.principal.user_id
@@ -241,7 +242,7 @@ class Front:
                 loose.discard(call)
                 if not loose:
                     self._lifecycle.loose.pop(user, None)
-            return
+            return call
         session.touch()
         id_ = bytes(message.id)
         session.in_flight[id_] = call
@@ -251,6 +252,28 @@ class Front:
             if session.in_flight.get(id_) is call:
                 del session.in_flight[id_]
             session.touch()
+        return call
+
+    async def once(self, asker: Asker, method: str, params: bytes) -> tuple[Call, bytes]:
+        """A request that no client sent: decided, recorded and counted like one. Returns it with its answer.
+
+        Raises:
+            TooBusy: the user has as much under way as may be.
+        """
+        message = wire.Msg(jsonrpc="2.0", id=Raw(b"1"), method=method, params=Raw(params))
+        request = self._traffic.request(asker.row, method, bytes_in=len(params))
+        user, part = asker.principal.user_id, Part()
+        try:
+            await self._load.enter(user)
+        except TooBusy:
+            self._refuse(request, "too_busy")
+            raise
+        try:
+            # A task of its own: what ends the call must not end the one who waits for its answer.
+            call = await asyncio.create_task(self._run(message, asker, None, request, part, {}, can_ask=False))
+        finally:
+            self._load.leave(user)
+        return call, part.frame
 
     def _told(self, session: Session, message: wire.Msg) -> None:
         """A notification of the client, or its answer to a question."""

@@ -63,8 +63,8 @@ class Call:
     """
 
     __slots__ = (
-        "_task", "answerer", "asker", "can_ask", "cancelled", "headers", "message", "request", "session",
-        "traceparent", "upstream_ms", "wait_ms",
+        "_task", "answerer", "asker", "can_ask", "cancelled", "headers", "message", "refused", "request",
+        "session", "traceparent", "upstream_ms", "wait_ms",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +87,7 @@ class Call:
         self.traceparent = _traceparent(headers.get("traceparent", ""), request)
         self.can_ask = can_ask
         self.cancelled = ""  # why, once it is
+        self.refused: Answer | None = None  # what the hub itself answered in the server's place
         self.wait_ms: float | None = None
         self.upstream_ms: float | None = None
         self._task = asyncio.current_task()
@@ -156,6 +157,7 @@ class Relay:
             status, code, reason = "Cancelled", str(errors.REQUEST_CANCELLED), call.cancelled
             frame = wire.failure(bytes(call.message.id), Cancelled(call.cancelled).raw)
         except Answer as answer:
+            call.refused = answer
             frame = self._failed(call, answer)
             status = _status(answer)
             code, reason = str(answer.code), answer.reason

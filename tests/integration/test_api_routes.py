@@ -66,6 +66,7 @@ ROUTES = {
     "POST /api/servers/{name}/toggle": "A",
     "POST /api/servers/{name}/reload": "A",
     "POST /api/servers/{name}/tools/{tool}/toggle": "A",
+    "POST /api/servers/{name}/tools/{tool}/try": "U",
     "PUT /api/servers/{name}/tools/{tool}/description": "A",
     "DELETE /api/servers/{name}/tools/{tool}/description": "A",
     "GET /api/tools": "U",

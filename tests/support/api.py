@@ -25,7 +25,7 @@ from mcphub.domain.actor import acting, system
 from mcphub.domain.hub import plugged
 from mcphub.domain.substitution import MissingVariables
 from mcphub.domain.vault import Ring, Vault, WrappedKey
-from mcphub.gateway.facade import LiveSession, Tool
+from mcphub.gateway.facade import LiveSession, Tool, TriedTool
 from mcphub.gateway.trial import Trial
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
 from mcphub.logging import LogRing
@@ -51,6 +51,7 @@ class StandInGateway:
     open: list[RuntimeInfo] = field(default_factory=list)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     scopes: list[dict[str, Any]] = field(default_factory=list)
+    tried: TriedTool = field(default_factory=lambda: TriedTool(request_id="r1", duration_ms=2.0, result=b"{}"))
     missing: list[str] = field(default_factory=list)
     trial: Trial = field(default_factory=lambda: Trial(ok=True, step="list", tool_count=2, duration_ms=1.0))
     views: dict[str, View] = field(default_factory=lambda: {"/mcp": ALL})
@@ -84,6 +85,10 @@ class StandInGateway:
 
     def known_tools(self, user_id: str, server_id: str) -> list[Tool] | None:
         return self.tools.get((user_id, server_id))
+
+    async def try_tool(self, principal: Any, server_id: str, tool: str, arguments: bytes) -> TriedTool:
+        self.asked.append(("try_tool", principal.user_id, server_id, tool, arguments.decode()))
+        return self.tried
 
     async def test_connection(self, principal: Any, server_id: str, typed: Mapping[str, str]) -> Trial:
         self.asked.append(("test_connection", principal.user_id, server_id, json.dumps(dict(typed))))

@@ -13,9 +13,10 @@ from mcphub.api.catalog import Catalog, ServerView, ToolView
 from mcphub.api.controllers.settings_file import SettingsWarning, outdated, version_of, warnings_of
 from mcphub.api.idempotent import IdempotencyKey, id_for
 from mcphub.api.literals import Literals, document_of, policy_of
-from mcphub.api.problems import not_found
-from mcphub.api.schemas import Envelope, Schema
+from mcphub.api.problems import Problem, invalid, not_found, not_visible
+from mcphub.api.schemas import Envelope, Out, Schema
 from mcphub.api.services import Committed, Services
+from mcphub.domain.access import Principal
 from mcphub.domain.errors import Outdated, Refused, UnknownServerId
 from mcphub.domain.findings import Report
 from mcphub.domain.literal_secrets import seal_server
@@ -30,6 +31,7 @@ from mcphub.domain.servers import (
 )
 from mcphub.domain.settings_file import Document
 from mcphub.domain.settings_state import ServerState
+from mcphub.gateway.load import TooBusy
 
 Description = Annotated[str, Meta(min_length=1, max_length=4000)]
 
@@ -50,6 +52,25 @@ class Switch(Schema, kw_only=True):
 
 class ToolDescription(Schema, kw_only=True):
     description: Description
+
+
+class TryTool(Schema, kw_only=True):
+    """`arguments` is a JSON object, passed on as it is."""
+
+    arguments: Raw | UnsetType = UNSET
+
+
+class Tried(Out, kw_only=True):
+    """The server's own result, or the JSON-RPC error it answered."""
+
+    result: Any | UnsetType = UNSET
+    error: Any | UnsetType = UNSET
+    request_id: str
+    duration_ms: float
+
+
+class TriedAnswer(Envelope, kw_only=True):
+    data: Tried
 
 
 class ServersAnswer(Envelope, kw_only=True):
@@ -229,6 +250,46 @@ class ServersController(Controller):
         _must_have(services, caller, name, tool)
         done = await services.commands.run(lambda: SetToolEnabled(name, tool, data.enabled))
         return _tool_answer(services, catalog, caller, name, tool, done)
+
+    @post(
+        "/servers/{name:str}/tools/{tool:str}/try",
+        operation_id="tryTool",
+        summary="Call a tool as the caller's client would",
+        status_code=200,
+        own_text_rules=True,
+        who=USER,
+    )
+    async def try_tool(
+        self,
+        name: FromPath[str],
+        tool: FromPath[str],
+        data: JSONBody[TryTool],
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+    ) -> TriedAnswer:
+        """Decided, limited and recorded like a call through /mcp."""
+        arguments = bytes(data.arguments) if isinstance(data.arguments, Raw) else b"{}"
+        if not arguments.lstrip().startswith(b"{"):
+            raise invalid("The arguments have to be an object.", ("/arguments", "invalid_value", "not an object"))
+        server = services.model.settings.by_name(name)
+        if server is None:
+            raise not_visible()
+        try:
+            tried = await services.gateway.try_tool(Principal(caller.user_id), server.server_id, tool, arguments)
+        except TooBusy as busy:
+            raise Problem(429, "too_busy", str(busy), retry_after=busy.retry_after) from None
+        if tried.refused == "not_visible":
+            raise not_visible()
+        if tried.refused:
+            raise Problem(409, "variables_missing", "The server needs a value first.", tried.why)
+        return TriedAnswer(
+            data=Tried(
+                result=UNSET if tried.result is None else Raw(tried.result),
+                error=UNSET if tried.error is None else Raw(tried.error),
+                request_id=tried.request_id,
+                duration_ms=tried.duration_ms,
+            )
+        )
 
     @put(
         "/servers/{name:str}/tools/{tool:str}/description",

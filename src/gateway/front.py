@@ -478,7 +478,7 @@ class Front:
         session = await self._session(inbound, principal)
         if session is None:
             raise Refusal(400, "DELETE needs an Mcp-Session-Id.")
-        self._lifecycle.end(session, "client_closed")
+        await self._lifecycle.close(session)
         await respond(send, 204)
 
 

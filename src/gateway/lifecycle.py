@@ -7,6 +7,7 @@ end, and so do the processes that hold the user's values. The clock ends what ex
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import psycopg
@@ -29,6 +30,7 @@ log = structlog.get_logger()
 
 MODE = "tools"
 DATABASE_AWAY = (psycopg.Error, PoolTimeout, TooManyRequests)
+CLOSE_WITHIN = 2.0
 SEEN_EVERY = 30.0  # seconds between writes of what was used
 OLD_EVERY = 3600.0
 
@@ -75,6 +77,7 @@ class Lifecycle:
         self._subscribe_again = subscribe_again
         self._now = now
         self._finding: dict[bytes, asyncio.Future[Session | None]] = {}
+        self._ended: set[bytes] = set()  # sessions that are over for good, as long as their rows may be there
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen_at = self._old_at = time.monotonic()
 
@@ -131,6 +134,8 @@ class Lifecycle:
             NotStored: see there.
         """
         digest = session_digest(session_id)
+        if digest in self._ended:
+            return None
         session = self.live.by_digest.get(digest)
         if session is None:
             session = await self._again(digest)
@@ -188,12 +193,29 @@ class Lifecycle:
         """Ends the live part at once; with `forget` its id is never accepted again."""
         if not self.live.remove(session):
             return
+        if forget:
+            self._ended.add(session.digest)
         session.close(reason)
         self._traffic.session_closed(session.asker.row, reason)
         log.info("session_closed", session_id=session.public_id, user_id=session.principal.user_id, why=reason)
         self._soon(self._pool.end_session(session.public_id), "end-upstreams")
         if forget:
-            self._soon(self._rows.remove([session.digest]), "forget-session")
+            self._soon(self._forget([session.digest]), "forget-session")
+
+    async def close(self, session: Session) -> None:
+        """Ends it as its client asks for; from then on neither a later life of the hub nor another hub knows it.
+
+        A database that does not answer is not waited for: the row goes when it does.
+        """
+        self._ended.add(session.digest)
+        self.end(session, "client_closed", forget=False)
+        with suppress(*DATABASE_AWAY, TimeoutError):
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await self._forget([session.digest])
+
+    async def _forget(self, digests: Sequence[bytes]) -> None:
+        await self._rows.remove(digests)
+        self._ended.difference_update(digests)
 
     def end_user(self, user_id: str, reason: str) -> None:
         """Everything of the user: sessions, streams, calls, processes."""
@@ -261,6 +283,8 @@ class Lifecycle:
                 await self._rows.seen([session.digest for session in dirty])
             for session in dirty:
                 session.seen_dirty = False
+            if self._ended:  # their removal failed
+                await self._forget(list(self._ended))
         if clock - self._old_at > OLD_EVERY:
             self._old_at = clock
             await self._rows.remove_old(self._limits.keep_rows)

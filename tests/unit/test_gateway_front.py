@@ -2,11 +2,14 @@
 
 import asyncio
 
+import psycopg
 import pytest
 
 from mcphub.domain.events import KeyRenamed, KeyRevoked, UserDeactivated, user_tag
 from mcphub.domain.keys import new_key
+from mcphub.gateway.lifecycle import SEEN_EVERY
 from tests.support.gateway import World
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -145,6 +148,56 @@ async def test_delete_ends_a_session_for_good(world):
 
     assert (await world.send("DELETE", **session)).status == 204
     assert (await world.send("DELETE", **session)).status == 404
+    assert (await world.rpc("ping", **session)).status == 404
+
+
+async def test_a_session_whose_row_goes_late_is_not_brought_back(world, monkeypatch):
+    session = await world.client(world.user("ann"))
+    may_go = asyncio.Event()
+    remove = world.rows.remove
+
+    async def late(digests):
+        await may_go.wait()
+        await remove(digests)
+
+    monkeypatch.setattr(world.rows, "remove", late)
+    deleting = await world.open("DELETE", **session)
+    await until(lambda: not world.gateway.sessions(), within=5, what="its live part is over")
+
+    assert (await world.rpc("ping", **session)).status == 404
+    may_go.set()
+    await asyncio.wait_for(deleting.done, 5)
+    assert deleting.status == 204
+    assert world.rows.rows == {}
+
+
+async def test_a_row_that_could_not_be_removed_goes_later(world, monkeypatch):
+    session = await world.client(world.user("ann"))
+    remove = world.rows.remove
+
+    async def away(digests):
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(world.rows, "remove", away)
+    assert (await world.send("DELETE", **session)).status == 204
+    assert (await world.rpc("ping", **session)).status == 404
+    assert world.rows.rows
+
+    monkeypatch.setattr(world.rows, "remove", remove)
+    lifecycle = world.gateway._lifecycle
+    lifecycle._seen_at -= SEEN_EVERY + 1
+    await lifecycle.round()
+
+    assert world.rows.rows == {}
+
+
+async def test_a_deleted_session_leaves_no_row_when_the_answer_comes(world):
+    session = await world.client(world.user("ann"))
+
+    assert (await world.send("DELETE", **session)).status == 204
+
+    assert world.rows.rows == {}
+    world.start()
     assert (await world.rpc("ping", **session)).status == 404
 
 

@@ -8,7 +8,7 @@ When in doubt the answer is no.
 The clock is part of each decision: keys expire without an event.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -412,14 +412,22 @@ class AccessModel:
         user = self.users.get(user_id)
         return user is not None and user.active and self._in_audience(user, server)
 
-    def reasons(self, principal: Principal, view: View, at: datetime) -> dict[str, Reason]:
-        """Server id → why it is, or is not, visible. The one place that knows the rules; cached until the next fact."""
+    def reasons(
+        self, principal: Principal, view: View, at: datetime, as_if: Collection[str] | None = None
+    ) -> dict[str, Reason]:
+        """Server id → why it is, or is not, visible. The one place that knows the rules; cached until the next fact.
+
+        Args:
+            as_if: ids of the user's groups to take for the active ones; only a preview says so.
+        """
         standing = self._standing(principal, at)
         if standing != "allowed":
             return dict.fromkeys(self.servers, standing)
+        if as_if is not None:
+            return self._decide_servers(principal, view, self._own(principal.user_id, as_if))
         cached = self._visible.get((principal.user_id, principal.key_id, view))
         if cached is None:
-            cached = self._decide_servers(principal, view)
+            cached = self._decide_servers(principal, view, self.active_groups(principal.user_id))
             self._visible[principal.user_id, principal.key_id, view] = cached
         return cached
 
@@ -435,12 +443,15 @@ class AccessModel:
                 return "key_unusable"
         return "allowed"
 
-    def _decide_servers(self, principal: Principal, view: View) -> dict[str, Reason]:
+    def _own(self, user_id: str, group_ids: Collection[str]) -> list[Group]:
+        return [group for group in self.groups_of.get(user_id, {}).values() if group.group_id in group_ids]
+
+    def _decide_servers(self, principal: Principal, view: View, active: list[Group]) -> dict[str, Reason]:
         user = self.users[principal.user_id]
         scope = self.keys[principal.key_id].scope if principal.key_id else None
-        grouped = self._grouped(user.user_id)
+        grouped = self._grouped(user.user_id, active)
         scoped = self._scoped(user.user_id, scope)
-        viewed = self._viewed(user.user_id, view)
+        viewed = self._viewed(view, active)
         out: dict[str, Reason] = {}
         for server_id, server in self.servers.items():
             reason: Reason = "allowed"
@@ -449,7 +460,7 @@ class AccessModel:
             elif not self._in_audience(user, server):
                 reason = "not_in_audience"
             elif grouped is not None and server_id not in grouped:
-                reason = "not_in_active_group" if self.active_groups(user.user_id) else "no_active_group"
+                reason = "not_in_active_group" if active else "no_active_group"
             elif scoped is not None and server_id not in scoped:
                 reason = "outside_key_scope"
             elif viewed is not None and server_id not in viewed:
@@ -457,12 +468,9 @@ class AccessModel:
             out[server_id] = reason
         return out
 
-    def _grouped(self, user_id: str) -> set[str] | None:
+    def _grouped(self, user_id: str, active: list[Group]) -> set[str] | None:
         """Servers of the active groups; None when the user has no group at all, which narrows nothing."""
-        groups = self.groups_of.get(user_id)
-        if not groups:
-            return None
-        return self._members(group for group in groups.values() if group.active)
+        return self._members(active) if self.groups_of.get(user_id) else None
 
     def _members(self, groups: Iterable[Group]) -> set[str]:
         found = (self.resolve(ref) for group in groups for ref in group.servers)
@@ -481,15 +489,14 @@ class AccessModel:
             allowed = members if allowed is None else allowed & members
         return allowed
 
-    def _viewed(self, user_id: str, view: View) -> set[str] | None:
+    def _viewed(self, view: View, active: list[Group]) -> set[str] | None:
         match view.kind:
             case "all":
                 return None
             case "server":
                 return {view.id}
             case "group":
-                group = self.groups_of.get(user_id, {}).get(view.id)
-                return self._members([group]) if group is not None and group.active else set()
+                return self._members(group for group in active if group.group_id == view.id)
 
     def _in_audience(self, user: User, server: ServerState) -> bool:
         """`private` and `group` servers are their owner's; an audience this hub cannot check lets nobody in."""
@@ -506,10 +513,19 @@ class AccessModel:
 
 
 def decide(
-    model: AccessModel, principal: Principal, capability: Capability, at: datetime, view: View = ALL
+    model: AccessModel,
+    principal: Principal,
+    capability: Capability,
+    at: datetime,
+    view: View = ALL,
+    as_if: Collection[str] | None = None,
 ) -> Decision:
-    """May this principal use this capability now, through this view? Pure; the lists use it too."""
-    reason = model.reasons(principal, view, at).get(capability.server_id, "unknown_server")
+    """May this principal use this capability now, through this view? Pure; the lists use it too.
+
+    Args:
+        as_if: see `AccessModel.reasons`.
+    """
+    reason = model.reasons(principal, view, at, as_if).get(capability.server_id, "unknown_server")
     if reason != "allowed":
         return Decision(False, reason)
     if capability.name and not model.servers[capability.server_id].switched_on(capability.kind, capability.name):

@@ -115,6 +115,22 @@ def test_an_inactive_group_adds_nothing_to_an_active_one():
     assert shown(model) == ["jira"]
 
 
+def test_a_preview_takes_other_groups_for_the_active_ones_and_changes_nothing():
+    model = modelled(
+        *HUB, grouped("bob", "g1", "jira"), grouped("bob", "g2", "wiki"), of_group(GroupDeactivated, "bob", "g2")
+    )
+
+    seen = [model.reasons(BOB, ALL, NOW, as_if) for as_if in ({"g2"}, {"g1", "g2"}, set(), {"somebody-elses"})]
+
+    assert [[server for server, reason in reasons.items() if reason == "allowed"] for reasons in seen] == [
+        ["wiki"],
+        ["jira", "wiki"],
+        [],
+        [],
+    ]
+    assert shown(model) == ["jira"]
+
+
 def test_an_active_group_without_servers_shows_nothing():
     assert shown(modelled(*HUB, grouped("bob", "g1"))) == []
 

@@ -124,9 +124,13 @@ class MeController(Controller):
         caller: NamedDependency[Caller],
         services: NamedDependency[Services],
         url: Annotated[str, QueryParameter()] = "/mcp",
+        groups: Annotated[str | None, QueryParameter()] = None,
     ) -> AccessAnswer:
-        """Nothing is said about servers that are not meant for the caller at all."""
-        return AccessAnswer(data=access_of(services, caller.user_id, url, whole=caller.admin))
+        """Nothing is said about servers that are not meant for the caller at all.
+
+        With `groups`, ids with commas between, as if only these groups were active: a preview of switching them.
+        """
+        return AccessAnswer(data=access_of(services, caller.user_id, url, whole=caller.admin, groups=groups))
 
     @get("/user/sessions", operation_id="mySessions", summary="Where the caller is signed in", who=USER)
     async def sessions(self, caller: NamedDependency[Caller], services: NamedDependency[Services]) -> SessionsAnswer:

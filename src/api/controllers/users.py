@@ -244,9 +244,11 @@ class UsersController(Controller):
         services: NamedDependency[Services],
         people: NamedDependency[People],
         url: Annotated[str, QueryParameter()] = "/mcp",
+        groups: Annotated[str | None, QueryParameter()] = None,
     ) -> AccessAnswer:
+        """With `groups`, ids with commas between, as if only these groups of the user were active."""
         people.must_exist(user_id)
-        return AccessAnswer(data=access_of(services, user_id, url))
+        return AccessAnswer(data=access_of(services, user_id, url, groups=groups))
 
 
 async def _answer(people: People, user_id: str, done: Committed[Any]) -> UserAnswer:

@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from mcphub.api.catalog import Catalog
 from mcphub.api.schemas import Out, Schema
 from mcphub.api.services import Services
+from mcphub.domain.access import WARNED
 from mcphub.domain.errors import UnknownScope
 from mcphub.domain.events import Scope
 from mcphub.domain.keys import PREFIX
@@ -49,6 +50,7 @@ class KeyView(Out, kw_only=True):
     created_at: datetime
     expires_at: datetime
     days_until_expiry: int
+    warning: Literal["expires_soon"] | UnsetType = UNSET
     last_used_at: datetime | None
     usage_count: int
     service_tokens: list[str]
@@ -106,6 +108,7 @@ class Keyring:
             named: with its owner's id, for lists of several people's keys.
         """
         now = datetime.now(UTC)
+        soon = row.state(now) in ("active", "rotating") and row.expires_at - now <= WARNED
         return KeyView(
             id=row.key_id,
             name=row.name,
@@ -117,6 +120,7 @@ class Keyring:
             created_at=row.issued_at,
             expires_at=row.expires_at,
             days_until_expiry=max(0, -((now - row.expires_at) // DAY)),
+            warning="expires_soon" if soon else UNSET,
             last_used_at=row.last_used_at,
             usage_count=row.use_count,
             service_tokens=self._variables(row.user_id),

@@ -9,7 +9,7 @@ The clock is part of each decision: keys expire without an event.
 """
 
 from collections.abc import Callable, Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from msgspec import UNSET, Struct
@@ -94,6 +94,13 @@ class Key(Struct):
     def usable(self, at: datetime) -> bool:
         """Not revoked, not expired, and, once rotated, within its grace."""
         return not self.revoked and at < self.expires_at and (self.grace_until is None or at < self.grace_until)
+
+    def ends_soon(self, at: datetime) -> bool:
+        """Is this the last week of a key that still opens something?"""
+        return self.usable(at) and self.expires_at - at <= WARNED
+
+
+WARNED = timedelta(days=7)  # how long before its end a key's owner is told
 
 
 class Group(Struct):

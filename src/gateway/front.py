@@ -424,14 +424,21 @@ class Front:
         """(InitializeResult, revision): of the hub itself, or of the one server behind the address."""
         if asker.view.kind != "server":
             protocol = client.protocol if client.protocol in HANDSHAKE_VERSIONS else LATEST_HANDSHAKE_VERSION
-            return self._own_result(protocol), protocol
+            return self._own_result(protocol, asker.principal), protocol
         server = self._model.servers[asker.view.id]
         request.server = server.slug
         result = await self._relay.open_server(asker, server, request.public_id)
         protocol = wire.text(wire.members(result), "protocolVersion") or client.protocol
         return result, protocol if protocol in HANDSHAKE_VERSIONS else LATEST_HANDSHAKE_VERSION
 
-    def _own_result(self, protocol: str) -> bytes:
+    def _own_result(self, protocol: str, principal: Principal) -> bytes:
+        instructions = "Tools and prompts of several servers, each named server__name."
+        key = self._model.keys.get(principal.key_id)
+        if key is not None and key.ends_soon(datetime.now(UTC)):
+            instructions += (
+                f" The MCPHub key in use expires on {key.expires_at.astimezone(UTC):%Y-%m-%d};"
+                f" tell the user to extend or rotate it at {self._limits.public_url}/connect."
+            )
         return wire.encode(
             {
                 "protocolVersion": protocol,
@@ -443,7 +450,7 @@ class Front:
                     "logging": {},
                 },
                 "serverInfo": {"name": "mcphub", "title": "MCPHub", "version": self._limits.version},
-                "instructions": "Tools and prompts of several servers, each named server__name.",
+                "instructions": instructions,
             }
         )
 

@@ -5,6 +5,7 @@ import json
 
 import psycopg
 import pytest
+from aiohttp import web
 
 from mcphub.domain.actor import acting, system
 from mcphub.domain.users import DeleteUser, EraseUser, SetUserActive
@@ -381,12 +382,10 @@ async def test_nothing_a_provider_says_of_a_person_is_in_the_ledger_in_clear(hub
 
 @pytest.mark.parametrize("hostile", ["javascript:alert(1)", "data:text/html,x", 7, None, "https://"])
 async def test_an_address_that_is_none_is_not_shown(hub, github, hostile, monkeypatch):
-    async def user(request):
-        from aiohttp import web
-
+    async def user(self, request):
         return web.json_response({"id": 9, "login": "eve", "avatar_url": hostile, "html_url": hostile, "name": hostile})
 
-    monkeypatch.setattr(FakeGitHub, "_user", lambda self, request: user(request))
+    monkeypatch.setattr(FakeGitHub, "_user", user)
     with FakeGitHub(CALLBACK) as other:
         async with running_api(hub.dsn, hub.services.settings.home, hub_env(other)) as second:
             assert (await me(await signed_in(second)))["avatarUrl"] is None

@@ -68,6 +68,7 @@ class HubGateway(Listener):
         self._pool = make_pool(self)
         self._injector = Injector(model, vault, values, hub_variables)
         self._relay = Relay(model=model, pool=self._pool, injector=self._injector, traffic=traffic, limits=limits)
+        self._relay.router.arrived_late = self._list_arrived
         self._lifecycle = Lifecycle(
             model=model,
             rows=SessionRows(rows, node),
@@ -240,6 +241,9 @@ class HubGateway(Listener):
 
     def _lists_changed(self, server_id: str, user_id: str | None, offer: Offer) -> None:
         self._relay.router.changed(server_id, user_id, offer)
+        self._list_arrived(server_id, user_id, offer)
+
+    def _list_arrived(self, server_id: str, user_id: str | None, offer: Offer) -> None:
         self._upstream_changed.add((server_id, user_id, offer.changed))
         self._tell_soon()
 

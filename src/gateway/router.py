@@ -76,6 +76,8 @@ class Router:
     """
 
     def __init__(self, model: AccessModel, fetch: Fetch, *, deadline: float, page: int) -> None:
+        #: told (server id, user id or None for all, kind) when a list arrives that somebody was answered without
+        self.arrived_late: Callable[[str, str | None, Offer], None] = lambda *_: None
         self._model = model
         self._fetch = fetch
         self._deadline = deadline
@@ -272,12 +274,25 @@ class Router:
                     lists[server.server_id] = task.result()
                     continue
                 late.append(server.slug)
+                if task not in done:
+                    self._tell_when_there(asker, server, offer)
                 if task in done and not isinstance(task.exception(), Answer):
                     log.error("list_failed", server=server.slug, exc_info=task.exception())
                 if (old := self.cached(asker, server, offer)) is not None:
                     lists[server.server_id] = old
                 task.cancel()  # the shielded question goes on for whoever asks next
         return [(server, lists[server.server_id]) for server in servers if server.server_id in lists], tuple(late)
+
+    def _tell_when_there(self, asker: Asker, server: ServerState, offer: Offer) -> None:
+        """The client was answered without this server, and asks again only when it is told to."""
+        key = self._key(asker, server, offer)
+
+        def told(asked: asyncio.Task[ServerList]) -> None:
+            if not asked.cancelled() and asked.exception() is None:
+                self.arrived_late(server.server_id, key[2] or None, offer)
+
+        if (asked := self._fetching.get(key)) is not None:
+            asked.add_done_callback(told)
 
     def _hidden(self, asker: Asker, shown: list[ServerState], offer: Offer) -> Iterable[ServerList]:
         """Lists the asker has of servers that this view, group or key hides."""

@@ -132,7 +132,7 @@ async def test_a_broken_server_takes_no_other_one_with_it(world):
     assert "Server 'desk' is not available: connection refused." in answer.json["result"]["content"][0]["text"]
 
 
-async def test_a_late_server_is_left_out_and_shown_the_next_time():
+async def test_a_late_server_is_left_out_and_its_client_told_when_it_is_there():
     world = World(list_deadline=0.05)
     key = world.user("ann")
     world.server("wiki", "search")
@@ -146,10 +146,16 @@ async def test_a_late_server_is_left_out_and_shown_the_next_time():
 
     slow.answer = later
 
-    assert await names(world, key=key) == ["wiki__search"]
+    session = await world.client(key)
+    how = {**session, "headers": {**session["headers"], "accept": "text/event-stream"}}
+    stream = await world.open("GET", **how)
+    assert await names(world, **session) == ["wiki__search"]
     released.set()
     await answered.wait()
-    assert await names(world, key=key) == ["slow__x", "wiki__search"]
+    await stream.until(lambda answer: answer.messages)
+
+    assert stream.messages == [{"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}]
+    assert await names(world, **session) == ["slow__x", "wiki__search"]
 
 
 async def test_a_server_that_went_down_keeps_its_last_list(world):

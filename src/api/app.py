@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Litestar, Request, Response
 from litestar.di import Provide
 
+from mcphub.api.audiences import must_ask_for_keys, must_be_declared
 from mcphub.api.auth.arrivals import Arrivals
 from mcphub.api.auth.flows import Flows
 from mcphub.api.auth.kinds import Providers
@@ -66,12 +67,21 @@ CONTROLLERS = [
 
 
 def make_app(services: Services) -> ASGIApp:
-    """The ASGI application of the hub."""
+    """The ASGI application of the hub.
+
+    Raises:
+        UndeclaredAudience: something in it does not say whom it is for.
+    """
+    must_ask_for_keys("/mcp", services.gateway)
     return Door(services.settings, services.gateway, management_api(services))
 
 
 def management_api(services: Services) -> Litestar:
-    """Everything behind the door but `/mcp`."""
+    """Everything behind the door but `/mcp`.
+
+    Raises:
+        UndeclaredAudience: a route does not say whom it is for.
+    """
     signer = TokenSigner(services.vault.secret("session"))
     catalog = Catalog(services)
     parts: dict[str, Any] = {
@@ -91,7 +101,7 @@ def management_api(services: Services) -> Litestar:
         "requests": Requests(services.read),
         "rebuilds": Rebuilds(services),
     }
-    return Litestar(
+    api = Litestar(
         route_handlers=CONTROLLERS,
         guards=[parts["guard"]],
         dependencies={
@@ -104,6 +114,8 @@ def management_api(services: Services) -> Litestar:
         logging_config=None,
         openapi_config=openapi_config(services.version),
     )
+    must_be_declared(api)
+    return api
 
 
 def the_caller(request: Request[Any, Any, Any]) -> Caller:

@@ -1,6 +1,7 @@
 """Who is calling, decided anew at every request, and what each route demands of them.
 
-A route says `who=` in its options: PUBLIC, USER, AUDITOR or ADMIN. One that says nothing is for administrators.
+A route says `who=` in its options: PUBLIC, USER, AUDITOR or ADMIN. One that says nothing keeps the hub from starting
+(`api/audiences.py`).
 The token names a session and grants nothing: activity, role and the session's life are the access model's to say, and
 when that cannot be confirmed, nobody gets in.
 """
@@ -77,7 +78,7 @@ class Guard:
             Problem: not let in, and why.
             Accepted: the reader asked to see a position that is not there yet.
         """
-        who = handler.opt.get("who", ADMIN)
+        who = handler.opt["who"]
         here = incoming()
         ORIGIN.set(Origin(here.ip, here.agent))
         credential = self._header_token(connection)

@@ -48,6 +48,8 @@ class HubGateway(Listener):
         key_used: told the key of each request.
     """
 
+    who = "key"  # whom it answers: every request is asked for a key here, past the guard of the API
+
     def __init__(
         self,
         *,

@@ -45,6 +45,7 @@ ORIGIN = "http://127.0.0.1:3000"
 class StandInGateway:
     """What `gateway.facade.Gateway` promises, without upstreams."""
 
+    who: str = "key"
     statuses: dict[str, ServerStatus] = field(default_factory=dict)
     tools: dict[tuple[str, str], list[Tool]] = field(default_factory=dict)
     live: list[LiveSession] = field(default_factory=list)

@@ -7,7 +7,7 @@ Time, actor and request are the envelope's. Personal data and secrets appear sea
 A new field has a default; a new meaning is a new class; a retired class moves to `legacy.py`, decodable for ever.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 from eventsourcing.dcb.msgpack import Decision
@@ -430,6 +430,20 @@ class SettingsFileImported(Event, frozen=True, kw_only=True):
     preserved: Raw = Raw(b"{}")  # top-level members other than mcpServers and systemConfig, secrets sealed
 
 
+# the logs that are no ledger
+
+
+class DaySealed(Event, frozen=True, kw_only=True):
+    """A finished day of a log as its rows are; whoever changes one afterwards is found out. Tags: the day's seal."""
+
+    log: str  # access | traffic
+    day: date  # UTC
+    rows: int
+    sha256: str  # hex; postgres/days.py says of what
+    first: int  # position in that log
+    last: int
+
+
 AnyEvent = (
     UserRegistered
     | UserProfileSynced
@@ -475,6 +489,7 @@ AnyEvent = (
     | ToolOverrideReset
     | SystemConfigChanged
     | SettingsFileImported
+    | DaySealed
 )
 
 EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in AnyEvent.__args__}
@@ -515,3 +530,7 @@ def username_tag(digest: str) -> str:
 def identity_tag(digest: str) -> str:
     """`digest` is the vault's keyed digest of issuer and subject: who somebody is elsewhere, without saying it."""
     return f"identity:{digest}"
+
+
+def seal_tag(log: str, day: date) -> str:
+    return f"{log}-seal:{day.isoformat()}"

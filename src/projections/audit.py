@@ -25,6 +25,7 @@ CATEGORIES = {
     "Tool": "servers",
     "SystemConfig": "settings",
     "SettingsFile": "settings",
+    "DaySealed": "history",
 }
 
 

@@ -43,7 +43,7 @@ def test_an_audience_nobody_has_heard_of_is_none():
     @get("/typo", who="admins")
     async def typo() -> None: ...
 
-    with pytest.raises(UndeclaredAudience, match="GET /typo .* declares 'admins'"):
+    with pytest.raises(UndeclaredAudience, match=r"GET /typo .* declares 'admins'"):
         must_be_declared(api(typo))
 
 

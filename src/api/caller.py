@@ -33,6 +33,7 @@ from mcphub.api.problems import (
     not_ready,
     session_ended,
     user_inactive,
+    user_pending,
 )
 from mcphub.api.services import ORIGIN, Accepted, Origin, Services
 from mcphub.domain.access import Principal
@@ -170,7 +171,7 @@ class Guard:
         if user is None or user.deleted or user.erased:
             raise session_ended()
         if not user.active:
-            raise user_inactive()
+            raise user_inactive() if user.was_active else user_pending()
         if (
             self._signer.expired(claims)
             or claims.version != user.auth_version

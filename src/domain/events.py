@@ -444,6 +444,13 @@ class DaySealed(Event, frozen=True, kw_only=True):
     last: int
 
 
+class DayDropped(Event, frozen=True, kw_only=True):
+    """A sealed day left retention, and its rows with it. Tags: the day's seal."""
+
+    log: str
+    day: date
+
+
 AnyEvent = (
     UserRegistered
     | UserProfileSynced
@@ -490,6 +497,7 @@ AnyEvent = (
     | SystemConfigChanged
     | SettingsFileImported
     | DaySealed
+    | DayDropped
 )
 
 EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in AnyEvent.__args__}

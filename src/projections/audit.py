@@ -25,7 +25,7 @@ CATEGORIES = {
     "Tool": "servers",
     "SystemConfig": "settings",
     "SettingsFile": "settings",
-    "DaySealed": "history",
+    "Day": "history",
 }
 
 

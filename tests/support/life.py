@@ -11,7 +11,7 @@ from mcphub.domain.errors import Refused
 from mcphub.domain.events import Scope, ServerRef
 from mcphub.domain.groups import ChangeGroup, CreateGroup, DeleteGroup, SetGroupActive
 from mcphub.domain.keys import ChangeKey, ExtendKey, IssueKey, NoteKeyExpired, NoteKeyFirstUsed, RevokeKey, RotateKey
-from mcphub.domain.seals import SealDay
+from mcphub.domain.seals import DropDay, SealDay
 from mcphub.domain.servers import (
     AddServer,
     ApplySettings,
@@ -297,6 +297,8 @@ class Life:
     def seal_day(self, who, what, more):
         log, day = f"{self.name}{('access', 'traffic')[what % 2]}", NOW.date() + timedelta(days=more)
         yield lambda: SealDay(log, day, rows=1 + more, sha256=f"{who:064x}", first=what, last=what + more)
+        if who % 2:
+            yield lambda: DropDay(log, day)
 
 
 HELPERS = {"run", "fresh", "person", "username", "server", "key", "group"}
@@ -316,5 +318,5 @@ TOUR = [
     ("remove_server", 0, 0, 0), ("change_system", 1, 0, 7), ("delete", 1, 0, 0), ("restore", 1, 0, 0),
     ("erase", 1, 0, 0), ("certify", 0, 0, 3), ("register_elsewhere", 3, 1, 1), ("sign_in_elsewhere", 3, 1, 2),
     ("appoint_auditor", 3, 0, 0), ("dismiss_auditor", 3, 0, 0), ("shut_out", 3, 0, 0),
-    ("sign_in_elsewhere", 3, 2, 3), ("seal_day", 0, 1, 5), ("seal_day", 0, 1, 5),
+    ("sign_in_elsewhere", 3, 2, 3), ("seal_day", 0, 1, 5), ("seal_day", 1, 1, 5),
 ]  # fmt: skip

@@ -52,7 +52,7 @@ class Visitor:
         self.shown: list[str] = []  # every address that stood in the address bar
         self.answers: list[Response] = []  # to everything that was asked for, those that led on among them
         self.page.on("framenavigated", lambda frame: self.shown.append(frame.url))
-        self.page.on("response", self.answers.append)
+        self.page.on("response", lambda answer: self.answers.append(answer))
 
     def __enter__(self) -> "Visitor":
         return self
@@ -71,7 +71,8 @@ class Visitor:
 
     def fetch(self, address: str, **options: Any) -> dict[str, Any]:
         """What a script of the page gets: {status, headers, body}, or {failed} when the browser keeps it from it."""
-        return self.page.evaluate(FETCH, [address, {"credentials": "include", **options}])
+        got: dict[str, Any] = self.page.evaluate(FETCH, [address, {"credentials": "include", **options}])
+        return got
 
 
 FETCH = """async ([address, options]) => {

@@ -296,6 +296,7 @@ class FakeOidc(Provider):
             self.refreshes[str(answer["refresh_token"])] = given
         if not refreshed or self.id_token_on_refresh:
             answer["id_token"] = self.id_token(given, nonce=not refreshed)
+            self.given_out.append(answer["id_token"])
         return web.json_response(answer)
 
     def id_token(self, given: Code, *, nonce: bool) -> str:

@@ -18,7 +18,7 @@ from mcphub.domain.events import PasswordSet, ServiceTokenRemoved, ServiceTokenS
 from mcphub.domain.hub import Command, Hub
 from mcphub.domain.keys import NoteKeyExpired, NoteKeyFirstUsed
 from mcphub.domain.users import CertifyErasure
-from mcphub.domain.vault import Vault, key_of
+from mcphub.domain.vault import PERSONAL, Vault, key_of
 
 log = structlog.get_logger()
 
@@ -106,7 +106,8 @@ class Erasure:
             del self._erased[user]
 
     async def sweep(self) -> int:
-        """Destroys the data keys of values that no fact stores: sealed for a change that was then refused."""
+        """Destroys the data keys of values that no fact stores, sealed for a change that was then refused, and of
+        people who never became users: the hub died between sealing their names and registering them."""
         stored = {
             value.data_key
             for servers in self._model.credentials.values()
@@ -114,9 +115,10 @@ class Erasure:
             for value in values.values()
         }
         stored |= {key_of(user.password) for user in self._model.users.values()}
-        return await asyncio.to_thread(self._sweep, stored, self._model.position)
+        living = {user.user_id for user in self._model.users.values() if not user.erased}
+        return await asyncio.to_thread(self._sweep, stored, living, self._model.position)
 
-    def _sweep(self, stored: set[str], position: int) -> int:
+    def _sweep(self, stored: set[str], users: set[str], position: int) -> int:
         with self._pool.connection() as db:
             head = db.execute("select position from ledger_head").fetchone()
             if head is None or head[0] > position:
@@ -124,11 +126,13 @@ class Erasure:
                     0  # facts this process has not seen may store what looks like an orphan; the next round asks again
                 )
             rows = db.execute(
-                "select id::text from data_key where purpose in ('token', 'password')"
+                "select id::text, owner, purpose from data_key where purpose in ('token', 'password', 'personal')"
                 " and created_at < now() - %s::interval",
                 (self.ORPHAN_AGE,),
             ).fetchall()
-        orphans = [row[0] for row in rows if row[0] not in stored]
+        orphans = [
+            key for key, owner, purpose in rows if (owner not in users if purpose == PERSONAL else key not in stored)
+        ]
         self._destroy(orphans)
         if orphans:
             log.info("orphaned_keys_destroyed", count=len(orphans))

@@ -473,13 +473,28 @@ class SignOut(Command):
                 self.living.clear()
 
     def execute(self) -> None:
-        me = user_tag(self.user_id)
-        if not self.session_id:
+        if self.session_id:
+            self.end(self.session_id)
+        else:
             # Also without a living browser session: it ends the user's MCP sessions.
-            self.trigger_event(SignedOut, [me], user_id=self.user_id)
-        elif self.session_id in self.living:
-            tags = [me, session_tag(self.session_id)]
-            self.trigger_event(SignedOut, tags, user_id=self.user_id, session_id=self.session_id)
+            self.trigger_event(SignedOut, [user_tag(self.user_id)], user_id=self.user_id)
+
+    def end(self, session_id: str) -> None:
+        if session_id in self.living:
+            tags = [user_tag(self.user_id), session_tag(session_id)]
+            self.trigger_event(SignedOut, tags, user_id=self.user_id, session_id=session_id)
+
+
+class EndSessions(SignOut):
+    """End these sessions of one user in one append: what became of them is read once, not once for each."""
+
+    def __init__(self, user_id: str, session_ids: Sequence[str]) -> None:
+        super().__init__(user_id)
+        self.session_ids = session_ids
+
+    def execute(self) -> None:
+        for session_id in self.session_ids:
+            self.end(session_id)
 
 
 class ChangePreferences(Command):

@@ -61,6 +61,20 @@ async def test_a_sweep_spares_passwords_in_use_and_everything_of_another_purpose
     assert DataKeys(pool, WrappedKey).get(settings) is not None
 
 
+async def test_the_names_of_somebody_who_was_never_registered_are_unreadable_after_a_while(pool, vault, database):
+    vault.seal_personal("bob", "profile.username", "bob")
+    vault.seal_personal("crashed", "profile.username", "carol")
+    vault.seal_personal("arriving", "profile.username", "dan")
+    keys = dict(rows(database, "select owner, id::text from data_key where purpose = 'personal'"))
+    aged(database, keys["bob"], keys["crashed"])
+
+    destroyed = await Erasure(None, vault, modelled(*member("bob")), pool).sweep()
+
+    assert destroyed == 1
+    left = {row[0] for row in rows(database, "select owner from data_key where purpose = 'personal'")}
+    assert left == {"bob", "arriving"}
+
+
 async def test_a_process_that_lags_sweeps_nothing(pool, vault, database):
     """It has not heard of the value yet: what looks like an orphan may be somebody's token."""
     stored, _ = sealed(vault)

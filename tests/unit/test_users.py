@@ -38,6 +38,7 @@ from mcphub.domain.users import (
     CertifyErasure,
     ChangePreferences,
     DeleteUser,
+    EndSessions,
     EraseUser,
     RegisterUser,
     RestoreUser,
@@ -231,6 +232,21 @@ def test_signing_out_of_a_session_that_is_over_writes_nothing(scenario):
     scenario.given(*member("bob"), (SignedIn(user_id="bob", session_id="s1"), [user_tag("bob"), "session:s1"]))
     scenario.when(SignOut("bob", "s1")).then(SignedOut(user_id="bob", session_id="s1"))
     scenario.when(SignOut("bob", "other")).then()
+
+
+def test_sessions_whose_time_is_over_end_in_one_append_and_the_others_go_on(scenario):
+    scenario.given(
+        *member("bob"),
+        *[
+            (SignedIn(user_id="bob", session_id=name), [user_tag("bob"), f"session:{name}"])
+            for name in ("s1", "s2", "s3")
+        ],
+        (SignedOut(user_id="bob", session_id="s2"), [user_tag("bob"), "session:s2"]),
+    )
+    scenario.when(EndSessions("bob", ["s1", "s2", "s3"])).then(
+        SignedOut(user_id="bob", session_id="s1"), SignedOut(user_id="bob", session_id="s3")
+    )
+    assert scenario.tagged() == [["user:bob", "session:s1"], ["user:bob", "session:s3"]]
 
 
 def test_only_changed_preferences_are_recorded(scenario):

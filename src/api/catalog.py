@@ -20,7 +20,7 @@ from mcphub.gateway.upstream.runtime import ServerStatus
 
 Status = Literal["connected", "connecting", "disconnected", "disabled", "error", "needs_setup"]
 
-CONNECTABLE = {"stdio", "streamable-http"}
+CONNECTABLE = {"stdio", "streamable-http", "sse"}
 STATES: dict[str, Status] = {
     "idle": "disconnected",
     "connecting": "connecting",

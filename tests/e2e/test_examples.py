@@ -103,7 +103,7 @@ def test_a_preview_says_what_would_be_recorded_and_records_nothing(admin: Admin)
     assert admin.settings() == (before, etag)
 
 
-def test_what_cannot_be_connected_yet_is_listed_with_its_reason(admin: Admin) -> None:
+def test_each_server_has_its_slug_and_says_what_it_needs(admin: Admin) -> None:
     save(admin, example("transports"))
 
     seen = servers(admin)
@@ -117,8 +117,8 @@ def test_what_cannot_be_connected_yet_is_listed_with_its_reason(admin: Admin) ->
         "legacy box (old)": "legacy-box-old",
     }
     assert seen["legacy box (old)"]["status"] == "disabled"
-    assert seen["crawler"]["status"] in ("error", "disconnected")
-    assert "sse" in seen["crawler"]["error"]
+    assert seen["crawler"]["status"] == "needs_setup"
+    assert seen["crawler"]["error"] is None
 
 
 async def test_a_call_to_a_transport_of_a_later_version_says_so(own_hub: RunningHub, admin: Admin) -> None:

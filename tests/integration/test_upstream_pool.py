@@ -19,6 +19,7 @@ from mcphub.gateway.upstream.pool import RuntimePool
 from mcphub.gateway.upstream.runtime import Identity, RuntimeInfo, UpstreamUnavailable, UpstreamUnreachable
 from mcphub.gateway.upstream.slots import Caps
 from mcphub.settings import Settings
+from tests.support.raw_sse import sse_upstream
 from tests.support.raw_upstreams import (
     Asker,
     Heard,
@@ -203,15 +204,30 @@ async def test_a_missing_value_opens_nothing_and_counts_as_no_failure(world: Wor
     assert not (world.home / "children/near").exists()
 
 
-@pytest.mark.parametrize(
-    "config",
-    [{"type": "sse", "url": "http://127.0.0.1:9/sse"}, {"type": "openapi", "openapi": {"url": "http://127.0.0.1:9/"}}],
-)
-async def test_a_transport_that_is_not_built_is_said_so(world: World, config: dict[str, Any]) -> None:
-    with pytest.raises(UpstreamUnavailable, match="not connectable yet") as caught:
-        await world.call(spec("later", **config))
+async def test_a_lost_stream_is_opened_anew_by_the_next_call(world: World) -> None:
+    async with sse_upstream() as streaming:
+        there = spec("there", type="sse", url=streaming.url)
+        await world.call(there)
 
-    assert caught.value.next_retry_at is None
+        streaming.cut()
+        await until(lambda: world.infos(there) == [], within=3, what="the runtime is gone")
+        await world.call(there)
+
+        assert len(streaming.streams) == 2
+        assert world.heard.ended == ["it closed the stream"]
+        assert world.pool.status(there.server_id).state == "connected"
+
+
+async def test_sessions_of_one_user_have_a_stream_each_and_it_ends_with_the_session(world: World) -> None:
+    async with sse_upstream() as streaming:
+        there = spec("there", type="sse", url=streaming.url)
+        for session in ("s1", "s2", "s1"):
+            await world.call(there, identity(session=session))
+        assert streaming.open_streams == 2
+
+        await world.pool.end_session("s1")
+
+        await until(lambda: streaming.open_streams == 1, within=3, what="one stream ends")
 
 
 async def test_a_server_that_does_not_start_is_not_started_again_at_once(world: World) -> None:

@@ -17,8 +17,10 @@ from mcphub.gateway.upstream.runtime import Caller, Identity
 
 SESSION, VERSION = istr("Mcp-Session-Id"), istr("MCP-Protocol-Version")
 REQUEST_ID, TIMESTAMP, TRACEPARENT = istr("X-MCPHub-Request-Id"), istr("X-MCPHub-Timestamp"), istr("traceparent")
+ACCEPT, CONTENT_TYPE, LAST_EVENT_ID = istr("Accept"), istr("Content-Type"), istr("Last-Event-ID")
 NOBODY = object()
-JSON_OR_EVENTS = "application/json, text/event-stream"
+EVENTS = "text/event-stream"
+JSON_OR_EVENTS = f"application/json, {EVENTS}"
 
 # What is about one connection or about the hub itself; no template and no client decides it.
 NOT_FROM_TEMPLATES = {
@@ -119,6 +121,15 @@ class RequestHeaders:
         if self._version:
             headers[VERSION] = self._version
         return headers
+
+
+def for_stream(headers: CIMultiDict[str], last_id: str = "") -> CIMultiDict[str]:
+    """The same headers for a GET that asks for events; `last_id` is where to take them up."""
+    headers[ACCEPT] = EVENTS
+    headers.pop(CONTENT_TYPE, None)
+    if last_id:
+        headers[LAST_EVENT_ID] = last_id
+    return headers
 
 
 def identity_headers(spec: ServerSpec, identity: Identity) -> Mapping[str, str]:

@@ -3,6 +3,8 @@
 Spec: WHATWG HTML, Server-sent events, Interpreting an event stream; MCP 2025-11-25, Transports.
 """
 
+from collections.abc import Callable
+
 MOST_EVENT = 16 * 1024 * 1024  # bytes; the SDK's own client gives up at 1 MiB, which big tool results exceed
 LONGEST_RETRY = 3600.0
 
@@ -14,15 +16,19 @@ class EventTooLarge(Exception):
 class EventStream:
     """Takes bytes, gives messages.
 
+    Args:
+        other: told (type, data) of the events that are no messages.
+
     Attributes:
         last_id: what to resume from; '' when the server gave no ids.
         retry: seconds the server wants a client to wait before it comes back; None when it did not say.
     """
 
-    def __init__(self, most: int = MOST_EVENT) -> None:
+    def __init__(self, most: int = MOST_EVENT, other: Callable[[bytes, bytes], None] | None = None) -> None:
         self.last_id = ""
         self.retry: float | None = None
         self._most = most
+        self._other = other
         self._partial: list[bytes] = []  # of a line whose end has not come yet
         self._partial_size = 0
         self._data: list[bytes] = []
@@ -33,7 +39,7 @@ class EventStream:
 
     def next(self) -> "EventStream":
         """For the stream that goes on where this one ended."""
-        made = EventStream(self._most)
+        made = EventStream(self._most, self._other)
         made.last_id, made.retry = self.last_id, self.retry
         return made
 
@@ -72,6 +78,8 @@ class EventStream:
             data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
             if data and self._kind in (b"", b"message"):
                 out.append(data)
+            elif data and self._other is not None:
+                self._other(self._kind, data)
             self._data, self._data_size, self._kind = [], 0, b""
             return
         name, _, value = line.partition(b":")

@@ -68,6 +68,14 @@ def reply_of(message: Msg) -> Reply:
     return Reply(error=error) if error else Reply(result=bytes(message.result) or b"null")
 
 
+def said(error: bytes) -> str:
+    """The message of an error object, short."""
+    try:
+        return (wire.text(wire.members(error), "message") or "no reason given")[:200]
+    except (Unreadable, RecursionError):
+        return "no reason given"
+
+
 def progress_token(params: Raw | bytes) -> bytes:
     """The raw token in the parameters of a progress notification; b'' for none."""
     try:

@@ -14,14 +14,14 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from multidict import CIMultiDict, istr
+from multidict import CIMultiDict
 
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.domain.substitution import Injected
 from mcphub.gateway import wire
 from mcphub.gateway.upstream import frames, handshake
 from mcphub.gateway.upstream.clock import Clock
-from mcphub.gateway.upstream.context import RequestHeaders
+from mcphub.gateway.upstream.context import EVENTS, RequestHeaders, for_stream
 from mcphub.gateway.upstream.events import EventStream, EventTooLarge
 from mcphub.gateway.upstream.frames import Flight
 from mcphub.gateway.upstream.runtime import (
@@ -34,7 +34,7 @@ from mcphub.gateway.upstream.runtime import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from mcphub.gateway.upstream.streamed import EVENTS, StreamedAnswer
+from mcphub.gateway.upstream.streamed import StreamedAnswer
 from mcphub.gateway.upstream.transport import HttpResponse, HttpTransport, url_of
 from mcphub.gateway.wire import Msg, Unreadable
 
@@ -47,7 +47,7 @@ MOST_ERROR = 64 * 1024  # bytes of an error's body that are looked at
 PING_SECONDS = 10.0
 LISTEN_AGAIN = (0.5, 10.0)  # seconds: first and longest pause
 LISTEN_TRIES = 8  # failures in a row after which a stream of its own is given up
-SESSION_HEADER, LAST_EVENT_ID, ACCEPT = "Mcp-Session-Id", istr("Last-Event-ID"), istr("Accept")
+SESSION_HEADER = "Mcp-Session-Id"
 JSON = "application/json"
 MOST_SESSION_ID = 1024
 MOST_QUESTIONS = 64  # of an upstream at once
@@ -122,7 +122,7 @@ class HttpRuntime:
             except SessionGone:
                 raise UpstreamBroken("it asks for a session before there is one") from None
             if reply.result is None:
-                raise UpstreamBroken(f"it refused initialize: {_said(reply.error or b'')}")
+                raise UpstreamBroken(f"it refused initialize: {frames.said(reply.error or b'')}")
             version = handshake.agreed_version(reply.result)
             self._session = session
             self._life += 1
@@ -379,7 +379,7 @@ class HttpRuntime:
         parser = EventStream()
         pause, failures = LISTEN_AGAIN[0], 0
         while failures < LISTEN_TRIES:
-            headers = _for_stream(self._headers.of(self._own, None), parser.last_id)
+            headers = for_stream(self._headers.of(self._own, None), parser.last_id)
             parser = parser.next()
             heard = False
             try:
@@ -412,20 +412,4 @@ class HttpRuntime:
                 self._hear(frame, message, None)
 
     async def _resume(self, headers: CIMultiDict[str], last_id: str) -> HttpResponse:
-        return await self._http.send("GET", self._url, _for_stream(headers.copy(), last_id), None)
-
-
-def _for_stream(headers: CIMultiDict[str], last_id: str) -> CIMultiDict[str]:
-    headers[ACCEPT] = EVENTS
-    headers.pop("Content-Type", None)
-    if last_id:
-        headers[LAST_EVENT_ID] = last_id
-    return headers
-
-
-def _said(error: bytes) -> str:
-    """The message of an error object, short."""
-    try:
-        return (wire.text(wire.members(error), "message") or "no reason given")[:200]
-    except (Unreadable, RecursionError):
-        return "no reason given"
+        return await self._http.send("GET", self._url, for_stream(headers.copy(), last_id), None)

@@ -36,7 +36,8 @@ from mcphub.gateway.upstream.runtime import (
     UpstreamFailed,
     UpstreamUnavailable,
 )
-from mcphub.gateway.upstream.slots import Caps, Key, Open, Place, Slot, key_of
+from mcphub.gateway.upstream.slots import Caps, Conversation, Key, Open, Place, Slot, key_of
+from mcphub.gateway.upstream.sse import SseRuntime
 from mcphub.gateway.upstream.stdio import StdioRuntime
 from mcphub.gateway.upstream.transport import Transports
 from mcphub.gateway.way_out import WayOut
@@ -237,7 +238,7 @@ class RuntimePool:
         """
         if self._closed:
             raise UpstreamUnavailable(spec.slug, "the hub is stopping")
-        if spec.type not in ("stdio", "streamable-http"):
+        if spec.type == "openapi":
             raise UpstreamUnavailable(spec.slug, f"servers of type {spec.type} are not connectable yet")
 
     def _begin(self, key: Key, spec: ServerSpec, identity: Identity, inject: Callable[[], Injected]) -> Slot:
@@ -307,6 +308,17 @@ class RuntimePool:
                 hub_version=self._version,
                 over=lambda _: self._ended_by_itself(slot),
             )
+        if spec.type == "sse":
+            return SseRuntime(
+                spec,
+                slot.identity,
+                injected,
+                self._transports.for_server(spec),
+                listener,
+                user_id=user,
+                hub_version=self._version,
+                over=lambda _: self._ended_by_itself(slot),
+            )
         return HttpRuntime(
             spec,
             slot.identity,
@@ -328,7 +340,7 @@ class RuntimePool:
         return UpstreamUnavailable(slot.spec.slug, reason, failures.retry_at)
 
     def _ended_by_itself(self, slot: Slot) -> None:
-        """A process died. Its next call starts another one."""
+        """A process died, or a stream. Its next call begins another one."""
         if slot.runtime is None or slot.trial:
             return  # still opening, and that fails by itself; a trial's end is its block's
         failures = self._failures.setdefault(slot.place, Failures())
@@ -454,7 +466,7 @@ class RuntimePool:
                 continue
             if now - slot.last_used > slot.idle_seconds:
                 self._leave(slot, "idle")
-            elif slot.wants_ping(now) and isinstance(slot.runtime, HttpRuntime):
+            elif slot.wants_ping(now) and isinstance(slot.runtime, Conversation):
                 slot.runtime.pinged = now
                 self._soon(slot.runtime.ping())
         for place in [place for place, failures in self._failures.items() if failures.forgotten]:

@@ -9,11 +9,13 @@ from mcphub.domain.ids import new_id
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.gateway.upstream.http import HttpRuntime
 from mcphub.gateway.upstream.runtime import Identity, UpstreamUnavailable
+from mcphub.gateway.upstream.sse import SseRuntime
 from mcphub.gateway.upstream.stdio import StdioRuntime
 
 Key = tuple[str, str, str, str, str]  # server, transport digest, user or '', version of the values, session or ''
 Place = tuple[str, str]  # server, user or ''
-Open = HttpRuntime | StdioRuntime
+Conversation = HttpRuntime | SseRuntime  # with what a server may take for abandoned
+Open = Conversation | StdioRuntime
 
 ONE_SHOT = "key:"  # instead of a session, for requests that belong to none
 ONE_SHOT_IDLE = 60.0  # seconds
@@ -80,7 +82,7 @@ class Slot:
     def wants_ping(self, now: float) -> bool:
         """Is it a conversation the upstream might take for abandoned?"""
         runtime, every = self.runtime, self.spec.keep_alive_ms / 1000
-        if not isinstance(runtime, HttpRuntime) or not every or not runtime.in_session:
+        if not isinstance(runtime, Conversation) or not every or not runtime.in_session:
             return False
         return not self.key[4].startswith(ONE_SHOT) and now - max(self.last_used, runtime.pinged) > every
 

@@ -2,9 +2,7 @@
 
 Promises:
 - the child sees its own configuration, its user's values and a short list of harmless variables; nothing of the hub's;
-- it ends with everything it started: its stdin closes, then SIGTERM, then SIGKILL, to the whole group;
-- progress tokens are the hub's own on this line, so that calls of different sessions never meet in one process;
-- nobody waits for a slow client in the reader: what a call is told goes to a queue that is bounded elsewhere.
+- it ends with everything it started: its stdin closes, then SIGTERM, then SIGKILL, to the whole group.
 
 Spec: MCP 2025-11-25, Transports, stdio.
 """
@@ -28,7 +26,7 @@ from mcphub.gateway import wire
 from mcphub.gateway.upstream import frames, handshake, sandbox
 from mcphub.gateway.upstream.children import MARK, Children, environment, new_mark
 from mcphub.gateway.upstream.clock import Clock
-from mcphub.gateway.upstream.frames import Flight
+from mcphub.gateway.upstream.dialogue import Dialogue
 from mcphub.gateway.upstream.runtime import (
     Caller,
     Identity,
@@ -39,7 +37,7 @@ from mcphub.gateway.upstream.runtime import (
     UpstreamUnreachable,
 )
 from mcphub.gateway.upstream.stderr import Stderr, secrets_of
-from mcphub.gateway.wire import Msg, Unreadable
+from mcphub.gateway.wire import Unreadable
 
 log = structlog.get_logger()
 
@@ -53,7 +51,6 @@ STEP_SECONDS_AT_ONCE = 0.5
 LAST_WORDS_SECONDS = 0.2  # for what a process that ended wrote before
 END_SECONDS = 1.0  # for a process that closed its output
 LINES_AT_ONCE = 100  # a server that floods must not keep everybody else waiting
-MOST_QUESTIONS = 64
 MOST_STDERR_PIECE = 64 * 1024
 
 
@@ -115,7 +112,6 @@ class StdioRuntime:
         self._session_id = session_id
         self._identity = identity
         self._injected = injected
-        self._listener = listener
         self._children = children
         self._mirrors = mirrors
         self._way_out = way_out or {}
@@ -132,10 +128,7 @@ class StdioRuntime:
         self._home = Path()
         self._buried = False
         self._mark = new_mark()
-        self._ids = 0
-        self._flights: dict[bytes, tuple[Flight, asyncio.Future[Reply]]] = {}
-        self._tokens: dict[bytes, tuple[bytes, Flight]] = {}  # the hub's → the client's
-        self._answering: dict[bytes, asyncio.Task[None]] = {}
+        self._dialogue = Dialogue(self, listener, self._write)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -210,36 +203,8 @@ class StdioRuntime:
     async def notify(self, method: str, params: bytes) -> None:
         await self._write(wire.notification(method, params))
 
-    async def _ask(self, method: str, params: bytes, caller: Caller | None, clock: Clock) -> Reply:
-        self._ids += 1
-        flight = Flight(b"%d" % self._ids, params, caller, clock)
-        token = frames.wanted_token(params)
-        if token:
-            params = frames.with_meta(params, {"progressToken": flight.id})
-            self._tokens[flight.id] = (token, flight)
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._flights[flight.id] = (flight, future)
-        sent = False
-        try:
-            with clock:
-                await self._write(wire.request(flight.id, method, params))
-                sent = True
-                return await future
-        except UpstreamUnreachable:
-            raise
-        except (UpstreamFailed, asyncio.CancelledError) as error:
-            if sent and method != "initialize":
-                why = "timed out" if isinstance(error, UpstreamFailed) else "cancelled"
-                self._spawn(self._cancelled(flight.id, why), "cancel")
-            raise
-        finally:
-            self._flights.pop(flight.id, None)
-            self._tokens.pop(flight.id, None)
-
-    async def _cancelled(self, id_: bytes, why: str) -> None:
-        params = b'{"requestId":%b,"reason":%b}' % (id_, wire.encode(why))
-        with suppress(UpstreamFailed):
-            await self._write(wire.notification(frames.CANCELLED, params))
+    def _ask(self, method: str, params: bytes, caller: Caller | None, clock: Clock) -> Coroutine[Any, Any, Reply]:
+        return self._dialogue.ask(method, params, caller, clock, lambda _, frame: self._write(frame))
 
     async def _write(self, frame: bytes) -> None:
         """
@@ -285,66 +250,9 @@ class StdioRuntime:
             return
         try:
             for frame in frames.split(line):
-                self._heard(frame, frames.read(frame))
+                self._dialogue.heard(frame, frames.read(frame))
         except Unreadable:
             self.noise += 1
-
-    def _heard(self, frame: bytes, message: Msg) -> None:
-        method, id_ = message.method, bytes(message.id)
-        if not method:
-            known = self._flights.get(id_)
-            if known is not None and not known[1].done():
-                known[1].set_result(frames.reply_of(message))
-        elif id_:
-            task = self._spawn(self._answer(message), "answer")
-            self._answering[id_] = task
-            task.add_done_callback(lambda _: self._answering.pop(id_, None))
-        elif method == frames.PROGRESS:
-            self._progress(message)
-        elif method == frames.CANCELLED:
-            self._withdrawn(message)
-        elif method == "notifications/message" and (newest := self._newest()) is not None:
-            assert newest.caller is not None
-            newest.caller.notify(frame)
-        else:
-            self._listener.server_notification(self, method, frame)
-
-    def _progress(self, message: Msg) -> None:
-        known = self._tokens.get(frames.progress_token(message.params))
-        if known is None:
-            return
-        token, flight = known
-        flight.clock.sign_of_life()
-        if flight.caller is not None:
-            params = wire.joined({**wire.members(message.params), "progressToken": token})
-            flight.caller.notify(wire.notification(message.method, params))
-
-    def _withdrawn(self, message: Msg) -> None:
-        """A question it no longer wants answered."""
-        with suppress(Unreadable):
-            task = self._answering.get(bytes(wire.members(message.params).get("requestId", b"")))
-            if task is not None:
-                task.cancel()
-
-    def _newest(self) -> Flight | None:
-        """A line carries no sign of the call it belongs to; the newest is the best guess."""
-        asking = (flight for flight, _ in reversed(self._flights.values()) if flight.caller is not None)
-        return next(asking, None)
-
-    async def _answer(self, message: Msg) -> None:
-        id_, newest = bytes(message.id), self._newest()
-        if message.method == "ping":
-            reply = Reply(result=b"{}")
-        elif newest is None or newest.caller is None or len(self._answering) > MOST_QUESTIONS:
-            reply = Reply(error=frames.NOBODY)
-        else:
-            reply = await newest.caller.ask(message.method, bytes(message.params) or b"{}")
-            newest.clock.sign_of_life()
-        failed = reply.error is not None
-        with suppress(UpstreamFailed):
-            await self._write(
-                wire.failure(id_, reply.error or b"") if failed else wire.result(id_, reply.result or b"{}")
-            )
 
     async def _read_stderr(self) -> None:
         assert self._process is not None
@@ -371,15 +279,10 @@ class StdioRuntime:
         """Fails what is under way; the first reason stays."""
         first = not self.ended
         self.ended = self.ended or why
-        self._fail_flights()
+        self._dialogue.fail(UpstreamUnreachable(self.ended, sent=True))
         self._over_noticed.set()
         if first:
             self._over(self)
-
-    def _fail_flights(self) -> None:
-        for _, future in list(self._flights.values()):
-            if not future.done():
-                future.set_exception(UpstreamUnreachable(self.ended, sent=True))
 
     async def close(self, reason: str, *, at_once: bool = False) -> None:
         """Ends the process and everything it started.
@@ -388,7 +291,7 @@ class StdioRuntime:
             at_once: its user is locked out, so no time is left for goodbyes.
         """
         self.ended = self.ended or reason
-        self._fail_flights()
+        self._dialogue.fail(UpstreamUnreachable(self.ended, sent=True))
         process = self._process
         if process is not None:
             if process.stdin is not None:
@@ -407,6 +310,7 @@ class StdioRuntime:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._dialogue.close()
         if self._transport is not None:
             self._transport.close()
 

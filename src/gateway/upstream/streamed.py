@@ -9,13 +9,13 @@ from contextlib import suppress
 
 from mcphub.gateway import wire
 from mcphub.gateway.upstream import frames
+from mcphub.gateway.upstream.context import EVENTS
 from mcphub.gateway.upstream.events import EventStream, EventTooLarge
 from mcphub.gateway.upstream.frames import Flight
 from mcphub.gateway.upstream.runtime import Reply, UpstreamBroken, UpstreamUnreachable
 from mcphub.gateway.upstream.transport import HttpResponse
 from mcphub.gateway.wire import Msg, Unreadable
 
-EVENTS = "text/event-stream"
 RESUMES = 3  # without anything new in between
 RESUME_AFTER = 1.0  # seconds, unless the upstream says otherwise
 

@@ -46,6 +46,7 @@ from mcphub.projections.directory import Directory
 from mcphub.projections.projector import Projector, all_projections
 from mcphub.projections.tail import Tail
 from mcphub.roles import Erasure, KeyExpiry, KeyUse
+from mcphub.sealing import DaySealer
 from mcphub.settings import Settings
 
 log = structlog.get_logger()
@@ -160,7 +161,8 @@ class RunningHub:
             log_ring=self._ring,
             started_at=time.time(),
         )
-        await self._roles(erasure, KeyExpiry(base.hub, model), uses, traffic)
+        sealer = DaySealer(base.hub, base.database.direct, settings.traffic_days)
+        await self._roles(erasure, KeyExpiry(base.hub, model), uses, traffic, sealer)
         self._server = HttpServer(make_app(self.services))
         await self._server.start(sockets)
         self._stack.push_async_callback(self._server.close)
@@ -179,7 +181,9 @@ class RunningHub:
         self._stack.push_async_callback(pool.close)
         return pool
 
-    async def _roles(self, erasure: Erasure, expiry: KeyExpiry, uses: KeyUse, traffic: TrafficWriter) -> None:
+    async def _roles(
+        self, erasure: Erasure, expiry: KeyExpiry, uses: KeyUse, traffic: TrafficWriter, sealer: DaySealer
+    ) -> None:
         running = asyncio.create_task(erasure.run(), name="erasure")
         self._stack.push_async_callback(_ended, running)
         for role in (
@@ -189,6 +193,7 @@ class RunningHub:
             Periodic("session-expiry", SessionExpiry(self.services).round, 5 * MINUTE),
             Periodic("membership", Membership(self.services, Providers(self.settings)).round, ROUND_SECONDS),
             Periodic("traffic-keeper", lambda: traffic.keep(self.settings.traffic_days), MINUTE),
+            Periodic("day-sealer", sealer.round, 5 * MINUTE),
             LoopLag().role(),
         ):
             await role.start()

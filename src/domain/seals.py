@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 from eventsourcing.dcb.domain import Selector
 
@@ -19,7 +20,7 @@ class SealDay(Command):
     def __init__(self, log: str, day: date, *, rows: int, sha256: str, first: int, last: int) -> None:
         self.log = log
         self.day = day
-        self.facts = {"rows": rows, "sha256": sha256, "first": first, "last": last}
+        self.facts: dict[str, Any] = {"rows": rows, "sha256": sha256, "first": first, "last": last}
         self.sealed = False
 
     def consistency_boundary(self) -> Sequence[Selector]:

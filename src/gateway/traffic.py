@@ -31,6 +31,7 @@ from mcphub.domain.ids import uuid7
 from mcphub.gateway.request_id import readable
 from mcphub.gateway.spool import Spool
 from mcphub.logging import redacted
+from mcphub.postgres.days import TRAFFIC
 from mcphub.postgres.pool import conninfo, explain
 
 __all__ = ["NotRecorded", "Request", "Session", "Status", "TrafficWriter"]
@@ -40,7 +41,7 @@ log = structlog.get_logger()
 Status = Literal["Completed", "Failed", "TimedOut", "Cancelled", "Denied", "Interrupted"]
 Db = AsyncConnection[tuple[Any, ...]]
 OPENED, CLOSED, STARTED, ENDED, GAP = 1, 2, 3, 4, 5
-LOCK = 7206003  # batches commit one after the other; the sweeper and the replay take their turn
+LOCK = TRAFFIC.lock  # batches commit one after the other; the sweeper and the replay take their turn
 ALIVE = 7206005  # class of the advisory locks that say which boots live
 COLUMNS = (
     "at, kind, boot, request_id, session_id, user_id, key_id, server, tool, method, status, duration_ms, wait_ms,"
@@ -50,7 +51,6 @@ COLUMNS = (
 LONGEST_TEXT = 300  # characters of any one field
 MOST_BYTES = 2**31 - 1  # of a counted body, as the column holds it
 LONGEST_CALL = timedelta(hours=2)  # twice the hard limit of a tool call; what is older was forgotten, not slow
-SHORTEST_RETENTION = 2  # days; the database refuses to drop fresher ones
 NULL = "\\N"
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": ""})
 
@@ -359,14 +359,17 @@ class TrafficWriter:
         self._spool.close()
 
     async def keep(self, days: int) -> None:
-        """The round of every minute: lost requests ended, partitions made ahead, days past retention dropped."""
+        """The round of every minute: lost requests ended, partitions made ahead.
+
+        Args:
+            days: how long rows are kept; so long the hub remembers whose they are.
+        """
         self._end_forgotten()
         today = datetime.now(UTC).date()
         async with await self._connect() as db:
             await self._register(db)
             await make_partitions(db, days_around(today))
             await self._sweep(db, [])
-            await drop_days(db, today - timedelta(days=max(days, SHORTEST_RETENTION)))
             await db.execute(
                 "delete from traffic_boot where swept and seen_at < now() - %s * interval '1 day'", (days + 1,)
             )
@@ -586,20 +589,3 @@ def days_of(batch: list[bytes]) -> set[date]:
 async def make_partitions(db: Db, days: set[date]) -> None:
     for day in sorted(days):
         await db.execute("select traffic_partition(%s)", (day,))
-
-
-async def drop_days(db: Db, oldest: date) -> None:
-    """Lets every day before `oldest` go; one that a long query holds stays until the next round."""
-    found = await db.execute(
-        "select to_date(right(relname, 8), 'YYYYMMDD') from pg_inherits join pg_class on pg_class.oid = inhrelid"
-        " where inhparent = 'traffic'::regclass order by 1"
-    )
-    for (day,) in await found.fetchall():
-        if day >= oldest:
-            return
-        try:
-            await db.execute("select traffic_drop(%s)", (day,))
-        except psycopg.errors.LockNotAvailable:
-            log.warning("traffic_day_in_use", day=str(day))
-        else:
-            log.info("traffic_day_dropped", day=str(day))

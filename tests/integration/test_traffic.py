@@ -1,7 +1,7 @@
 import asyncio
 from collections import Counter
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -474,18 +474,6 @@ async def test_a_forgotten_request_is_ended_as_lost(writer, database):
 
     assert lives(database) == {request.id: [3, 4], fresh.id: [3]}
     assert rows(database, "select reason from traffic where kind = 4") == [("lost",)]
-
-
-async def test_days_past_retention_are_dropped(writer, database):
-    today = datetime.now(UTC).date()
-    with psycopg.connect(database.app_dsn) as db:
-        for days in (10, 91):
-            db.execute("select traffic_partition(%s)", (today - timedelta(days=days),))
-    await writer.keep(90)
-
-    sql = "select relname from pg_inherits join pg_class c on c.oid = inhrelid where inhparent = 'traffic'::regclass order by 1"  # noqa: E501
-    days = [today + timedelta(days=ahead) for ahead in (-10, -1, 0, 1, 2, 3)]
-    assert rows(database, sql) == [(f"traffic_{day:%Y%m%d}",) for day in days]
 
 
 async def test_nobody_drops_the_present(writer, database):

@@ -158,14 +158,23 @@ class KeyCommand(Command):
     def tags(self, *more: str) -> list[str]:
         return [user_tag(self.user_id), key_tag(self.key_id), *more]
 
-    def must_be_free(self, name: str, *, beside: str = "") -> None:
-        taken = (
-            state.usable(self.now) and state.grace_until is None and state.name.casefold() == name.casefold()
+    def others(self) -> list[KeyState]:
+        """The user's other usable keys; a rotated one is on its way out, and its successor counts for it."""
+        return [
+            state
             for key_id, state in self.keys.items()
-            if key_id not in {self.key_id, beside}
-        )
-        if any(taken):
+            if key_id != self.key_id and state.usable(self.now) and state.grace_until is None
+        ]
+
+    def must_be_free(self, name: str) -> None:
+        if any(state.name.casefold() == name.casefold() for state in self.others()):
             raise KeyNameTaken(name)
+
+    def must_fit(self, name: str) -> None:
+        """There is room for one more usable key, of this name."""
+        if len(self.others()) >= MOST_KEYS:
+            raise KeyLimit(MOST_KEYS)
+        self.must_be_free(name)
 
 
 def checked_name(name: str) -> str:
@@ -230,10 +239,7 @@ class IssueKey(KeyCommand):
             raise UserIsDeleted(self.user_id)
         if self.key_id in self.keys:
             return  # the same request, sent again
-        usable = sum(state.usable(self.now) and state.grace_until is None for state in self.keys.values())
-        if usable >= MOST_KEYS:
-            raise KeyLimit(MOST_KEYS)
-        self.must_be_free(self.name)
+        self.must_fit(self.name)
         self.trigger_event(
             KeyIssued,
             self.tags(),
@@ -279,8 +285,9 @@ class ChangeKey(KeyCommand):
         if key.revoked:
             raise KeyIsRevoked(self.key_id)
         if isinstance(name := self.wanted["name"], str):
-            self.wanted["name"] = checked_name(name)
-            self.must_be_free(checked_name(name))
+            self.wanted["name"] = name = checked_name(name)
+            if name != key.name:
+                self.must_be_free(name)
         changed = {
             name: value for name, value in self.wanted.items() if value is not UNSET and value != getattr(key, name)
         }
@@ -294,6 +301,7 @@ class ExtendKey(KeyCommand):
     Raises:
         UnknownKey, KeyIsRevoked, ExpiryOutOfRange: see there.
         KeyTooLongExpired: it expired more than 30 days ago.
+        KeyLimit, KeyNameTaken: it had expired, and other keys took its place or its name meanwhile.
     """
 
     def __init__(self, user_id: str, key_id: str, now: datetime, *, days: int) -> None:
@@ -306,6 +314,8 @@ class ExtendKey(KeyCommand):
             raise KeyIsRevoked(self.key_id)
         if self.now - key.expires_at > EXTENDABLE:
             raise KeyTooLongExpired(self.key_id)
+        if not key.usable(self.now):
+            self.must_fit(key.name)
         if self.expires_at != key.expires_at:
             self.trigger_event(
                 KeyExtended, self.tags(), key_id=self.key_id, user_id=self.user_id, expires_at=self.expires_at

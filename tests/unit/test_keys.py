@@ -136,6 +136,33 @@ def test_an_expired_key_can_be_extended_for_thirty_days(scenario):
     scenario.when(ExtendKey("bob", "k1", NOW + timedelta(days=31, seconds=1), days=7)).refused(KeyTooLongExpired)
 
 
+def test_an_expired_key_comes_back_only_where_there_is_room_for_it(scenario):
+    """Ten keys that had expired, extended beside ten new ones, made twenty."""
+    later = NOW + timedelta(days=2)
+    scenario.given(issued("bob", "old", name="Laptop", days=1))
+    scenario.given(*(issued("bob", f"k{number}", name=f"key {number}") for number in range(9)))
+    scenario.when(ExtendKey("bob", "old", later, days=7)).then(
+        KeyExtended(key_id="old", user_id="bob", expires_at=later + timedelta(days=7))
+    )
+
+    scenario.given(issued("bob", "k9", name="key 9"))
+    scenario.when(ExtendKey("bob", "old", later, days=7)).refused(KeyLimit)
+
+
+def test_an_expired_key_comes_back_only_while_its_name_is_free(scenario):
+    scenario.given(issued("bob", "old", name="Laptop", days=1), issued("bob", "new", name="laptop"))
+    scenario.when(ExtendKey("bob", "old", NOW + timedelta(days=2), days=7)).refused(KeyNameTaken)
+    scenario.when(ExtendKey("bob", "new", NOW + timedelta(days=2), days=7)).then(
+        KeyExtended(key_id="new", user_id="bob", expires_at=NOW + timedelta(days=9))
+    )
+
+
+def test_asking_for_the_name_a_key_has_writes_nothing(scenario):
+    """Also of an expired one, whose name another key has by now."""
+    scenario.given(issued("bob", "old", name="Laptop", days=1), issued("bob", "new", name="Laptop", days=90))
+    scenario.when(lambda: ChangeKey("bob", "old", NOW + timedelta(days=2), name="Laptop")).then()
+
+
 def test_a_revoked_key_never_comes_back(scenario):
     scenario.given(issued("bob", "k1"), revoked("k1"))
     scenario.when(ExtendKey("bob", "k1", NOW, days=7)).refused(KeyIsRevoked)

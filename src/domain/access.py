@@ -14,17 +14,23 @@ from typing import Literal
 
 from msgspec import UNSET, Struct
 
+from mcphub.domain.audience import Audience, users_named
 from mcphub.domain.codec import Recorded
+from mcphub.domain.env_schedule import EnvChecks
 from mcphub.domain.events import (
     AdminGranted,
     AdminRevoked,
     AuditorGranted,
     AuditorRevoked,
+    EnvSchedulerConfigured,
+    EnvVarsChecked,
     GroupActivated,
     GroupChanged,
     GroupCreated,
     GroupDeactivated,
     GroupDeleted,
+    HubVariableRemoved,
+    HubVariableSet,
     KeyExtended,
     KeyFirstUsed,
     KeyIssued,
@@ -44,10 +50,12 @@ from mcphub.domain.events import (
     UserDeactivated,
     UserDeleted,
     UserErased,
+    UserMembershipsChanged,
     UserPreferencesChanged,
     UserRegistered,
     UserRestored,
 )
+from mcphub.domain.hub_variables import HubVariables
 from mcphub.domain.servers import ServerState, SettingsState
 
 Kind = Literal["tools", "prompts", "resources"]
@@ -61,6 +69,7 @@ class User(Struct):
     name_digest: str = ""  # of the `username:` tag: owner and audience lists are compared by it
     identity: str = ""  # keyed digest of issuer and subject, for somebody who signs in elsewhere
     issuer: str = ""
+    memberships: frozenset[str] = frozenset()  # keyed digests of what the provider says the user belongs to
     active: bool = False
     was_active: bool = False
     admin: bool = False
@@ -186,9 +195,14 @@ class AccessModel:
 
     Args:
         name_digest: the vault's keyed digest of a user name; owners and audiences of servers are written as names.
+        membership_digest: the vault's keyed digest of a membership: user id, issuer, kind and name.
     """
 
-    def __init__(self, name_digest: Callable[[str], str] = lambda name: name) -> None:
+    def __init__(
+        self,
+        name_digest: Callable[[str], str] = lambda name: name,
+        membership_digest: Callable[[str, str, str, str], str] = lambda *parts: " ".join(parts),
+    ) -> None:
         self.position = 0
         self.users: dict[str, User] = {}
         self.user_by_name: dict[str, str] = {}  # digest of the name → user id; erased users leave it
@@ -199,7 +213,12 @@ class AccessModel:
         self.groups_of: dict[str, dict[str, Group]] = {}
         self.credentials: dict[str, dict[str, dict[str, Credential]]] = {}  # user → server → variable
         self.settings = SettingsState()
+        self.hub_variables = HubVariables()
+        self.env_checks = EnvChecks()
         self._name_digest = name_digest
+        self._membership_digest = membership_digest
+        # (user, server) → of which audience and memberships it was found out, and what
+        self._meant: dict[tuple[str, str], tuple[Audience, frozenset[str], bool]] = {}
         self._visible: dict[tuple[str, str, View], dict[str, Reason]] = {}
 
     @property
@@ -231,12 +250,15 @@ class AccessModel:
             case UserActivated():
                 user = self._user(event.user_id)
                 user.active = user.was_active = True
+            case UserMembershipsChanged():
+                self._user(event.user_id).memberships = frozenset(event.memberships)
             case UserDeactivated():
-                self._user(event.user_id).active = False
+                user = self._user(event.user_id)
+                user.active, user.memberships = False, frozenset()
                 self._end_sessions(event.user_id, recorded.position)
             case UserDeleted():
                 user = self._user(event.user_id)
-                user.active, user.deleted = False, True
+                user.active, user.deleted, user.memberships = False, True, frozenset()
                 self._end_sessions(event.user_id, recorded.position)
             case UserRestored():
                 self._user(event.user_id).deleted = False
@@ -292,10 +314,15 @@ class AccessModel:
                 self.credentials.get(event.user_id, {}).get(event.server_id, {}).pop(event.variable, None)
             case GroupCreated() | GroupChanged() | GroupActivated() | GroupDeactivated() | GroupDeleted():
                 self._group(event, recorded)
+            case HubVariableSet() | HubVariableRemoved():
+                self.hub_variables.apply(recorded)
+            case EnvSchedulerConfigured() | EnvVarsChecked():
+                self.env_checks.apply(recorded)
             case ServerRenamed():
                 self._rename_in_groups(event)
                 self.settings.apply(event, recorded.position)
             case ServerRemoved():
+                self._meant.clear()
                 self.settings.apply(event, recorded.position)
             case _:
                 self.settings.apply(event, recorded.position)
@@ -312,6 +339,7 @@ class AccessModel:
         for key_id in self.keys_of.pop(user_id, {}):
             key = self.keys.pop(key_id)
             self.key_by_digest.pop(key.digest, None)
+        self._meant.clear()
         self.groups_of.pop(user_id, None)
         self.credentials.pop(user_id, None)
         user = self._user(user_id)
@@ -372,12 +400,17 @@ class AccessModel:
                 group.active = False
 
     def _rename_in_groups(self, event: ServerRenamed) -> None:
+        """Into every group that means the server, by its id or because it took the name of one that is gone."""
         for groups in self.groups_of.values():
             for group in groups.values():
                 group.servers = [
-                    ServerRef(ref.server_id, event.name) if ref.server_id == event.server_id else ref
+                    ServerRef(event.server_id, event.name) if self._means(ref, event.server_id) else ref
                     for ref in group.servers
                 ]
+
+    def _means(self, ref: ServerRef, server_id: str) -> bool:
+        server = self.resolve(ref)
+        return server is not None and server.server_id == server_id
 
     # questions
 
@@ -437,6 +470,14 @@ class AccessModel:
             cached = self._decide_servers(principal, view, self.active_groups(principal.user_id))
             self._visible[principal.user_id, principal.key_id, view] = cached
         return cached
+
+    def spoken_for(self, name_digest: str) -> bool:
+        """Does a server name a user of this name, as its owner or in its audience?"""
+        return any(
+            self._name_digest(name) == name_digest
+            for server in self.servers.values()
+            for _, name in users_named(server.config)
+        )
 
     def _standing(self, principal: Principal, at: datetime) -> Reason:
         user = self.users.get(principal.user_id)
@@ -506,17 +547,23 @@ class AccessModel:
                 return self._members(group for group in active if group.group_id == view.id)
 
     def _in_audience(self, user: User, server: ServerState) -> bool:
-        """`private` and `group` servers are their owner's; an audience this hub cannot check lets nobody in."""
-        config = server.config
-        if config.get("visibility", "public") != "public":
-            owner = config.get("owner")
-            return isinstance(owner, str) and self._name_digest(owner) == user.name_digest
-        ours = config.get("mcphub")
-        audience = ours.get("audience", "everyone") if isinstance(ours, dict) else "everyone"
-        if audience == "everyone":
+        """Is the server meant for the user? Asked again only when its audience or the user's memberships are others."""
+        audience = server.audience
+        if audience.everyone:
             return True
-        named = audience.get("users", []) if isinstance(audience, dict) else []
-        return any(isinstance(name, str) and self._name_digest(name) == user.name_digest for name in named)
+        known = self._meant.get((user.user_id, server.server_id))
+        if known is None or known[0] is not audience or known[1] is not user.memberships:
+            known = audience, user.memberships, self._matches(user, audience)
+            self._meant[user.user_id, server.server_id] = known
+        return known[2]
+
+    def _matches(self, user: User, audience: Audience) -> bool:
+        if any(self._name_digest(name) == user.name_digest for name in audience.users):
+            return True
+        return bool(user.memberships) and any(
+            self._membership_digest(user.user_id, user.issuer, one.kind, one.name) in user.memberships
+            for one in audience.memberships
+        )
 
 
 def decide(

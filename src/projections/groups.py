@@ -36,6 +36,7 @@ class GroupRow(Struct, frozen=True, kw_only=True):
 
 class Groups(Projection[GroupRow]):
     name = "groups"
+    version = 2
     row = GroupRow
     key_columns = ("group_id",)
     handles = (GroupCreated, GroupChanged, GroupActivated, GroupDeactivated, GroupDeleted, ServerRenamed, UserErased)
@@ -93,8 +94,12 @@ class Groups(Projection[GroupRow]):
                 return None
             case UserErased():
                 return None
-            case ServerRenamed() if any(ref.server_id == event.server_id for ref in row.servers):
+            case ServerRenamed() if any(_means(ref, event) for ref in row.servers):
                 renamed = ServerRef(event.server_id, event.name)
-                servers = [renamed if ref.server_id == event.server_id else ref for ref in row.servers]
-                return replace(row, servers=servers)
+                return replace(row, servers=[renamed if _means(ref, event) else ref for ref in row.servers])
         return row
+
+
+def _means(ref: ServerRef, event: ServerRenamed) -> bool:
+    """By its id, or because the server took the name of one that is gone: no two living ones share a name."""
+    return ref.server_id == event.server_id or ref.name == event.old_name

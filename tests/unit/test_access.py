@@ -180,6 +180,15 @@ def test_a_renamed_server_stays_in_its_groups():
     assert model.groups_of["bob"]["g1"].servers == [ServerRef("jira", "Tracker")]
 
 
+def test_a_server_that_took_a_groups_name_stays_in_it_when_it_is_renamed():
+    """The group showed it by its name alone, and lost it with the name."""
+    taken = (*HUB, grouped("bob", "g1", "jira"), removed("jira"), added("jira2", name="JIRA"))
+    model = modelled(*taken, of_server(ServerRenamed, "jira2", old_name="JIRA", name="Tracker"))
+
+    assert shown(model) == ["jira2"]
+    assert model.groups_of["bob"]["g1"].servers == [ServerRef("jira2", "Tracker")]
+
+
 def test_a_removed_servers_name_counts_again_when_another_server_takes_it():
     group = (*HUB, grouped("bob", "g1", "jira"), removed("jira"))
     assert shown(modelled(*group)) == []

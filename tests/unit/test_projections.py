@@ -195,6 +195,18 @@ def test_a_servers_new_name_follows_into_every_group_that_has_it():
     assert (found["g1"].position, found["g2"].servers) == (1, [ServerRef("wiki", "WIKI")])
 
 
+def test_the_new_name_of_a_server_follows_into_a_group_that_had_it_by_its_old_one():
+    found = rows(
+        Groups(),
+        grouped("bob", "g1", "jira"),
+        removed("jira"),
+        added("jira2", name="JIRA"),
+        of_server(ServerRenamed, "jira2", old_name="JIRA", name="Tracker"),
+    )
+
+    assert found["g1"].servers == [ServerRef("jira2", "Tracker")]
+
+
 def test_a_group_changes_and_goes():
     changed = (grouped("bob", "g1", "jira"), of_group(GroupChanged, "bob", "g1", name="Play", slug="play"))
     row = rows(Groups(), *changed)["g1"]

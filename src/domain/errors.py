@@ -329,6 +329,22 @@ class ValuesRefused(Invalid):
             self.code = errors[0][1]  # type: ignore[misc]
 
 
+class ScheduleInvalid(Invalid):
+    """`errors` holds every member that cannot be used; nothing was changed."""
+
+    code = "invalid_schedule"
+    remedy = "Correct the members named in `errors`; nothing was changed."
+
+    def __init__(self, errors: tuple[tuple[str, str, str], ...]) -> None:
+        super().__init__(f"{len(errors)} member(s) of the schedule cannot be used.")
+        self.errors = errors
+
+
+class UnknownHubVariable(NotFound):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No value is stored for {name}.")
+
+
 class Irreversible(Conflict):
     code = "irreversible"
 

@@ -78,6 +78,16 @@ class UserProfileSynced(Event, frozen=True, kw_only=True):
     profile_url: str | UnsetType = UNSET
 
 
+class UserMembershipsChanged(Event, frozen=True, kw_only=True):
+    """What the provider says the user belongs to now: all of it, sorted. Tags: user.
+
+    Who is locked out or deleted belongs to nothing until the provider says so again.
+    """
+
+    user_id: str
+    memberships: list[str]  # the vault's keyed digests of user, issuer, kind and name: the same team differs by user
+
+
 class UserActivated(Event, frozen=True, kw_only=True):
     """The user may sign in and use keys. Tags: user."""
 
@@ -351,6 +361,13 @@ class ServerDisabled(Event, frozen=True, kw_only=True):
     server_id: str
 
 
+class ServerAudienceChanged(Event, frozen=True, kw_only=True):
+    """Sets `mcphub.audience` in the configuration; null takes it out, which means everyone. Tags: server, servers."""
+
+    server_id: str
+    audience: Raw
+
+
 class ServerRemoved(Event, frozen=True, kw_only=True):
     """The values users saved for it become orphans. Tags: server, servers."""
 
@@ -451,9 +468,52 @@ class DayDropped(Event, frozen=True, kw_only=True):
     day: date
 
 
+# the check of users' values, and the hub's own variables
+
+
+class EnvSchedulerConfigured(Event, frozen=True, kw_only=True):
+    """How the check of users' values repeats: all of it, as it is now. Tags: env-scheduler."""
+
+    enabled: bool
+    interval_hours: int
+    auto_cleanup: bool
+    max_orphaned_keys: int
+    scheduled_time: str  # HH:MM, UTC
+
+
+class EnvVarsChecked(Event, frozen=True, kw_only=True):
+    """Users' values were looked over: how many issues of each code, and what was purged. Tags: env-scheduler, env-check.
+
+    The tag names the time it was due, so that a second hub finds the round taken.
+    """
+
+    issues: dict[str, int]
+    orphaned: int
+    removed: int = 0
+    due: datetime | None = None  # None: somebody asked
+
+
+class HubVariableSet(Event, frozen=True, kw_only=True):
+    """The hub's value for `${NAME}` in every server's configuration, under a data key of its own. Tags: hub-variable."""
+
+    name: str
+    data_key: str
+    sealed: str  # purpose hub_variable
+    mask: str
+    fingerprint: str
+
+
+class HubVariableRemoved(Event, frozen=True, kw_only=True):
+    """The hub's environment counts again, if it has the name. The data key is destroyed. Tags: hub-variable."""
+
+    name: str
+    data_key: str
+
+
 AnyEvent = (
     UserRegistered
     | UserProfileSynced
+    | UserMembershipsChanged
     | UserActivated
     | UserDeactivated
     | AdminGranted
@@ -487,6 +547,7 @@ AnyEvent = (
     | ServerRenamed
     | ServerEnabled
     | ServerDisabled
+    | ServerAudienceChanged
     | ServerRemoved
     | SecretSlotDeclared
     | SecretSlotRetired
@@ -498,6 +559,10 @@ AnyEvent = (
     | SettingsFileImported
     | DaySealed
     | DayDropped
+    | EnvSchedulerConfigured
+    | EnvVarsChecked
+    | HubVariableSet
+    | HubVariableRemoved
 )
 
 EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in AnyEvent.__args__}
@@ -505,6 +570,7 @@ EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in AnyEvent.__a
 # Tags: what a fact is about. Boundaries select by them, the audit finds by them.
 ADMINS = "admins"
 SERVERS = "servers"
+ENV_SCHEDULER = "env-scheduler"
 
 # Why a user was deactivated: the provider's allow-list names them no longer. A sign-in that it fits lets them in again.
 MEMBERSHIP = "membership"
@@ -542,3 +608,11 @@ def identity_tag(digest: str) -> str:
 
 def seal_tag(log: str, day: date) -> str:
     return f"{log}-seal:{day.isoformat()}"
+
+
+def env_check_tag(due: datetime) -> str:
+    return f"env-check:{due:%Y-%m-%dT%H:%M}Z"
+
+
+def hub_variable_tag(name: str) -> str:
+    return f"hub-variable:{name}"

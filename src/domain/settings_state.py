@@ -6,11 +6,13 @@ from typing import Any
 
 from msgspec import Struct
 
+from mcphub.domain.audience import Audience, audience_of
 from mcphub.domain.events import (
     Event,
     SecretSlotDeclared,
     SecretSlotRetired,
     ServerAdded,
+    ServerAudienceChanged,
     ServerChanged,
     ServerDisabled,
     ServerEnabled,
@@ -41,6 +43,7 @@ class ServerState(Struct):
     added_at: int  # position
     changed_at: int  # position
     _spec: ServerSpec | None = None
+    _audience: Audience | None = None
 
     @property
     def enabled(self) -> bool:
@@ -53,6 +56,13 @@ class ServerState(Struct):
             self._spec = spec_of(self.server_id, self.name, self.slug, self.config, self.slots)
         return self._spec
 
+    @property
+    def audience(self) -> Audience:
+        """Made once for each configuration, so the same one is the same object."""
+        if self._audience is None:
+            self._audience = audience_of(self.config)
+        return self._audience
+
     def override(self, kind: str, name: str) -> Mapping[str, Any]:
         """The document's entry for a tool, prompt or resource; {} without one."""
         entries = self.config.get(kind)
@@ -63,7 +73,7 @@ class ServerState(Struct):
         return self.override(kind, name).get("enabled") is not False
 
     def become(self, config: Document, position: int) -> None:
-        self.config, self.changed_at, self._spec = config, position, None
+        self.config, self.changed_at, self._spec, self._audience = config, position, None, None
         self.slots = {slot.canonical: slot for slot in slots_of(config)}
 
 
@@ -77,6 +87,7 @@ class SettingsState:
         self.preserved: Document = {}
         self.members: list[str] = ["mcpServers"]
         self.order: dict[str, None] = {}  # server ids as the document has them
+        self.removed: dict[str, str] = {}  # server id → its last name, for what is still stored of it
         self._by_name: dict[str, str] = {}
         self._by_slug: dict[str, str] = {}
 
@@ -115,8 +126,12 @@ class SettingsState:
             case ServerEnabled() | ServerDisabled():
                 server = self.servers[event.server_id]
                 server.become({**server.config, "enabled": isinstance(event, ServerEnabled)}, position)
+            case ServerAudienceChanged():
+                server = self.servers[event.server_id]
+                server.become(with_audience(server.config, json.loads(bytes(event.audience))), position)
             case ServerRemoved():
                 server = self.servers.pop(event.server_id)
+                self.removed[server.server_id] = server.name
                 self._by_name.pop(server.name, None)
                 self._by_slug.pop(server.slug, None)
                 self.order.pop(event.server_id, None)
@@ -169,3 +184,13 @@ def with_tool(config: Document, event: ToolEvent) -> Document:
             entry.pop("description", None)
     entries[event.tool] = entry
     return {**config, event.kind: entries}
+
+
+def with_audience(config: Document, audience: Any) -> Document:
+    """The configuration with another `mcphub.audience`, where it stood before; None takes it out."""
+    ours = dict(config.get("mcphub") or {})
+    if audience is not None:
+        return {**config, "mcphub": {**ours, "audience": audience}}
+    ours.pop("audience", None)
+    rest = {member: value for member, value in config.items() if member != "mcphub"}
+    return {**config, "mcphub": ours} if ours else rest

@@ -26,6 +26,8 @@ CATEGORIES = {
     "SystemConfig": "settings",
     "SettingsFile": "settings",
     "Day": "history",
+    "Env": "values",
+    "HubVariable": "settings",
 }
 
 

@@ -7,10 +7,13 @@ that the same actions give the same facts on every recorder.
 from datetime import timedelta
 
 from mcphub.domain.actor import acting, system
+from mcphub.domain.env_schedule import ConfigureEnvScheduler, NoteEnvCheck
 from mcphub.domain.errors import Refused
 from mcphub.domain.events import Scope, ServerRef
 from mcphub.domain.groups import ChangeGroup, CreateGroup, DeleteGroup, SetGroupActive
+from mcphub.domain.hub_variables import RemoveHubVariable, SetHubVariable
 from mcphub.domain.keys import ChangeKey, ExtendKey, IssueKey, NoteKeyExpired, NoteKeyFirstUsed, RevokeKey, RotateKey
+from mcphub.domain.orphans import BATCH, Orphan, PurgeOrphans
 from mcphub.domain.seals import DropDay, SealDay
 from mcphub.domain.servers import (
     AddServer,
@@ -68,6 +71,7 @@ class Life:
         self._people = {}  # number → id of the living user
         self._keys = {}  # number of the user → ids of keys
         self._groups = {}
+        self._values = []  # every value ever saved
         self.erased = []
 
     def run(self, actions):
@@ -227,12 +231,33 @@ class Life:
 
     def save_values(self, who, what, more):
         values = [self._sealed(f"s{what}", name, more) for name in ("TOKEN", "ROOM")[: 1 + more % 2]]
-        yield lambda: SaveValues(
-            self.person(who), values, [(f"s{(what + 1) % PEOPLE}", "TOKEN")] if more % 5 == 0 else []
-        )
+        user = self.person(who)
+        self._values += [Orphan(user, value.server_id, value.variable, value.data_key) for value in values]
+        yield lambda: SaveValues(user, values, [(f"s{(what + 1) % PEOPLE}", "TOKEN")] if more % 5 == 0 else [])
 
     def clear_values(self, who, what, more):
         yield lambda: SaveValues(self.person(who), [], [(f"s{what}", "TOKEN"), (f"s{what}", "ROOM")])
+
+    def purge_orphans(self, who, what, more):
+        yield lambda: PurgeOrphans(self._values[-BATCH:])
+
+    def schedule_check(self, who, what, more):
+        wanted = [{"enabled": True}, {"interval_hours": more}, {"scheduled_time": f"0{what}:{more:02}"}, {}][what]
+        yield lambda: ConfigureEnvScheduler({**wanted, "auto_cleanup": more % 2 > 0})
+
+    def check_values(self, who, what, more):
+        yield lambda: NoteEnvCheck({"MISSING_KEY": more}, what, 0, NOW + timedelta(days=what) if more % 2 else None)
+
+    # the hub's own variables
+
+    def set_hub_variable(self, who, what, more):
+        key = self.fresh("dk")
+        yield lambda: SetHubVariable(
+            f"HUB_{what}" if more % 5 else "PATH", key, f"v1.{key}.c2VhbGVk", "••••••••", f"print{more % 3}"
+        )
+
+    def remove_hub_variable(self, who, what, more):
+        yield lambda: RemoveHubVariable(f"HUB_{what}")
 
     def _sealed(self, server, variable, more):
         key = self.fresh("dk")
@@ -318,5 +343,7 @@ TOUR = [
     ("remove_server", 0, 0, 0), ("change_system", 1, 0, 7), ("delete", 1, 0, 0), ("restore", 1, 0, 0),
     ("erase", 1, 0, 0), ("certify", 0, 0, 3), ("register_elsewhere", 3, 1, 1), ("sign_in_elsewhere", 3, 1, 2),
     ("appoint_auditor", 3, 0, 0), ("dismiss_auditor", 3, 0, 0), ("shut_out", 3, 0, 0),
-    ("sign_in_elsewhere", 3, 2, 3), ("seal_day", 0, 1, 5), ("seal_day", 1, 1, 5),
+    ("sign_in_elsewhere", 3, 2, 3), ("seal_day", 0, 1, 5), ("seal_day", 1, 1, 5), ("save_values", 3, 1, 1),
+    ("schedule_check", 0, 0, 1), ("check_values", 0, 2, 1), ("check_values", 0, 2, 2), ("purge_orphans", 0, 0, 0),
+    ("set_hub_variable", 0, 1, 1), ("set_hub_variable", 0, 1, 2), ("remove_hub_variable", 0, 1, 0),
 ]  # fmt: skip

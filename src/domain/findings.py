@@ -1,6 +1,6 @@
 """What is wrong or odd about a settings document, place by place, and the refusal made of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -74,9 +74,12 @@ class Notes:
 
 
 class Policy(Struct, frozen=True):
-    """What this hub allows: commands beside the contract's, readable variables of its environment, opened CIDRs."""
+    """What this hub allows: commands beside the contract's, readable variables of its environment, opened CIDRs; and
+    whether a user of a name exists, where that is known.
+    """
 
     commands: frozenset[str] = frozenset()
     config_env: frozenset[str] = frozenset()
     hub_variables: Mapping[str, str] = {}
     egress_allow: tuple[str, ...] = ()
+    user_exists: Callable[[str], bool] = lambda _: True

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mcphub.domain import transport_check
+from mcphub.domain.audience import EVERYONE, faults, users_named
 from mcphub.domain.findings import Notes, Path, Policy, Report
 from mcphub.domain.literal_secrets import SEALED, literal_secrets
 from mcphub.domain.names import good_slug
@@ -74,7 +75,7 @@ def _entry(config: Mapping[str, Any], policy: Policy, notes: Notes) -> None:
     transport_check.headers(config, notes)
     transport_check.credentials(config, kind, notes)
     _variables(config, policy, notes)
-    _ours(config, notes)
+    _ours(config, policy, notes)
     _typos(config, notes)
     if config.get("proxy"):
         notes.warn(("proxy",), "not_applied", "proxy is kept and has no effect here")
@@ -208,7 +209,7 @@ def hub_variable(name: str, config_env: frozenset[str] = frozenset()) -> bool:
     return HUB_VARIABLE.fullmatch(name) is not None or (name in config_env and NAME.fullmatch(name) is not None)
 
 
-def _ours(config: Mapping[str, Any], notes: Notes) -> None:
+def _ours(config: Mapping[str, Any], policy: Policy, notes: Notes) -> None:
     ours = config.get("mcphub", {})
     slots = slots_of(config)
     for slot in slots:
@@ -224,9 +225,13 @@ def _ours(config: Mapping[str, Any], notes: Notes) -> None:
     hosts = ours.get("userHosts", [])
     if not isinstance(hosts, list) or not all(isinstance(host, str) and host for host in hosts):
         notes.error(("mcphub", "userHosts"), "type_conflict", "userHosts is a list of host patterns")
-    audience = ours.get("audience", "everyone")
-    if audience != "everyone" and (not isinstance(audience, dict) or audience.keys() - {"users"}):
-        notes.warn(("mcphub", "audience"), "not_applied", "only 'everyone' and users count here; others see nothing")
+    for path, why in faults(ours.get("audience", EVERYONE)):
+        notes.error(("mcphub", "audience", *path), "bad_audience", why)
+    for path, user in users_named(config):
+        if not policy.user_exists(user):
+            notes.warn(
+                path, "unknown_user", f"there is no user {user!r}; who comes from elsewhere is not given the name"
+            )
     if config.get("visibility", "public") not in {"public", "private"}:
         notes.warn(("visibility",), "not_applied", "acts as private")
 

@@ -58,9 +58,6 @@ class ServerSpec(Struct, frozen=True, kw_only=True):
     context_headers: Literal["identity", "tokens", "none"] = "identity"
     user_hosts: tuple[str, ...] = ()  # patterns of hosts a user may name
     passthrough_headers: tuple[str, ...] = ()  # lower case
-    visibility: str = "public"
-    owner: str = ""
-    audience: Any = "everyone"
     tools: Mapping[str, ToolOverride] = {}
     prompts: Mapping[str, ToolOverride] = {}
     resources: Mapping[str, ToolOverride] = {}
@@ -106,9 +103,6 @@ def spec_of(
         context_headers=context if context in CONTEXT_HEADERS else "identity",
         user_hosts=tuple(ours.get("userHosts", ())),
         passthrough_headers=tuple(dict.fromkeys(str(header).lower() for header in passed)),
-        visibility=config.get("visibility", "public"),
-        owner=config.get("owner", ""),
-        audience=ours.get("audience", "everyone"),
         tools=_overrides(config, "tools"),
         prompts=_overrides(config, "prompts"),
         resources=_overrides(config, "resources"),

@@ -8,12 +8,16 @@ Rules held here:
 
 from collections.abc import Callable
 from hashlib import sha256
+from typing import Any
 
+import msgspec
 from msgspec import Raw
 
+from mcphub.domain.audience import EVERYONE, faults, read
 from mcphub.domain.errors import ServerExists
 from mcphub.domain.events import (
     SERVERS,
+    ServerAudienceChanged,
     ServerDisabled,
     ServerEnabled,
     ServerRemoved,
@@ -25,11 +29,11 @@ from mcphub.domain.events import (
     ToolEnabled,
     ToolOverrideReset,
 )
-from mcphub.domain.findings import Policy
+from mcphub.domain.findings import DocumentRefused, Finding, Policy, pointer
 from mcphub.domain.server_check import check_server
 from mcphub.domain.settings_check import check_system
 from mcphub.domain.settings_command import SettingsCommand, asked_slug, same, tags
-from mcphub.domain.settings_file import Document, compact
+from mcphub.domain.settings_file import Document, compact, objects
 from mcphub.domain.settings_state import ServerState, SettingsState, with_tool
 
 STRICT = Policy()  # nothing beyond the contract's own list
@@ -190,6 +194,30 @@ class SetServerEnabled(SettingsCommand):
             self.trigger_event(fact, tags(server.server_id), server_id=server.server_id)
 
 
+class SetServerAudience(SettingsCommand):
+    """Say whom a server is for: "everyone", or an object of names as the settings document has it.
+
+    The audience it has already writes nothing, nor does everyone for a server that says nothing.
+
+    Raises:
+        UnknownServerId: no living server has the name.
+        DocumentRefused: it is no audience.
+    """
+
+    def __init__(self, name: str, audience: Any) -> None:
+        super().__init__()
+        self.name = name
+        self.audience = audience
+
+    def execute(self) -> None:
+        server = self.named(self.name)
+        found = [Finding(pointer(("audience", *path)), "bad_audience", why) for path, why in faults(self.audience)]
+        if found:
+            raise DocumentRefused(found)
+        if not same(objects(server.config, "mcphub").get("audience", EVERYONE), self.audience):
+            self.restrict(server, self.audience)
+
+
 class SetToolEnabled(SettingsCommand):
     """Switch a tool, prompt or resource on or off; its description override is kept.
 
@@ -261,12 +289,20 @@ def changes_of(command: SettingsCommand) -> list[dict[str, str]]:
         {
             "type": type(event).__name__,
             "server": names.get(getattr(event, "server_id", ""), ""),
-            "summary": event.old_name
-            if isinstance(event, ServerRenamed)
-            else getattr(event, "tool", "") or getattr(event, "variable", ""),
+            "summary": _summary(event),
         }
         for event in decided
     ]
+
+
+def _summary(event: Any) -> str:
+    match event:
+        case ServerRenamed():
+            return event.old_name
+        case ServerAudienceChanged():
+            audience = msgspec.json.decode(event.audience)
+            return read(EVERYONE if audience is None else audience).described()
+    return getattr(event, "tool", "") or getattr(event, "variable", "")
 
 
 def digest(text: str | bytes) -> str:
@@ -282,6 +318,7 @@ __all__ = [
     "RemoveServer",
     "RenameServer",
     "ServerState",
+    "SetServerAudience",
     "SetServerEnabled",
     "SetToolDescription",
     "SetToolEnabled",

@@ -14,6 +14,7 @@ from mcphub.domain.events import (
     SecretSlotDeclared,
     SecretSlotRetired,
     ServerAdded,
+    ServerAudienceChanged,
     ServerChanged,
     ServerDisabled,
     ServerEnabled,
@@ -42,6 +43,7 @@ SERVER_EVENTS: list[type[Event]] = [
     ServerRenamed,
     ServerEnabled,
     ServerDisabled,
+    ServerAudienceChanged,
     ServerRemoved,
     SecretSlotDeclared,
     SecretSlotRetired,
@@ -93,10 +95,13 @@ class SettingsCommand(Command):
         self.declare(server_id, {}, self.state.servers[server_id].slots)
 
     def change(self, server: ServerState, config: Mapping[str, Any]) -> None:
-        """Fine facts where they say everything, the whole configuration otherwise."""
+        """Fine facts where they say everything, the whole configuration otherwise; the audience always by its own."""
+        before = dict(server.slots)
+        audience = objects(config, "mcphub").get("audience")
+        if not same(objects(server.config, "mcphub").get("audience"), audience):
+            self.restrict(server, audience)
         if same(server.config, config):
             return
-        before = dict(server.slots)
         fine = _fine(server, config)
         if fine is None:
             raw = Raw(compact(config))
@@ -106,6 +111,11 @@ class SettingsCommand(Command):
                 fields = {name: getattr(event, name) for name in event.__struct_fields__}
                 self.trigger_event(type(event), tags(server.server_id), **fields)
         self.declare(server.server_id, before, server.slots)
+
+    def restrict(self, server: ServerState, audience: Any) -> None:
+        """Another `mcphub.audience`; None for none."""
+        raw = Raw(compact(audience))
+        self.trigger_event(ServerAudienceChanged, tags(server.server_id), server_id=server.server_id, audience=raw)
 
     def remove(self, server: ServerState) -> None:
         for variable in server.slots:

@@ -6,6 +6,7 @@ Draft-07, because that is what editors read.
 
 from typing import Any
 
+from mcphub.domain.audience import EVERYONE
 from mcphub.domain.server_check import CONTEXT_HEADERS, ISOLATIONS, MOST_NAME, RISKS, TYPES
 from mcphub.domain.transport_check import COMMANDS
 
@@ -46,6 +47,19 @@ SLOT = _members(
     sortOrder={"type": "integer"},
 )
 
+AUDIENCE = {
+    **_members(
+        "Whoever matches any of the names; nothing named is nobody.",
+        users=_described(TEXTS, "Names of users of this hub."),
+        organizations=_described(TEXTS, "GitHub organisations whose members sign in here."),
+        teams=_described(
+            {"type": "array", "items": {"type": "string", "pattern": "^[^/]+/[^/]+$"}}, "As organisation/team."
+        ),
+        groups=_described(TEXTS, "Groups of the OpenID Connect provider, written as it writes them."),
+    ),
+    "additionalProperties": False,
+}
+
 OURS = _members(
     "What only this hub reads.",
     slug=_described(TEXT, "Prefix of the server's tools; fixed once the server is added.", pattern="^[a-z0-9-]{1,24}$"),
@@ -55,8 +69,8 @@ OURS = _members(
         "description": "shared: one runtime for all, only for a server that keeps no state and takes no variable.",
     },
     audience={
-        "description": "Who may use the server.",
-        "anyOf": [{"const": "everyone"}, _members("Only these.", users=TEXTS)],
+        "description": "Whom the server is for.",
+        "anyOf": [{"const": EVERYONE}, AUDIENCE],
         "default": "everyone",
     },
     contextHeaders={

@@ -5,7 +5,9 @@ Rules held here:
 - one identity is one user, also when two browsers sign in for the first time at once;
 - a name that a user holds already is not given to somebody from elsewhere, so nobody becomes somebody else by it;
 - whom the provider's allow-list no longer names is shut out, an administrator among them unless they are the last one;
-- a sign-in that fits the allow-list ends that, and nothing else: who was locked out by a person stays locked out.
+- a sign-in that fits the allow-list ends that, and nothing else: who was locked out by a person stays locked out;
+- what the provider says a user belongs to is recorded when it changed; who is locked out belongs to nothing until it
+  is said again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +24,9 @@ from mcphub.domain.events import (
     Event,
     UserActivated,
     UserDeactivated,
+    UserDeleted,
     UserErased,
+    UserMembershipsChanged,
     UserProfileSynced,
     UserRegistered,
     identity_tag,
@@ -48,6 +52,7 @@ class RegisterByProvider(RegisterUser):
     Args:
         username: sealed; the hub's name for the user, which stays when the login elsewhere changes.
         profile: sealed, by the names of PROFILE.
+        memberships: keyed digests, sorted.
 
     Raises:
         IdentityKnown: the person is a user already, perhaps for a moment only.
@@ -63,6 +68,7 @@ class RegisterByProvider(RegisterUser):
         profile: Mapping[str, str],
         *,
         active: bool,
+        memberships: Sequence[str] = (),
     ) -> None:
         super().__init__(user_id, name_digest, username, active=active, provider=identity.provider)
         self.identity = identity
@@ -72,6 +78,7 @@ class RegisterByProvider(RegisterUser):
             "issuer": identity.issuer,
             "subject": identity.subject,
         }
+        self.memberships = memberships
         self.same: set[str] = set()
 
     def consistency_boundary(self) -> Sequence[Selector]:
@@ -90,35 +97,52 @@ class RegisterByProvider(RegisterUser):
         if self.same:
             raise IdentityKnown
         super().execute()
+        if self.memberships:
+            self.trigger_event(
+                UserMembershipsChanged,
+                [user_tag(self.user_id)],
+                user_id=self.user_id,
+                memberships=list(self.memberships),
+            )
 
     def tags(self) -> list[str]:
         return [*super().tags(), identity_tag(self.identity.digest)]
 
 
 class SignInByProvider(SignIn):
-    """Open a session for somebody a provider vouches for and whom its allow-list fits; their profile follows.
+    """Open a session for somebody a provider vouches for and whom its allow-list fits; profile and memberships follow.
 
     Args:
         profile: name of the field → (the sealed value it was compared with, the sealed value it has now), for what
             differs. A field that changed since it was compared was brought up to date by another sign-in.
+        memberships: keyed digests, sorted; None when the provider did not say.
 
     Raises:
         UserInactive: locked out, deleted, or not let in yet.
     """
 
-    def __init__(self, user_id: str, session_id: str, profile: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        user_id: str,
+        session_id: str,
+        profile: Mapping[str, tuple[str, str]],
+        memberships: Sequence[str] | None = None,
+    ) -> None:
         super().__init__(user_id, session_id)
         self.wanted = profile
         self.present: dict[str, str] = {}
+        self.memberships = memberships
+        self.belongs: list[str] = []
 
     def consistency_boundary(self) -> Sequence[Selector]:
-        return [Selector(types=[*LIFE, UserProfileSynced], tags=[user_tag(self.user_id)])]
+        return [Selector(types=[*LIFE, UserProfileSynced, UserMembershipsChanged], tags=[user_tag(self.user_id)])]
 
     def evolve(self, event: Event) -> None:
         match event:
             case UserRegistered() | UserProfileSynced():
                 given = {name: getattr(event, name) for name in PROFILE}
                 self.present |= {name: value for name, value in given.items() if value is not UNSET}
+        self.belongs = belonging(self.belongs, event)
         super().evolve(event)
 
     def execute(self) -> None:
@@ -131,7 +155,43 @@ class SignInByProvider(SignIn):
         changed = {name: now for name, (before, now) in self.wanted.items() if self.present.get(name, "") == before}
         if changed and self.active:
             self.trigger_event(UserProfileSynced, [me], user_id=self.user_id, **changed)
+        if self.memberships is not None and self.active and list(self.memberships) != self.belongs:
+            said = list(self.memberships)
+            self.trigger_event(UserMembershipsChanged, [me], user_id=self.user_id, memberships=said)
         super().execute()
+
+
+class NoteMemberships(UserCommand):
+    """What the provider says now of an active user whom it was asked about; as before, it writes nothing.
+
+    Args:
+        memberships: keyed digests, sorted; none when the provider has not confirmed any for too long.
+
+    Raises:
+        UnknownUser, UserIsErased: nobody to say it of.
+    """
+
+    def __init__(self, user_id: str, memberships: Sequence[str]) -> None:
+        super().__init__(user_id)
+        self.memberships = list(memberships)
+        self.belongs: list[str] = []
+
+    def consistency_boundary(self) -> Sequence[Selector]:
+        return [Selector(types=[*LIFE, UserMembershipsChanged], tags=[user_tag(self.user_id)])]
+
+    def evolve(self, event: Event) -> None:
+        self.belongs = belonging(self.belongs, event)
+        super().evolve(event)
+
+    def execute(self) -> None:
+        self.must_exist()
+        if self.active and self.identity and self.memberships != self.belongs:
+            self.trigger_event(
+                UserMembershipsChanged,
+                [user_tag(self.user_id)],
+                user_id=self.user_id,
+                memberships=self.memberships,
+            )
 
 
 class ShutOut(UserCommand):
@@ -173,3 +233,13 @@ class ShutOut(UserCommand):
         if self.admin:
             self.trigger_event(AdminRevoked, [me, ADMINS], user_id=self.user_id)
         self.trigger_event(UserDeactivated, [me], user_id=self.user_id, reason=self.reason, cause=MEMBERSHIP)
+
+
+def belonging(before: list[str], event: Event) -> list[str]:
+    """What a user is known to belong to after one more fact about them."""
+    match event:
+        case UserMembershipsChanged(memberships=memberships):
+            return memberships
+        case UserDeactivated() | UserDeleted() | UserErased():
+            return []
+    return before

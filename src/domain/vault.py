@@ -9,6 +9,7 @@ Nothing here logs.
 import hmac
 import os
 import stat
+import unicodedata
 from base64 import b64decode, b64encode, urlsafe_b64decode
 from collections.abc import Callable, Sequence
 from hashlib import sha256
@@ -223,6 +224,16 @@ class Vault:
     def identity(self, issuer: str, subject: str) -> str:
         """Keyed digest of who somebody is elsewhere, letter for letter: there `Ann` and `ann` may be two people."""
         return hmac.new(self._index, f"identity\0{issuer}\0{subject}".encode(), sha256).hexdigest()[:32]
+
+    def membership(self, user_id: str, issuer: str, kind: str, name: str) -> str:
+        """Keyed digest of what a user belongs to elsewhere. Two members of one team have nothing in common here.
+
+        Organisations and teams are compared in any case, as GitHub does; groups letter for letter.
+        """
+        known = unicodedata.normalize("NFC", name)
+        known = known if kind == "group" else known.casefold()
+        what = f"membership\0{user_id}\0{kind}\0{issuer}\0{known}"
+        return hmac.new(self._index, what.encode(), sha256).hexdigest()[:32]
 
     def fingerprint(self, value: str) -> str:
         """First 8 bytes of a keyed digest: tells "the same value again" without opening."""

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from mcphub.domain.codec import Recorded
 from mcphub.domain.events import (
     ServerAdded,
+    ServerAudienceChanged,
     ServerChanged,
     ServerDisabled,
     ServerEnabled,
@@ -25,7 +26,7 @@ from mcphub.domain.events import (
     ToolEnabled,
     ToolOverrideReset,
 )
-from mcphub.domain.servers import with_tool
+from mcphub.domain.settings_state import with_audience, with_tool
 from mcphub.projections.projection import Projection
 
 
@@ -51,6 +52,7 @@ class Servers(Projection[ServerRow]):
         ServerRenamed,
         ServerEnabled,
         ServerDisabled,
+        ServerAudienceChanged,
         ServerRemoved,
         ToolEnabled,
         ToolDisabled,
@@ -100,6 +102,8 @@ class Servers(Projection[ServerRow]):
                 config = json.loads(bytes(event.config))
             case ServerEnabled() | ServerDisabled():
                 config = {**row.config, "enabled": isinstance(event, ServerEnabled)}
+            case ServerAudienceChanged():
+                config = with_audience(row.config, json.loads(bytes(event.audience)))
             case ToolEnabled() | ToolDisabled() | ToolDescriptionOverridden() | ToolOverrideReset():
                 config = with_tool(row.config, event)
             case _:

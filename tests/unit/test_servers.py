@@ -438,12 +438,7 @@ def test_what_is_not_written_has_a_default():
 
     assert (spec.timeout_ms, spec.reset_on_progress, spec.max_total_ms) == (120_000, True, 3_600_000)
     assert (spec.idle_timeout_ms, spec.keep_alive_ms, spec.start_on_demand) == (600_000, 60_000, True)
-    assert (spec.context_headers, spec.visibility, spec.audience, spec.enabled) == (
-        "identity",
-        "public",
-        "everyone",
-        True,
-    )
+    assert (spec.context_headers, spec.enabled) == ("identity", True)
 
 
 def test_keep_alive_can_be_switched_off_and_no_time_is_endless():

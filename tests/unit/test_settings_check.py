@@ -220,7 +220,6 @@ def test_these_headers_are_never_passed_through(header):
         ({**WEB, "options": {"timout": 1}}, "/options/timout", "did_you_mean"),
         ({**WEB, "visibility": "group"}, "/visibility", "not_applied"),
         ({**WEB, "proxy": {"enabled": True}}, "/proxy", "not_applied"),
-        ({**WEB, "mcphub": {"audience": {"teams": ["x"]}}}, "/mcphub/audience", "not_applied"),
         ({"command": "npx", "args": ["-y", "tool"]}, "/args", "unpinned_package"),
         ({"command": "npx", "args": ["-y", "@scope/tool@latest"]}, "/args", "unpinned_package"),
         ({"command": "npx", "args": ["-y", "@scope/tool@1.2.3"]}, "", ""),

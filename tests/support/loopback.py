@@ -15,15 +15,18 @@ class Loopback:
     Args:
         add: puts the routes into the application.
         tls: serve https with it.
+        port: 0 takes a free one.
     """
 
-    def __init__(self, add: Callable[[web.Application], None], *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, add: Callable[[web.Application], None], *, tls: ssl.SSLContext | None = None, port: int = 0
+    ) -> None:
         self._add = add
         self._tls = tls
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._runner: web.AppRunner | None = None
-        self.port = 0
+        self.port = port
 
     @property
     def url(self) -> str:
@@ -54,5 +57,5 @@ class Loopback:
         self._add(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls).start()
         self.port = self._runner.addresses[0][1]

@@ -38,6 +38,17 @@ def free_port() -> int:
             return port
 
 
+def wanted_port(port: int) -> int:
+    """The port, or a free one when somebody listens there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return free_port()
+    return port
+
+
 class RunningHub:
     """One hub; started, killed and started again on the same home.
 
@@ -47,6 +58,7 @@ class RunningHub:
         env: beside PATH, nothing else of the tests' environment reaches it.
         demo: with the demo server.
         account: the user to run as; None is the present one.
+        port: 0 takes a free one.
     """
 
     def __init__(
@@ -57,9 +69,10 @@ class RunningHub:
         env: Mapping[str, str] | None = None,
         demo: bool = False,
         account: pwd.struct_passwd | None = None,
+        port: int = 0,
     ) -> None:
         self.home = home
-        self.port = free_port()
+        self.port = port or free_port()
         self.password = f"Pass-{secrets.token_hex(8)}"
         self.demo = demo
         self.account = account

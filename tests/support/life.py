@@ -22,11 +22,12 @@ from mcphub.domain.servers import (
     ChangeSystemConfig,
     RemoveServer,
     RenameServer,
+    SetServerAudience,
     SetServerEnabled,
     SetToolDescription,
     SetToolEnabled,
 )
-from mcphub.domain.sign_in import Identity, RegisterByProvider, ShutOut, SignInByProvider
+from mcphub.domain.sign_in import Identity, NoteMemberships, RegisterByProvider, ShutOut, SignInByProvider
 from mcphub.domain.tokens import SaveValues, SealedValue
 from mcphub.domain.users import (
     CertifyErasure,
@@ -53,6 +54,8 @@ CONFIGS = (
     {"command": "npx", "args": ["-y", "server@1.0.0"], "env": {"TOKEN": "${USER_TOKEN}", "ROOM": "${USER_ROOM}"}},
     {"command": "npx", "args": ["-y", "server@1.0.0"], "enabled": False, "tools": {"search": {"enabled": False}}},
 )
+AUDIENCES = ("everyone", {"users": ["name0"]}, {"teams": ["acme/core"], "groups": ["staff"]}, {})
+BELONGS = ((), ("core",), ("acme", "core"), ("staff",))
 TEXTS = ("", "plain", 'tab\there, "quotes", back\\slash,\nand a line', "지라 🦀 {a,b}")
 
 
@@ -174,13 +177,22 @@ class Life:
         user, identity = self.fresh("u"), Identity("github", "https://h.example", f"{self.name}identity{who}", "sealed")
         profile = {"login": f"sealed-{what}", "email": TEXTS[what]}
         yield lambda: RegisterByProvider(
-            user, self.username(who), f"sealed-{who}", identity, profile, active=more % 3 > 0
+            user,
+            self.username(who),
+            f"sealed-{who}",
+            identity,
+            profile,
+            active=more % 3 > 0,
+            memberships=BELONGS[what],
         )
         self._people[who] = user
 
     def sign_in_elsewhere(self, who, what, more):
         profile = {"login": (f"sealed-{what}", f"sealed-{more % PEOPLE}"), "avatar_url": ("", TEXTS[what])}
-        yield lambda: SignInByProvider(self.person(who), f"session{what}", profile)
+        yield lambda: SignInByProvider(self.person(who), f"session{what}", profile, BELONGS[more % 4])
+
+    def note_memberships(self, who, what, more):
+        yield lambda: NoteMemberships(self.person(who), BELONGS[more % 4])
 
     def shut_out(self, who, what, more):
         yield lambda: ShutOut(self.person(who), "not_a_member")
@@ -307,6 +319,9 @@ class Life:
     def switch_server(self, who, what, more):
         yield lambda: SetServerEnabled(self.server(what), more % 2 > 0)
 
+    def restrict_server(self, who, what, more):
+        yield lambda: SetServerAudience(self.server(what), AUDIENCES[more % 4])
+
     def switch_tool(self, who, what, more):
         kind = ("tools", "prompts", "resources")[more % 3]
         yield lambda: SetToolEnabled(self.server(what), f"tool{who}", more % 2 > 0, kind=kind)
@@ -340,8 +355,9 @@ TOUR = [
     ("create_group", 1, 1, 3), ("delete_group", 1, 1, 0), ("save_document", 2, 3, 1), ("change_server", 0, 2, 2),
     ("change_server", 0, 2, 0), ("switch_server", 0, 0, 0), ("switch_server", 0, 0, 1), ("switch_tool", 1, 0, 0),
     ("switch_tool", 1, 0, 3), ("describe_tool", 1, 0, 1), ("describe_tool", 1, 0, 0), ("rename_server", 0, 1, 5),
-    ("remove_server", 0, 0, 0), ("change_system", 1, 0, 7), ("delete", 1, 0, 0), ("restore", 1, 0, 0),
-    ("erase", 1, 0, 0), ("certify", 0, 0, 3), ("register_elsewhere", 3, 1, 1), ("sign_in_elsewhere", 3, 1, 2),
+    ("restrict_server", 0, 2, 2), ("change_server", 0, 2, 2), ("remove_server", 0, 0, 0), ("change_system", 1, 0, 7),
+    ("delete", 1, 0, 0), ("restore", 1, 0, 0), ("erase", 1, 0, 0), ("certify", 0, 0, 3),
+    ("register_elsewhere", 3, 1, 1), ("sign_in_elsewhere", 3, 1, 2), ("note_memberships", 3, 0, 3),
     ("appoint_auditor", 3, 0, 0), ("dismiss_auditor", 3, 0, 0), ("shut_out", 3, 0, 0),
     ("sign_in_elsewhere", 3, 2, 3), ("seal_day", 0, 1, 5), ("seal_day", 1, 1, 5), ("save_values", 3, 1, 1),
     ("schedule_check", 0, 0, 1), ("check_values", 0, 2, 1), ("check_values", 0, 2, 2), ("purge_orphans", 0, 0, 0),

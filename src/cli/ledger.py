@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -17,11 +18,13 @@ from mcphub.cli.shared import (
     fail,
     home_option,
     json_option,
+    operator,
     run,
 )
 
 if TYPE_CHECKING:
     from mcphub.foundation import Foundation
+    from mcphub.sealing import CheckedDay
 
 HASH_AT = "select encode(hash, 'hex') from ledger where position = %s"
 
@@ -58,9 +61,9 @@ def migrate(home: Path | None, check: bool, as_json: bool) -> None:
 )
 @json_option
 def verify(home: Path | None, against: str | None, as_json: bool) -> None:
-    """Check the ledger's hash chain.
+    """Check the ledger's hash chain, and the sealed days of the access log and the traffic.
 
-    Exit code 1 and a position say where it breaks.
+    Exit code 1 and a position say where the chain breaks, or a day whose rows are not what was sealed.
     """
     checkpoint = _checkpoint(against) if against else None
 
@@ -69,6 +72,7 @@ def verify(home: Path | None, against: str | None, as_json: bool) -> None:
         from msgspec.structs import asdict, replace
 
         from mcphub.postgres.ledger import verify
+        from mcphub.sealing import check
 
         with psycopg.connect(base.database.read_only, autocommit=True) as db:
             found = verify(db)
@@ -76,15 +80,37 @@ def verify(home: Path | None, against: str | None, as_json: bool) -> None:
                 held = db.execute(HASH_AT, (checkpoint[0],)).fetchone()
                 if held is None or held[0] != checkpoint[1]:
                     found = replace(found, broken_at=checkpoint[0], why="the hash noted down is not there")
-        text = (
+            # In a chain that breaks there is no seal to believe.
+            days = list(check(db)) if found.broken_at is None else []
+        chain = (
             f"{found.events:,} events, and the chain holds. Head: {found.position}:{found.hash}"
             if found.broken_at is None
             else f"The chain breaks at position {found.broken_at}: {found.why}."
         )
-        answer({"ok": found.broken_at is None, **asdict(found)}, text, as_json=as_json)
-        return found.broken_at is None
+        ok = found.broken_at is None and all(day.state in {"holds", "dropped"} for day in days)
+        answer({"ok": ok, **asdict(found), "days": days}, "\n".join([chain, *_days(days)]), as_json=as_json)
+        return ok
 
     run(_on_ledger(home, work))
+
+
+def _days(days: "Sequence[CheckedDay]") -> Iterator[str]:
+    """What there is to say of sealed days: each that is not what it was, and the others by their number."""
+    counted = Counter((day.log, day.state) for day in days)
+    for log in sorted({day.log for day in days}):
+        late = sum(day.late for day in days if day.log == log and day.state == "holds")
+        yield (
+            f"Sealed days of the {log} log: {counted[log, 'holds']} hold, {counted[log, 'dropped']} left retention"
+            + (f"; {late:,} rows were written after their day was sealed." if late else ".")
+        )
+    for day in days:
+        if day.state == "changed":
+            yield f"The {day.log} log of {day.day} is not what was sealed: rows were changed, removed or added."
+        elif day.state == "missing":
+            yield (
+                f"The {day.log} log of {day.day} is not here, and was not dropped by the hub."
+                " An import brings the ledger alone; otherwise somebody removed it."
+            )
 
 
 def _checkpoint(text: str) -> tuple[int, str]:
@@ -139,7 +165,7 @@ def _rebuild(base: "Foundation") -> int:
 def export(home: Path | None, since: int, as_json: bool) -> None:
     """Write the ledger to standard output.
 
-    An event a line, as JSON, byte for byte; --json changes nothing.
+    An event a line, as JSON, byte for byte; --json changes nothing. The access log says so first, or none is written.
     """
 
     def work(base: "Foundation") -> bool:
@@ -147,6 +173,7 @@ def export(home: Path | None, since: int, as_json: bool) -> None:
 
         from mcphub.postgres.transfer import export
 
+        _note_export(base)
         with psycopg.connect(base.database.read_only, autocommit=True) as db:
             out = sys.stdout.buffer
             for line in export(db, since=since):
@@ -155,6 +182,29 @@ def export(home: Path | None, since: int, as_json: bool) -> None:
         return True
 
     run(_on_ledger(home, work))
+
+
+def _note_export(base: "Foundation") -> None:
+    from datetime import UTC, datetime
+
+    import psycopg
+
+    from mcphub.domain.ids import new_id
+    from mcphub.postgres.access_log import AccessRow, add_rows
+
+    with psycopg.connect(base.database.app, autocommit=True) as db:
+        ((head,),) = db.execute("select position from ledger_head").fetchall()
+        row = AccessRow(
+            id=new_id(),
+            at=datetime.now(UTC),
+            action="export",
+            outcome="done",
+            way="cli",
+            actor=operator().actor,
+            ledger_position=head,
+            node=base.settings.node,
+        )
+        add_rows(db, [row])
 
 
 @click.command("import")

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -10,6 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from mcphub.cli import commands as all_commands
+from mcphub.domain.hub import plugged
+from mcphub.postgres.ledger import Factory
+from mcphub.postgres.pool import command_pool
+from mcphub.sealing import DaySealer
 from tests.conftest import Database, drop_database
 from tests.support.commands import Commands
 
@@ -138,6 +143,75 @@ def test_a_chain_rewritten_as_a_whole_is_found_by_a_head_noted_down_before(
     found = another.json("verify", "--against", f"{noted['position']}:{noted['hash']}", code=1)
 
     assert found["broken_at"] == noted["position"]
+
+
+YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
+A_ROW = """
+    select access_log_partition('{day}'), traffic_partition('{day}');
+    insert into access_log (recorded_at, id, at, action, outcome, way, actor, subject, name_digest, ip, agent, address,
+                            method, route, request_id, ledger_position, lost, node)
+    values ('{day} 12:00Z', gen_random_uuid(), '{day} 12:00Z', 'sign_in', 'done', 'local', 'u', 'u', '', '', '', '',
+            '', '', '', 1, 0, 'n');
+    insert into traffic (at, kind, boot, node) values ('{day} 12:00Z', 5, 1, 'n')
+"""
+
+
+async def seal_yesterday(database: Database) -> None:
+    sql(database, A_ROW.format(day=YESTERDAY))
+    with command_pool(database.app_dsn) as pool:
+        Factory.use(pool)
+        await DaySealer(plugged("mcphub.postgres.ledger:Factory", {}), database.app_dsn, 90).round()
+
+
+async def test_sealed_days_of_the_other_logs_are_checked_with_the_chain(lived_in: Commands, database: Database) -> None:
+    await seal_yesterday(database)
+
+    found = lived_in.json("verify")
+    said = lived_in.say("verify")
+
+    assert {(day["log"], day["day"], day["state"], day["rows"]) for day in found["days"]} == {
+        ("access", str(YESTERDAY), "holds", 1),
+        ("traffic", str(YESTERDAY), "holds", 1),
+    }
+    assert "Sealed days of the access log: 1 hold, 0 left retention." in said
+
+
+@pytest.mark.parametrize("log", ["access", "traffic"])
+async def test_one_byte_of_a_sealed_day_is_found_out_and_the_day_named(
+    lived_in: Commands, database: Database, log: str
+) -> None:
+    await seal_yesterday(database)
+    sql(database, f"update {'access_log' if log == 'access' else log} set node = 'm' where node = 'n'")
+
+    found = lived_in.json("verify", code=1)
+    said = lived_in.say("verify", code=1)
+
+    assert found["ok"] is False
+    assert found["broken_at"] is None
+    assert [day["state"] for day in found["days"] if day["log"] == log] == ["changed"]
+    assert f"The {log} log of {YESTERDAY} is not what was sealed" in said
+
+
+async def test_a_sealed_day_that_is_gone_is_missing_and_named(lived_in: Commands, database: Database) -> None:
+    await seal_yesterday(database)
+    sql(database, f"drop table access_log_{YESTERDAY:%Y%m%d}")
+
+    assert f"The access log of {YESTERDAY} is not here" in lived_in.say("verify", code=1)
+
+
+def test_each_export_is_in_the_access_log_and_none_is_written_that_is_not(
+    lived_in: Commands, database: Database
+) -> None:
+    lived_in.run("export")
+    with psycopg.connect(database.app_dsn) as db:
+        noted = db.execute("select action, outcome, way, actor, ledger_position from access_log").fetchall()
+    position = lived_in.json("verify")["position"]
+    sql(database, "alter table access_log rename to elsewhere")
+
+    refused = lived_in.run("export", code=1)
+
+    assert noted == [("export", "done", "cli", "system:cli", position)]
+    assert refused.stdout == b""
 
 
 def test_a_head_that_is_none_is_a_mistake_of_usage(lived_in: Commands) -> None:

@@ -12,7 +12,7 @@ from mcphub.domain.keys import new_key
 from tests.support.api import problem, running_api
 from tests.support.providers import FakeGitHub, FakeOidc, hub_env
 from tests.support.routes import CALLERS, pattern_of, plain, promised, served_by, the_rows
-from tests.support.visits import Visits
+from tests.support.visits import VisitsInProcess, said
 
 ROWS = the_rows()
 
@@ -42,12 +42,12 @@ async def test_each_caller_is_answered_what_the_table_says(database, home, monke
     callback = "http://127.0.0.1:3000/api/oauth/callback"
     with FakeGitHub(callback) as github, FakeOidc(callback) as oidc:
         async with running_api(database.app_dsn, home, hub_env(github, oidc)) as api:
-            visits, wrong = Visits(api), []
-            await visits.begin()
+            visits, wrong = VisitsInProcess(api), []
+            await visits.everybody()
 
             for row in ROWS:
                 for caller in CALLERS:
-                    answer = await visits.answer(row, caller)
+                    answer = said(await visits.send(row, caller))
                     if answer != row.answers[caller]:
                         wrong.append((row.name, caller, row.answers[caller], answer))
 

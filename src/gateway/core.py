@@ -232,14 +232,17 @@ class HubGateway(Listener):
         if method in CHANGED:
             self._lists_changed(runtime.server_id, runtime.user_id, CHANGED[method])
             return
-        owner = runtime.user_id
+        owner, server_id, now = runtime.user_id, runtime.server_id, datetime.now(UTC)
         for session in self._lifecycle.live:
             if owner not in (None, session.principal.user_id):
                 continue
-            if session.asker.view == View("server", runtime.server_id):
+            # A stream that is open, and a subscription, may be older than what took the server away.
+            if self._model.reasons(session.principal, session.asker.view, now).get(server_id) != "allowed":
+                continue
+            if session.asker.view == View("server", server_id):
                 session.tell(frame)
             elif method == UPDATED:
-                self._tell_updated(session, runtime.server_id, frame)
+                self._tell_updated(session, server_id, frame)
 
     def _lists_changed(self, server_id: str, user_id: str | None, offer: Offer) -> None:
         self._relay.router.changed(server_id, user_id, offer)

@@ -400,10 +400,14 @@ class Relay:
             raise self.explained(error, server, request_id) from error
 
     async def subscribe_again(self, session: Session) -> None:
-        """After a restart the upstreams are new ones, and know nothing of what the client subscribed to."""
+        """After a restart the upstreams are new ones, and know nothing of what the client subscribed to.
+
+        What the session may no longer see is left alone.
+        """
+        reasons = self._model.reasons(session.principal, session.asker.view, datetime.now(UTC))
         for (server_id, uri), _ in list(session.subscriptions.items()):
             server = self._model.servers.get(server_id)
-            if server is None:
+            if server is None or reasons.get(server_id) != "allowed":
                 continue
             control = self._limits.control_timeout
             try:

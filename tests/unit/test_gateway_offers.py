@@ -121,6 +121,55 @@ async def test_an_update_reaches_who_subscribed_also_after_a_restart(world):
     assert streams[1].messages == []
 
 
+def updated(world, number):
+    """The server `wiki` says that a resource of its changed."""
+    runtime = type("R", (), {"server_id": "wiki", "user_id": "ann", "slug": "wiki"})()
+    params = b'"params":{"uri":"file:///a","number":%d}' % number
+    frame = b'{"jsonrpc":"2.0","method":"notifications/resources/updated",%b}' % params
+    world.gateway.server_notification(runtime, "notifications/resources/updated", frame)
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/wiki"])
+async def test_an_open_stream_hears_nothing_of_a_server_that_is_no_longer_meant_for_its_user(world, path):
+    key = world.user("ann")
+    world.server("wiki").offers(resources=["file:///a"])
+    session = await world.client(key, path)
+    await world.rpc("resources/subscribe", {"uri": "file:///a"}, **session)
+    stream = await world.open("GET", **{**session, "headers": {**session["headers"], "accept": "text/event-stream"}})
+    updated(world, 1)
+
+    world.change("wiki", mcphub={"audience": {"users": ["bob"]}})
+    updated(world, 2)
+    world.change("wiki", mcphub={"audience": {"users": ["ann"]}})
+    updated(world, 3)
+    await stream.until(lambda answer: any(message["params"]["number"] == 3 for message in answer.messages))
+
+    assert [message["params"]["number"] for message in stream.messages] == [1, 3]
+
+
+async def test_a_subscription_that_outlived_a_restart_reaches_no_server_meant_for_others(world):
+    key = world.user("ann")
+    wiki = world.server("wiki").offers(resources=["file:///a"])
+    desk = world.server("desk").offers(resources=["file:///b"])
+    session = await world.client(key)
+    for uri in ("file:///a", "file:///b"):
+        await world.rpc("resources/subscribe", {"uri": uri}, **session)
+    await world.gateway._lifecycle.round()
+    world.start()
+    world.change("wiki", mcphub={"audience": {"users": ["bob"]}})
+    again, asked = asyncio.Event(), len(wiki.asked)
+
+    async def subscribed(method, params, caller):
+        again.set()
+        return Reply(result=b"{}")
+
+    desk.behave = subscribed
+    await world.rpc("ping", **session)
+    await asyncio.wait_for(again.wait(), 5)  # the second of the two, one after the other
+
+    assert len(wiki.asked) == asked
+
+
 async def test_log_messages_below_the_level_asked_for_are_left_out(world):
     session = await world.client(world.user("ann"))
     wiki = world.server("wiki", "work")

@@ -16,6 +16,7 @@ from mcphub.api.auth.tokens import TokenSigner
 from mcphub.api.caller import Caller, Guard
 from mcphub.api.catalog import Catalog
 from mcphub.api.controllers.audit import AuditController
+from mcphub.api.controllers.env_upkeep import EnvUpkeepController
 from mcphub.api.controllers.groups import GroupsController
 from mcphub.api.controllers.keys import KeysController, UserKeysController
 from mcphub.api.controllers.live import LiveController
@@ -33,11 +34,13 @@ from mcphub.api.controllers.users import UsersController
 from mcphub.api.controllers.variables import SeedVariablesController, VariablesController
 from mcphub.api.described import openapi_config
 from mcphub.api.door import ASGIApp, Door
+from mcphub.api.env_scheduler import EnvScheduler
 from mcphub.api.keyring import Keyring
 from mcphub.api.people import People
 from mcphub.api.problems import answer_problem, not_authenticated
 from mcphub.api.schemas import Envelope, StrictRequest
 from mcphub.api.services import Accepted, Services
+from mcphub.api.upkeep import Upkeep
 from mcphub.api.values import Values
 from mcphub.projections.requests import Requests
 
@@ -54,6 +57,7 @@ CONTROLLERS = [
     SystemConfigController,
     VariablesController,
     SeedVariablesController,
+    EnvUpkeepController,
     GroupsController,
     UsersController,
     RequestsController,
@@ -97,6 +101,8 @@ def management_api(services: Services) -> Litestar:
         "people": People(services),
         "catalog": catalog,
         "values": Values(services, catalog),
+        "upkeep": Upkeep(services),
+        "env_scheduler": EnvScheduler(services),
         "keyring": Keyring(services, catalog),
         "requests": Requests(services.read),
         "rebuilds": Rebuilds(services),

@@ -20,7 +20,7 @@ class Folded(Struct, frozen=True):
 
 async def fold(dsn: str, vault: Vault, name_digest: Callable[[str], str]) -> Folded:
     """Reads the whole ledger."""
-    state = Folded(AccessModel(name_digest), Directory(vault))
+    state = Folded(AccessModel(name_digest, vault.membership), Directory(vault))
     tail = Tail(dsn, [folding(state.model), state.directory.facts_applied])
     await tail.start()
     await tail.stop()

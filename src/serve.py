@@ -23,7 +23,7 @@ from mcphub import address
 from mcphub.api.app import make_app
 from mcphub.api.auth.accounts import name_digest
 from mcphub.api.auth.kinds import Providers
-from mcphub.api.auth.membership import ROUND_SECONDS, Membership
+from mcphub.api.auth.membership import ROUND_SECONDS, DailyLook
 from mcphub.api.auth.session_times import SessionExpiry
 from mcphub.api.services import Commands, Services
 from mcphub.domain.access import AccessModel
@@ -102,7 +102,7 @@ class RunningHub:
             if not provider.allow:
                 waits = not settings.lets_in_at_once(provider)
                 log.warning("sign_in_open_to_any_account", provider=provider.name, new_users_wait=waits)
-        model = AccessModel(name_digest(base.vault))
+        model = AccessModel(name_digest(base.vault), base.vault.membership)
         directory = Directory(base.vault)
         values = OpenedValues(model, base.vault)
         erasure = Erasure(base.hub, base.vault, model, base.pool)
@@ -191,7 +191,7 @@ class RunningHub:
             Periodic("key-expiry", expiry.round, MINUTE),
             Periodic("key-use", uses.round, MINUTE),
             Periodic("session-expiry", SessionExpiry(self.services).round, 5 * MINUTE),
-            Periodic("membership", Membership(self.services, Providers(self.settings)).round, ROUND_SECONDS),
+            Periodic("membership", DailyLook(self.services, Providers(self.settings)).round, ROUND_SECONDS),
             Periodic("traffic-keeper", lambda: traffic.keep(self.settings.traffic_days), MINUTE),
             Periodic("day-sealer", sealer.round, 5 * MINUTE),
             LoopLag().role(),

@@ -270,7 +270,7 @@ def _github(env: Mapping[str, str], public: str) -> list[ProviderSettings]:
             client_secret=secret,
             callback_url=callback,
             # Memberships that are not public show only to read:org.
-            scopes=("read:user", "user:email", *(("read:org",) if allow else ())),
+            scopes=("read:user", "user:email", "read:org"),
             allow=allow,
         )
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from mcphub.api.auth import membership
 from mcphub.api.auth.kinds import Providers
-from mcphub.api.auth.membership import Membership
+from mcphub.api.auth.membership import DailyLook
 from mcphub.domain.actor import acting, system
 from mcphub.domain.users import EraseUser, SetAdmin, SetUserActive
 from tests.support.api import ORIGIN, problem, running_api
@@ -42,14 +42,15 @@ async def hub(database, home, github, oidc):
 
 
 def daily(api):
-    return Membership(api.services, Providers(api.services.settings))
+    return DailyLook(api.services, Providers(api.services.settings))
 
 
 def later(api, hours=25.0):
     """Lets time pass, as the rows know it."""
     with psycopg.connect(api.dsn, autocommit=True) as db:
         db.execute(
-            "update provider_grant set due_at = due_at - %(by)s, seen_at = seen_at - %(by)s",
+            "update provider_grant set due_at = due_at - %(by)s, seen_at = seen_at - %(by)s,"
+            " listed_at = listed_at - %(by)s",
             {"by": timedelta(hours=hours)},
         )
 
@@ -215,19 +216,27 @@ async def test_tokens_are_sealed_and_leave_with_what_they_were_for(hub, github):
     assert (rows(hub), grant_keys(hub)) == ([], 0)
 
 
-async def test_without_an_allow_list_no_token_is_kept_and_those_there_were_go(hub, github, oidc, database, home):
-    await signed_in(hub)
-    later(hub)
+async def test_without_an_allow_list_a_token_is_kept_only_of_somebody_who_belongs_to_something(
+    hub, github, oidc, database, home
+):
+    oidc.account = OidcAccount("s-1", {"email": "ann@corp.example"})
 
     async with running_api(database.app_dsn, home, hub_env(github, oidc)) as open_hub:
-        await daily(open_hub).round()
-        assert (rows(open_hub), grant_keys(open_hub)) == ([], 0)
-        await signed_in(open_hub)
         await signed_in(open_hub, OIDC)
+        assert (rows(open_hub), grant_keys(open_hub)) == ([], 0)
+        ann = await signed_in(open_hub)
+        assert [user for user, _ in rows(open_hub)] == [ann.user_id]
+
+        github.account = LEFT
+        await signed_in(open_hub)
+        later(open_hub)
+        await daily(open_hub).round()
+
         assert (rows(open_hub), grant_keys(open_hub)) == ([], 0)
 
 
 async def test_who_came_before_there_was_an_allow_list_has_a_day_to_sign_in(hub, github, database, home):
+    github.account = LEFT
     async with running_api(database.app_dsn, home, hub_env(github)) as open_hub:
         ann = await signed_in(open_hub)
     await hub.services.tail.confirm(1)
@@ -274,7 +283,7 @@ async def test_a_round_that_is_cut_off_is_made_up_for(hub, github, monkeypatch):
         raise RuntimeError("cut off")
 
     with monkeypatch.context() as patched:
-        patched.setattr(membership.Membership, "_ask", cut_off)
+        patched.setattr(membership.DailyLook, "_ask", cut_off)
         with pytest.raises(RuntimeError):
             await daily(hub).round()
     asked = len(github.asked)

@@ -39,7 +39,7 @@ async def test_the_address_of_the_provider_is_all_it_takes(hub, oidc):
 
     query = query_of(address)
     assert address.startswith(f"{oidc.url}/authorize?")
-    assert (query["scope"], query["redirect_uri"]) == ("openid profile email", CALLBACK)
+    assert (query["scope"], query["redirect_uri"]) == ("openid profile email offline_access", CALLBACK)
     assert len(query["nonce"]) == 43
     assert answer.headers["location"] == "/?welcome=true"
     data = await me(browser)

@@ -211,7 +211,7 @@ async def running_api(dsn: str, home: Path, env: dict[str, str] | None = None) -
         vault = await asyncio.to_thread(Vault, DataKeys(pool, WrappedKey), Ring([("k1", b"\7" * 32)]), time.monotonic)
         Factory.use(pool)
         hub = plugged("mcphub.postgres.ledger:Factory", {})
-        model, directory = AccessModel(name_digest(vault)), Directory(vault)
+        model, directory = AccessModel(name_digest(vault), vault.membership), Directory(vault)
         projector = Projector(dsn, all_projections())
 
         def fold(facts: Any) -> None:

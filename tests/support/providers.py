@@ -143,7 +143,9 @@ class FakeGitHub(Provider):
         app.router.add_post("/login/oauth/access_token", self._token)
         app.router.add_get("/api/v3/user", self._user)
         app.router.add_get("/api/v3/user/emails", self._emails)
+        app.router.add_get("/api/v3/user/memberships/orgs", self._orgs)
         app.router.add_get("/api/v3/user/memberships/orgs/{org}", self._org)
+        app.router.add_get("/api/v3/user/teams", self._teams)
         app.router.add_get("/api/v3/orgs/{org}/teams/{team}/memberships/{login}", self._team)
 
     async def _authorize(self, request: web.Request) -> web.Response:
@@ -204,6 +206,25 @@ class FakeGitHub(Provider):
             return web.json_response({"message": "Not Found"}, status=404)
         return web.json_response({"state": state, "role": "member"})
 
+    async def _orgs(self, request: web.Request) -> web.Response:
+        given, state = self._given(request), request.query.get("state")
+        if "read:org" not in given.scope:
+            return web.json_response({"message": "You need at least read:org scope"}, status=403)
+        found = [
+            {"state": how, "role": "member", "organization": {"login": org}}
+            for org, how in given.account.orgs.items()
+            if state in (None, how)
+        ]
+        return web.json_response(page_of(request, found))
+
+    async def _teams(self, request: web.Request) -> web.Response:
+        given = self._given(request)
+        if "read:org" not in given.scope:
+            return web.json_response({"message": "You need at least read:org scope"}, status=403)
+        parts = [team.partition("/") for team in sorted(given.account.teams)]
+        found = [{"slug": slug, "name": slug.title(), "organization": {"login": org}} for org, _, slug in parts]
+        return web.json_response(page_of(request, found))
+
     async def _team(self, request: web.Request) -> web.Response:
         given, where = self._given(request), request.match_info
         if (
@@ -212,6 +233,12 @@ class FakeGitHub(Provider):
         ):
             return web.json_response({"message": "Not Found"}, status=404)
         return web.json_response({"state": "active", "role": "member"})
+
+
+def page_of(request: web.Request, found: list[Any]) -> list[Any]:
+    """GitHub's paging: 30 a page unless more are asked for, 100 at most."""
+    size, page = min(int(request.query.get("per_page", 30)), 100), int(request.query.get("page", 1))
+    return found[(page - 1) * size : page * size]
 
 
 # OpenID Connect

@@ -32,7 +32,7 @@ def test_an_app_of_github_needs_its_id_and_its_secret() -> None:
 
     assert (github.kind, github.name, github.issuer) == ("github", "github", GITHUB)
     assert github.callback_url == "https://hub.example/api/oauth/callback"
-    assert github.scopes == ("read:user", "user:email")
+    assert github.scopes == ("read:user", "user:email", "read:org")
 
 
 def test_an_allow_list_asks_for_memberships_that_are_not_public() -> None:

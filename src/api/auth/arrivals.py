@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from mcphub.api.auth.accounts import name_digest
 from mcphub.api.auth.grants import Grants
+from mcphub.api.auth.membership import digests
 from mcphub.api.auth.providers import Person, Vouched
 from mcphub.api.auth.sessions import Opened, act_as, open_session
 from mcphub.api.auth.tokens import TokenSigner
@@ -18,7 +19,7 @@ from mcphub.api.services import Services
 from mcphub.domain.actor import acting, system
 from mcphub.domain.errors import IdentityKnown, LastAdmin, Refused, UserInactive, UsernameTaken
 from mcphub.domain.ids import new_id
-from mcphub.domain.sign_in import PROFILE, Identity, RegisterByProvider, ShutOut
+from mcphub.domain.sign_in import PROFILE, Identity, NoteMemberships, RegisterByProvider, ShutOut
 from mcphub.domain.vault import Vault
 from mcphub.projections.directory import USERNAME, purpose
 from mcphub.settings import ProviderSettings
@@ -76,11 +77,12 @@ class Arrivals:
         user = services.model.users.get(user_id or "")
         if user is None or not user.active:
             return
-        try:
-            with acting(system("membership", correlation_id=incoming().request_id)):
+        with acting(system("membership", correlation_id=incoming().request_id)):
+            try:
                 await services.commands.run(lambda: ShutOut(user.user_id, "not_a_member"))
-        except LastAdmin:
-            return
+            except LastAdmin:
+                await services.commands.run(lambda: NoteMemberships(user.user_id, ()))
+                return
         await asyncio.to_thread(self._grants.drop, user.user_id)
 
     async def _let_in(self, provider: ProviderSettings, user_id: str, vouched: Vouched, *, first_time: bool) -> Opened:
@@ -92,14 +94,23 @@ class Arrivals:
         if waits:
             raise Turned("user_pending")
         # Before the session: whoever is in and of whom nothing is kept was never vouched for.
-        if provider.allow and not first_time:
-            await asyncio.to_thread(self._grants.save, user_id, provider.issuer, vouched.grant)
+        if not first_time:
+            await self._keep(provider, user_id, vouched)
         profile = {} if first_time else await self._changes(user_id, vouched.person)
+        belongs = digests(services.vault, user_id, provider.issuer, vouched.memberships)
         try:
-            return await open_session(services, self._signer, user_id, profile=profile)
+            return await open_session(services, self._signer, user_id, profile=profile, memberships=belongs)
         except UserInactive:
             await asyncio.to_thread(self._grants.drop, user_id)
             raise Turned("user_inactive") from None
+
+    async def _keep(self, provider: ProviderSettings, user_id: str, vouched: Vouched) -> None:
+        """Keeps by what to ask again, of those who will be asked for."""
+        known = self._services.model.users.get(user_id)
+        belongs = known is not None and known.memberships if vouched.memberships is None else vouched.memberships
+        if provider.allow or belongs:
+            listed = vouched.memberships is not None
+            await asyncio.to_thread(self._grants.save, user_id, provider.issuer, vouched.grant, listed=listed)
 
     async def _changes(self, user_id: str, person: Person) -> dict[str, tuple[str, str]]:
         """What the provider says now and did not say before: field → (sealed before, sealed now)."""
@@ -122,16 +133,25 @@ class Arrivals:
         active = services.settings.lets_in_at_once(provider)
         act_as(user_id, source="ui")
         try:
-            if provider.allow:
-                await asyncio.to_thread(self._grants.save, user_id, provider.issuer, vouched.grant)
+            await self._keep(provider, user_id, vouched)
+            belongs = digests(services.vault, user_id, provider.issuer, vouched.memberships) or []
             for name in usernames(person.login):
                 name_is = name_digest(services.vault)(name)
-                if name_is in services.model.user_by_name:
+                # A name that a server is meant for is given by an administrator, not by carrying it elsewhere.
+                if name_is in services.model.user_by_name or services.model.spoken_for(name_is):
                     continue
                 username = await asyncio.to_thread(services.vault.seal_personal, user_id, USERNAME, name)
                 try:
                     await services.commands.run(
-                        lambda: RegisterByProvider(user_id, name_is, username, who, profile, active=active)  # noqa: B023
+                        lambda: RegisterByProvider(
+                            user_id,
+                            name_is,  # noqa: B023
+                            username,  # noqa: B023
+                            who,
+                            profile,
+                            active=active,
+                            memberships=belongs,
+                        )
                     )
                 except UsernameTaken:
                     continue

@@ -2,7 +2,7 @@
 
 Who somebody is says the number of the account: logins change, and a login that became free is given to others.
 
-Sources: GitHub documentation, Authorizing OAuth apps; REST API, Organization members and Team members.
+Sources: GitHub documentation, Authorizing OAuth apps; REST API, Organization members, Team members and Teams.
 """
 
 from collections.abc import Mapping
@@ -10,12 +10,17 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx2
+import structlog
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from mcphub.api.auth.errand import OUTSIDE, Errand, failure, text, web_address
-from mcphub.api.auth.providers import Flow, NotAMember, Person, ProviderFailed, Vouched
+from mcphub.api.auth.providers import MOST_MEMBERSHIPS, Flow, NotAMember, Person, ProviderFailed, Vouched
+from mcphub.domain.audience import Membership
 from mcphub.settings import GITHUB, ProviderSettings, Settings
 
+log = structlog.get_logger()
+
+PAGE = 100  # as many as GitHub gives at once
 REFRESH = "refresh:"  # how a grant begins that is no access token; GitHub Apps give those, OAuth apps do not
 YES, NO = 200, 404
 
@@ -62,11 +67,11 @@ class GitHub:
 
     async def _vouched(self, client: AsyncOAuth2Client) -> Vouched:
         person = await self._person(client)
-        if not self.settings.allow:
-            return Vouched(person)
-        await self._must_be_member(client, person)
+        if self.settings.allow:
+            await self._must_be_member(client, person)
         refresh = client.token.get("refresh_token")
-        return Vouched(person, REFRESH + refresh if refresh else str(client.token["access_token"]))
+        grant = REFRESH + refresh if refresh else str(client.token["access_token"])
+        return Vouched(person, grant, await self._memberships(client))
 
     async def _person(self, client: AsyncOAuth2Client) -> Person:
         said = await self._read(client, "/user")
@@ -109,6 +114,37 @@ class GitHub:
         if silent:
             raise silent[0]
         raise NotAMember(person.subject)
+
+    async def _memberships(self, client: AsyncOAuth2Client) -> frozenset[Membership] | None:
+        """Organisations the person is an active member of, and teams there; None when that is not to be known.
+
+        An organisation that has closed itself to the app is in neither list.
+        """
+        try:
+            orgs = [
+                one["organization"]["login"].lower()
+                for one in await self._pages(client, "/user/memberships/orgs?state=active&")
+                if one.get("state") == "active"  # an invitation not yet taken is no membership
+            ]
+            teams = [
+                (one["organization"]["login"].lower(), one["slug"].lower())
+                for one in await self._pages(client, "/user/teams?")
+            ]
+        except OUTSIDE as error:
+            log.warning("memberships_not_said", provider=self.settings.name, why=str(failure(error)))
+            return None
+        found = {Membership("organization", org) for org in orgs}
+        return frozenset(found | {Membership("team", f"{org}/{slug}") for org, slug in teams if org in orgs})
+
+    async def _pages(self, client: AsyncOAuth2Client, path: str) -> list[Any]:
+        """The whole list, as far as it is kept of anybody."""
+        found: list[Any] = []
+        for page in range(1, MOST_MEMBERSHIPS // PAGE + 1):
+            said = await self._read(client, f"{path}per_page={PAGE}&page={page}")
+            found += said
+            if len(said) < PAGE:
+                break
+        return found
 
     async def _read(self, client: AsyncOAuth2Client, path: str) -> Any:
         response = await client.get(self._api + path)

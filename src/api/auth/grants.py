@@ -1,5 +1,5 @@
-"""By what a provider can be asked again whether a user is still a member: one sealed token a user, of those providers
-only that have an allow-list. Each has a data key of its own, which dies with it.
+"""By what a provider can be asked again what a user is a member of: one sealed token a user, of those only whom an
+allow-list let in or of whom memberships are known. Each has a data key of its own, which dies with it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,6 +24,7 @@ SAVE = f"""
         issuer = excluded.issuer,
         sealed = case when excluded.sealed = '' then provider_grant.sealed else excluded.sealed end,
         seen_at = excluded.seen_at,
+        listed_at = case when %(listed)s then clock_timestamp() else provider_grant.listed_at end,
         due_at = excluded.due_at
 """
 # Who signed in before there was an allow-list, or was let in again by an administrator, has a day to sign in.
@@ -40,7 +41,7 @@ DUE = f"""
         where issuer = %(issuer)s and due_at <= clock_timestamp() and user_id = any(%(users)s)
         order by due_at limit {AT_ONCE} for update skip locked
     )
-    returning user_id, sealed, seen_at
+    returning user_id, sealed, seen_at, listed_at
 """
 UNNEEDED = f"""
     delete from provider_grant
@@ -53,12 +54,16 @@ UNNEEDED = f"""
 
 
 class Grant(Struct, frozen=True):
-    """`sealed` is '' when the provider gave nothing to ask with."""
+    """`sealed` is '' when the provider gave nothing to ask with.
+
+    `seen_at`: when the provider last vouched for the user; `listed_at`: when it last said what they belong to.
+    """
 
     user_id: str
     issuer: str
     sealed: str
     seen_at: datetime
+    listed_at: datetime
 
 
 class Grants:
@@ -72,12 +77,16 @@ class Grants:
         self._vault = vault
         self._pool = pool
 
-    def save(self, user_id: str, issuer: str, grant: str) -> None:
-        """The provider vouches for the user now; '' keeps what it gave before."""
+    def save(self, user_id: str, issuer: str, grant: str, *, listed: bool) -> None:
+        """The provider vouches for the user now; '' keeps what it gave before.
+
+        Args:
+            listed: it said what the user belongs to, too.
+        """
         sealed = self._seal(user_id, issuer, grant)
         with self._pool.connection() as db, db.transaction():
             row = db.execute("select sealed from provider_grant where user_id = %s for update", (user_id,)).fetchone()
-            db.execute(SAVE, {"user": user_id, "issuer": issuer, "sealed": sealed})
+            db.execute(SAVE, {"user": user_id, "issuer": issuer, "sealed": sealed, "listed": listed})
         if row is not None and sealed:
             self._forget(row[0])
 
@@ -90,7 +99,7 @@ class Grants:
         """Those whom it is time to ask for; asked for here, they are not handed out elsewhere meanwhile."""
         with self._pool.connection() as db:
             rows = db.execute(DUE, {"issuer": issuer, "users": list(users)}).fetchall()
-        return [Grant(user, issuer, sealed, seen_at) for user, sealed, seen_at in rows]
+        return [Grant(user, issuer, sealed, seen_at, listed_at) for user, sealed, seen_at, listed_at in rows]
 
     def open(self, grant: Grant) -> str:
         """The token; '' when there is none any more."""
@@ -101,16 +110,17 @@ class Grants:
         except Unopenable:
             return ""
 
-    def settle(self, grant: Grant, token: str, *, seen: bool, hours: float) -> None:
+    def settle(self, grant: Grant, token: str, *, seen: bool, hours: float, listed: bool = False) -> None:
         """Keeps the token to ask with next time, `hours` from now; a sign-in meanwhile has given a newer one."""
         same = token == self.open(grant)
         sealed = grant.sealed if same else self._seal(grant.user_id, grant.issuer, token)
         with self._pool.connection() as db:
             done = db.execute(
                 "update provider_grant set sealed = %s, due_at = clock_timestamp() + make_interval(secs => %s),"
-                " seen_at = case when %s then clock_timestamp() else seen_at end"
+                " seen_at = case when %s then clock_timestamp() else seen_at end,"
+                " listed_at = case when %s then clock_timestamp() else listed_at end"
                 " where user_id = %s and sealed = %s",
-                (sealed, hours * 3600, seen, grant.user_id, grant.sealed),
+                (sealed, hours * 3600, seen, listed, grant.user_id, grant.sealed),
             )
         if not same:
             self._forget(grant.sealed if done.rowcount else sealed)

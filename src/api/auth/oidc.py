@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+import structlog
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -19,7 +20,10 @@ from msgspec.structs import replace
 
 from mcphub.api.auth.errand import OUTSIDE, Errand, failure, text, web_address
 from mcphub.api.auth.providers import Flow, NotAMember, Person, ProviderFailed, Vouched
+from mcphub.domain.audience import Membership
 from mcphub.settings import LOOPBACK, ProviderSettings, Settings
+
+log = structlog.get_logger()
 
 DISCOVERED_SECONDS = 3600.0
 LEEWAY = 60  # seconds clocks may differ
@@ -71,12 +75,11 @@ class Oidc:
 
     def _lasting(self, known: Discovered) -> dict[str, str]:
         """What asks for a grant that outlives the sign-in, which only the daily look needs."""
-        if not self.settings.allow:
-            return {}
         if "offline_access" in known.scopes_supported:
             return {"scope": " ".join(dict.fromkeys([*self.settings.scopes, "offline_access"]))}
-        # Google's way; a parameter that is not known is passed over (RFC 6749, 3.1).
-        return {"access_type": "offline", "prompt": "consent"}
+        # Google's way; a parameter that is not known is passed over (RFC 6749, 3.1). It asks people each time, so it
+        # is for allow-lists only.
+        return {"access_type": "offline", "prompt": "consent"} if self.settings.allow else {}
 
     async def redeem(self, code: str, flow: Flow, answered: Mapping[str, str]) -> Vouched:
         try:
@@ -168,9 +171,16 @@ class Oidc:
         return claims
 
     async def _vouched(self, client: AsyncOAuth2Client, known: Discovered, claims: dict[str, Any]) -> Vouched:
-        wanted = {"sub", "email"} | ({self.settings.groups_claim} if self._groups else set())
-        if known.userinfo_endpoint and not wanted <= claims.keys():
-            said = await _read(client, known.userinfo_endpoint)
+        needed = {"sub", "email"} | ({self.settings.groups_claim} if self._groups else set())
+        silent = False
+        if known.userinfo_endpoint and not needed | {self.settings.groups_claim} <= claims.keys():
+            try:
+                said = await _read(client, known.userinfo_endpoint)
+            except OUTSIDE as error:
+                if not needed <= claims.keys():
+                    raise
+                log.warning("memberships_not_said", provider=self.settings.name, why=str(failure(error)))
+                said, silent = {"sub": claims["sub"]}, True
             if not isinstance(said, dict) or said.get("sub") != claims.get("sub", said.get("sub")):
                 raise ProviderFailed("the provider speaks of two people")
             if "email" in claims:  # whether it is verified is said where the address is
@@ -181,19 +191,21 @@ class Oidc:
             raise ProviderFailed("the provider says nobody")
         if self.settings.allow and not self._fits(claims):
             raise NotAMember(subject)
-        grant = str(client.token.get("refresh_token") or "") if self.settings.allow else ""
-        return Vouched(_person(subject, claims), grant)
+        groups = None if silent else frozenset(Membership("group", name) for name in self._groups_of(claims))
+        return Vouched(_person(subject, claims), str(client.token.get("refresh_token") or ""), groups)
 
     @property
     def _groups(self) -> set[str]:
         return {entry.removeprefix("group:") for entry in self.settings.allow if entry.startswith("group:")}
 
+    def _groups_of(self, claims: dict[str, Any]) -> set[str]:
+        said = claims.get(self.settings.groups_claim)
+        groups = said if isinstance(said, list) else [said]
+        return {group for group in groups if isinstance(group, str) and group}
+
     def _fits(self, claims: dict[str, Any]) -> bool:
         """Is the person in a group of the allow-list, or is their address, which the provider verified, in a domain?"""
-        groups = claims.get(self.settings.groups_claim)
-        if isinstance(groups, str):
-            groups = [groups]
-        if isinstance(groups, list) and self._groups & {group for group in groups if isinstance(group, str)}:
+        if self._groups & self._groups_of(claims):
             return True
         domain = text(claims.get("email")).rpartition("@")[2].lower()
         verified = claims.get("email_verified") in (True, "true")

@@ -5,7 +5,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from mcphub.domain.audience import Membership
 from mcphub.settings import ProviderSettings
+
+MOST_MEMBERSHIPS = 500  # that are kept of one person
 
 
 class ProviderFailed(Exception):
@@ -40,13 +43,14 @@ class Person(Struct, frozen=True):
 
 
 class Vouched(Struct, frozen=True):
-    """A person who fits the allow-list, and by what the provider can be asked again.
+    """A person who fits the allow-list, what they belong to, and by what the provider can be asked again.
 
-    `grant` is a secret; '' when the provider gave none, or nothing will be asked.
+    `grant` is a secret; '' when the provider gave none. `memberships` is None when the provider did not say.
     """
 
     person: Person
     grant: str = ""
+    memberships: frozenset[Membership] | None = None
 
 
 class Flow(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,11 +61,12 @@ async def open_session(
     *,
     script: bool = False,
     profile: Mapping[str, tuple[str, str]] | None = None,
+    memberships: Sequence[str] | None = None,
 ) -> Opened:
     """Signs a user in who proved who they are, and answers with the cookies.
 
     Args:
-        profile: what a provider that vouches for them says now and did not say before, as SignInByProvider takes it.
+        profile, memberships: what a provider that vouches for them says now, as SignInByProvider takes it.
 
     Raises:
         UserInactive: locked out in the meantime.
@@ -79,7 +80,7 @@ async def open_session(
     if profile is None:
         done = await services.commands.run(lambda: SignIn(user_id, session_id, kind=kind))
     else:
-        done = await services.commands.run(lambda: SignInByProvider(user_id, session_id, profile))
+        done = await services.commands.run(lambda: SignInByProvider(user_id, session_id, profile, memberships))
     version = auth_version(services.model, user_id)
     token, expires = signer.sign(user_id, session_id, version, seconds)
     incoming().cookies += set_cookies(signer, services.settings.https, token, session_id)

@@ -20,6 +20,7 @@ import structlog
 from psycopg_pool import AsyncConnectionPool
 
 from mcphub import address
+from mcphub.api.access_log import AccessLog
 from mcphub.api.app import make_app
 from mcphub.api.auth.accounts import name_digest
 from mcphub.api.auth.kinds import Providers
@@ -125,6 +126,10 @@ class RunningHub:
         )
         await traffic.start()
         self._stack.push_async_callback(traffic.stop)
+        spool = Spool(settings.home / "access")
+        access_log = AccessLog(base.pool, base.vault, model, spool, settings.node, lambda: tail.position)
+        await access_log.start()
+        self._stack.push_async_callback(access_log.stop)
         reads = await self._pool(read_pool(base.database.app, search_path="read, public"))
         rows = await self._pool(read_pool(base.database.app, name="mcphub-sessions"))
         uses = KeyUse(base.hub, model, base.pool)
@@ -159,6 +164,7 @@ class RunningHub:
             write=base.pool,
             gateway=self._gateway,
             log_ring=self._ring,
+            access_log=access_log,
             started_at=time.time(),
         )
         sealer = DaySealer(base.hub, base.database.direct, settings.traffic_days)

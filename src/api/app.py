@@ -36,6 +36,7 @@ from mcphub.api.described import openapi_config
 from mcphub.api.door import ASGIApp, Door
 from mcphub.api.env_scheduler import EnvScheduler
 from mcphub.api.keyring import Keyring
+from mcphub.api.notes import note_refusal
 from mcphub.api.people import People
 from mcphub.api.problems import answer_problem, not_authenticated
 from mcphub.api.schemas import Envelope, StrictRequest
@@ -77,7 +78,7 @@ def make_app(services: Services) -> ASGIApp:
         UndeclaredAudience: something in it does not say whom it is for.
     """
     must_ask_for_keys("/mcp", services.gateway)
-    return Door(services.settings, services.gateway, management_api(services))
+    return Door(services.settings, services.gateway, management_api(services), services.access_log)
 
 
 def management_api(services: Services) -> Litestar:
@@ -114,7 +115,7 @@ def management_api(services: Services) -> Litestar:
             **{name: Provide(_always(part), sync_to_thread=False) for name, part in parts.items()},
             "caller": Provide(the_caller, sync_to_thread=False),
         },
-        exception_handlers={Accepted: answer_accepted, Exception: answer_problem},
+        exception_handlers={Accepted: answer_accepted, Exception: answer_refusal},
         request_class=StrictRequest,
         request_max_body_size=MOST_BODY,
         logging_config=None,
@@ -133,6 +134,11 @@ def the_caller(request: Request[Any, Any, Any]) -> Caller:
     if not isinstance(caller, Caller):
         raise not_authenticated()
     return caller
+
+
+def answer_refusal(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    note_refusal(request, error)
+    return answer_problem(request, error)
 
 
 def answer_accepted(_: Request[Any, Any, Any], accepted: Accepted) -> Response[Envelope]:

@@ -102,6 +102,7 @@ class Guard:
             raise not_authenticated()
         await self.must_be_fresh()
         caller = self._caller(claims)
+        connection.scope["user"] = caller  # also for what refuses them
         if cookie:
             if method not in SAFE and not self._csrf_fits(connection, claims):
                 raise csrf_failed()
@@ -110,7 +111,6 @@ class Guard:
             raise auditor_required()
         if who not in {USER, AUDITOR} and not caller.admin:
             raise admin_required()
-        connection.scope["user"] = caller
         structlog.contextvars.bind_contextvars(user_id=caller.user_id)
         act_as(caller.user_id, source="ui" if cookie else "api")
         if method in SAFE:

@@ -14,6 +14,7 @@ from urllib.parse import unquote_plus
 import msgspec
 import structlog
 
+from mcphub.api.access_log import AccessLog
 from mcphub.api.incoming import INCOMING, Incoming
 from mcphub.api.problems import MEDIA_TYPE, Problem, problem_of
 from mcphub.domain.actor import ACTOR
@@ -47,11 +48,13 @@ class Door:
     Args:
         gateway: the application behind `/mcp`.
         api: the application behind everything else.
+        access_log: told what requests noted, before their answers go out.
     """
 
-    def __init__(self, settings: Settings, gateway: ASGIApp, api: ASGIApp) -> None:
+    def __init__(self, settings: Settings, gateway: ASGIApp, api: ASGIApp, access_log: AccessLog) -> None:
         self._gateway = gateway
         self._api = api
+        self._access_log = access_log
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
         self._origins = frozenset(origin.lower() for origin in settings.allowed_origins)
         self._proxies = [ip_network(proxy, strict=False) for proxy in settings.trusted_proxies]
@@ -99,6 +102,8 @@ class Door:
         async def finish(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                if request.notes:
+                    await self._access_log.noted(request, method, scope.get("path_template", ""))
                 status = 202 if request.pending and message["status"] in {200, 201, 204} else message["status"]
                 message = {**message, "status": status, "headers": _completed(message["headers"], request, shared)}
             await send(message)

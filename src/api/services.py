@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from psycopg_pool import AsyncConnectionPool
 
+from mcphub.api.access_log import AccessLog
 from mcphub.api.incoming import incoming
 from mcphub.domain.access import AccessModel
 from mcphub.domain.actor import ACTOR, current
@@ -125,5 +126,6 @@ class Services(Struct):
     write: Any  # the command side's sync pool, for rows that are no facts
     gateway: Any  # gateway.facade: live sessions, upstream status, try a tool, test a connection
     log_ring: Any  # logging.LogRing
+    access_log: AccessLog
     started_at: float  # Unix seconds
     draining: bool = False

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from mcphub.api.access_log import AccessLog
 from mcphub.api.app import make_app
 from mcphub.api.auth.accounts import NewAccount, name_digest
 from mcphub.api.auth.links import OneTimeLinks
@@ -26,6 +27,7 @@ from mcphub.domain.hub import plugged
 from mcphub.domain.substitution import MissingVariables
 from mcphub.domain.vault import Ring, Vault, WrappedKey
 from mcphub.gateway.facade import LiveSession, Tool, TriedTool
+from mcphub.gateway.spool import Spool
 from mcphub.gateway.trial import Trial
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
 from mcphub.logging import LogRing
@@ -226,6 +228,10 @@ async def running_api(dsn: str, home: Path, env: dict[str, str] | None = None) -
         reads = read_pool(dsn, search_path="read, public")
         await reads.open(wait=True, timeout=10)
         stack.push_async_callback(reads.close)
+        spool = Spool(home / "access")
+        access_log = AccessLog(pool, vault, model, spool, "here", lambda: tail.position)
+        await access_log.start()
+        stack.push_async_callback(access_log.stop)
         gateway, ring = StandInGateway(), LogRing()
         ring.bind(asyncio.get_running_loop())
         services = Services(
@@ -242,6 +248,7 @@ async def running_api(dsn: str, home: Path, env: dict[str, str] | None = None) -
             write=pool,
             gateway=gateway,
             log_ring=ring,
+            access_log=access_log,
             started_at=datetime.now(UTC).timestamp(),
         )
         api = Api(services, gateway, dsn, make_app(services))

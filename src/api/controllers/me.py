@@ -18,6 +18,7 @@ from mcphub.api.auth.tokens import TokenSigner
 from mcphub.api.caller import USER, Caller
 from mcphub.api.controllers.sign_in import hash_of, set_password
 from mcphub.api.incoming import incoming
+from mcphub.api.notes import attempt, signed_out
 from mcphub.api.people import Me, People
 from mcphub.api.problems import Problem, not_found
 from mcphub.api.schemas import Envelope, Out, Schema, at_each
@@ -106,9 +107,10 @@ class MeController(Controller):
         user = services.model.users[caller.user_id]
         if user.provider != "local" or not user.password:
             raise NotLocalAccount
-        throttle.attempt(user.name_digest, incoming().ip)
-        if not await passwords.verify(await hash_of(services, user.user_id, user.password), data.current_password):
-            raise Problem(401, "invalid_credentials", "The current password is wrong.", "Correct it and try again.")
+        with attempt("local", action="command", actor=caller.user_id, subject=caller.user_id):
+            throttle.attempt(user.name_digest, incoming().ip)
+            if not await passwords.verify(await hash_of(services, user.user_id, user.password), data.current_password):
+                raise Problem(401, "invalid_credentials", "The current password is wrong.", "Correct it and try again.")
         throttle.succeeded(user.name_digest, incoming().ip)
         check_strength(data.new_password, (await services.directory.name(user.user_id)).username)
         by_browser = current().source == "ui"
@@ -147,6 +149,7 @@ class MeController(Controller):
     async def end_sessions(self, caller: NamedDependency[Caller], services: NamedDependency[Services]) -> None:
         """Of browsers, scripts and IDEs; an IDE begins a new one with its key."""
         await services.commands.run(lambda: SignOut(caller.user_id))
+        signed_out(caller.user_id)
         incoming().cookies = clear_cookies(services.settings.https)
 
     @delete("/user/sessions/{sid:str}", operation_id="endMySession", summary="Sign out elsewhere", who=USER)
@@ -156,6 +159,7 @@ class MeController(Controller):
         if sid not in services.model.users[caller.user_id].sessions:
             raise not_found("You have no such session.")
         await services.commands.run(lambda: SignOut(caller.user_id, sid))
+        signed_out(caller.user_id)
 
 
 def _sessions(

@@ -15,7 +15,8 @@ from mcphub.api.auth.sessions import act_as, clear_cookies, open_session
 from mcphub.api.auth.throttle import Throttle
 from mcphub.api.auth.tokens import TokenSigner
 from mcphub.api.caller import PUBLIC, USER, Caller, Guard
-from mcphub.api.incoming import incoming
+from mcphub.api.incoming import Way, incoming
+from mcphub.api.notes import attempt, signed_in, signed_out
 from mcphub.api.people import Me, People
 from mcphub.api.problems import Problem, user_inactive, user_pending
 from mcphub.api.schemas import Envelope, Out, Schema
@@ -71,22 +72,25 @@ class SignInController(Controller):
         """An unknown name and a wrong password answer alike, after like work."""
         await guard.must_be_fresh()
         digest, ip = name_digest(services.vault)(data.username), incoming().ip
-        throttle.attempt(digest, ip)
+        way: Way = "script" if data.issue_token else "local"
         user = services.model.users.get(services.model.user_by_name.get(digest, ""))
         known = user is not None and not user.deleted
-        sealed = user.password if user is not None and known else ""
-        hashed = await hash_of(services, user.user_id, sealed) if user and sealed else None
-        fits = await passwords.verify(hashed, data.password)
-        if not fits or user is None:
-            raise Problem(401, "invalid_credentials", "Name or password is wrong.", "Correct them and try again.")
-        throttle.succeeded(digest, ip)
-        if not user.active:
-            raise user_inactive() if user.was_active else user_pending()
-        return await _signed_in(services, signer, people, user.user_id, script=data.issue_token)
+        with attempt(way, subject=user.user_id if user is not None else "", name_digest=digest):
+            throttle.attempt(digest, ip)
+            sealed = user.password if user is not None and known else ""
+            hashed = await hash_of(services, user.user_id, sealed) if user and sealed else None
+            fits = await passwords.verify(hashed, data.password)
+            if not fits or user is None:
+                raise Problem(401, "invalid_credentials", "Name or password is wrong.", "Correct them and try again.")
+            throttle.succeeded(digest, ip)
+            if not user.active:
+                raise user_inactive() if user.was_active else user_pending()
+            return await _signed_in(services, signer, people, user.user_id, way)
 
     @post("/auth/logout", operation_id="logout", summary="End this session", status_code=204, who=USER)
     async def logout(self, caller: NamedDependency[Caller], services: NamedDependency[Services]) -> None:
         await services.commands.run(lambda: SignOut(caller.user_id, caller.session_id))
+        signed_out(caller.user_id)
         incoming().cookies = clear_cookies(services.settings.https)
 
     @post("/setup", operation_id="setUp", summary="Make the first administrator", status_code=200, who=PUBLIC)
@@ -97,6 +101,7 @@ class SignInController(Controller):
         guard: NamedDependency[Guard],
         signer: NamedDependency[TokenSigner],
         passwords: NamedDependency[Passwords],
+        throttle: NamedDependency[Throttle],
         links: NamedDependency[OneTimeLinks],
         people: NamedDependency[People],
     ) -> SignedInAnswer:
@@ -104,27 +109,30 @@ class SignInController(Controller):
         await guard.must_be_fresh()
         username = username_of(data.username)
         check_strength(data.password, username)
-        subject = await asyncio.to_thread(links.take, "setup", data.token)
-        if subject is None:
-            raise Problem(
-                410,
-                "setup_link_used",
-                "This set-up link was used, or is over.",
-                "Run `mcphub setup-link` on the host for a new one.",
-            )
-        try:
-            hashed = await passwords.hash(data.password)
-            account = await asyncio.to_thread(NewAccount, services.vault, username, hashed)
-            act_as(account.user_id, source="ui")
+        with attempt("link"):
+            throttle.use_link(incoming().ip)
+            subject = await asyncio.to_thread(links.take, "setup", data.token)
+            if subject is None:
+                raise Problem(
+                    410,
+                    "setup_link_used",
+                    "This set-up link was used, or is over.",
+                    "Run `mcphub setup-link` on the host for a new one.",
+                )
+            throttle.link_worked(incoming().ip)
             try:
-                await services.commands.run(lambda: account.set_up(recover=subject == RECOVER))
-            except Refused:
-                await asyncio.to_thread(account.discard)
+                hashed = await passwords.hash(data.password)
+                account = await asyncio.to_thread(NewAccount, services.vault, username, hashed)
+                act_as(account.user_id, source="ui")
+                try:
+                    await services.commands.run(lambda: account.set_up(recover=subject == RECOVER))
+                except Refused:
+                    await asyncio.to_thread(account.discard)
+                    raise
+            except Exception:
+                await asyncio.to_thread(links.put, "setup", data.token, subject)
                 raise
-        except Exception:
-            await asyncio.to_thread(links.put, "setup", data.token, subject)
-            raise
-        return await _signed_in(services, signer, people, account.user_id)
+            return await _signed_in(services, signer, people, account.user_id, "link")
 
     @post(
         "/auth/accept-invitation",
@@ -140,24 +148,39 @@ class SignInController(Controller):
         guard: NamedDependency[Guard],
         signer: NamedDependency[TokenSigner],
         passwords: NamedDependency[Passwords],
+        throttle: NamedDependency[Throttle],
         links: NamedDependency[OneTimeLinks],
         people: NamedDependency[People],
     ) -> SignedInAnswer:
         await guard.must_be_fresh()
         check_strength(data.password, "")
-        user_id = await asyncio.to_thread(links.take, "invite", data.token)
-        if user_id is None:
-            raise Problem(410, "invitation_used", "This invitation was used, or is over.", "Ask for a new one.")
-        try:
-            check_strength(data.password, (await services.directory.name(user_id)).username)
-            user = services.model.users.get(user_id)
-            if user is None or not user.active:
-                raise user_inactive()
-            await set_password(services, user_id, await passwords.hash(data.password))
-        except Exception:
-            await asyncio.to_thread(links.put, "invite", data.token, user_id)
-            raise
-        return await _signed_in(services, signer, people, user_id)
+        with attempt("link"):
+            throttle.use_link(incoming().ip)
+            user_id = await asyncio.to_thread(links.take, "invite", data.token)
+            if user_id is None:
+                raise Problem(410, "invitation_used", "This invitation was used, or is over.", "Ask for a new one.")
+            throttle.link_worked(incoming().ip)
+        with attempt("link", subject=user_id):
+            await _accept(services, passwords, links, data, user_id)
+            return await _signed_in(services, signer, people, user_id, "link")
+
+
+async def _accept(
+    services: Services, passwords: Passwords, links: OneTimeLinks, data: AcceptInvitation, user_id: str
+) -> None:
+    """
+    Raises:
+        Problem, Refused: nothing was changed, and the link works again.
+    """
+    try:
+        check_strength(data.password, (await services.directory.name(user_id)).username)
+        user = services.model.users.get(user_id)
+        if user is None or not user.active:
+            raise user_inactive()
+        await set_password(services, user_id, await passwords.hash(data.password))
+    except Exception:
+        await asyncio.to_thread(links.put, "invite", data.token, user_id)
+        raise
 
 
 async def set_password(services: Services, user_id: str, hashed: str) -> None:
@@ -179,10 +202,10 @@ async def set_password(services: Services, user_id: str, hashed: str) -> None:
         await asyncio.to_thread(services.vault.destroy, before)
 
 
-async def _signed_in(
-    services: Services, signer: TokenSigner, people: People, user_id: str, *, script: bool = False
-) -> SignedInAnswer:
+async def _signed_in(services: Services, signer: TokenSigner, people: People, user_id: str, way: Way) -> SignedInAnswer:
+    script = way == "script"
     opened = await open_session(services, signer, user_id, script=script)
+    signed_in(user_id, way)
     try:
         me = await people.me(user_id)
     except UnknownUser:  # made a moment ago, and the read tables are behind

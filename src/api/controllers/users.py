@@ -12,6 +12,7 @@ from mcphub.api.auth.accounts import NewAccount, username_of
 from mcphub.api.auth.links import OneTimeLinks
 from mcphub.api.auth.passwords import Passwords, check_strength
 from mcphub.api.caller import ADMIN, Caller
+from mcphub.api.notes import signed_out
 from mcphub.api.paging import DEFAULT, before, cursor, size_of
 from mcphub.api.people import People, User
 from mcphub.api.schemas import Envelope, Out, Page, Schema, at_each
@@ -227,10 +228,15 @@ class UsersController(Controller):
         who=ADMIN,
     )
     async def sign_out(
-        self, user_id: FromPath[str], services: NamedDependency[Services], people: NamedDependency[People]
+        self,
+        user_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+        people: NamedDependency[People],
     ) -> None:
         people.must_exist(user_id)
         await services.commands.run(lambda: SignOut(user_id))
+        signed_out(user_id, by=caller.user_id)
 
     @get(
         "/api/admin/users/{user_id:str}/access",

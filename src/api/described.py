@@ -5,8 +5,11 @@ from typing import Any
 import msgspec
 from litestar import Litestar, Router
 from litestar.openapi import OpenAPIConfig
+from litestar.routes import HTTPRoute
 
+from mcphub.api.caller import PUBLIC
 from mcphub.api.problems import MEDIA_TYPE, ProblemDetails
+from mcphub.api.schemas import Envelope
 
 COMPONENT = "#/components/schemas/{name}"
 
@@ -27,11 +30,28 @@ def openapi_config(version: str) -> OpenAPIConfig:
 def describe(app: Litestar) -> dict[str, Any]:
     """The whole description. Takes a moment the first time, so call it in a thread."""
     schema = app.openapi_schema.to_schema()
-    (reference,), components = msgspec.json.schema_components([ProblemDetails], ref_template=COMPONENT)
+    (problem, envelope), components = msgspec.json.schema_components([ProblemDetails, Envelope], ref_template=COMPONENT)
     schema["components"]["schemas"] |= components
-    problem = {"description": "A problem", "content": {MEDIA_TYPE: {"schema": reference}}}
-    for path in schema["paths"].values():
-        for operation in path.values():
-            operation["responses"].pop("400", None)  # Litestar's own form of a bad request, which nobody ever gets
-            operation["responses"]["default"] = problem
+    refused = {"description": "A problem", "content": {MEDIA_TYPE: {"schema": problem}}}
+    pending = {"description": "Recorded, and not to be seen yet: see X-MCPHub-Position"}
+    immediate = _immediate(app)
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            answers = operation["responses"]
+            answers.pop("400", None)  # Litestar's own form of a bad request, which nobody ever gets
+            if (method, path) not in immediate:
+                shown = {} if "204" in answers else {"content": {"application/json": {"schema": envelope}}}
+                answers.setdefault("202", {**pending, **shown})
+            answers["default"] = refused
     return schema
+
+
+def _immediate(app: Litestar) -> set[tuple[str, str]]:
+    """(method, path) of what neither changes anything nor waits for a position: whatever everybody may read."""
+    return {
+        ("get", route.path_format)
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        if handler.opt.get("who") == PUBLIC and handler.http_methods == {"GET"}
+    }

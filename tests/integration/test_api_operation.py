@@ -284,7 +284,7 @@ async def test_the_description_names_every_route_once_and_the_form_of_problems(a
     assert {"login", "setUserActive", "saveSettingsFile", "issueKey"} <= set(operations)
     assert description["components"]["schemas"]["ProblemDetails"]["properties"].keys() >= {"code", "requestId"}
     login = description["paths"]["/api/auth/login"]["post"]
-    assert list(login["responses"]) == ["200", "default"]
+    assert list(login["responses"]) == ["200", "202", "default"]
     references = str(description).split("'$ref': '#/components/schemas/")[1:]
     assert {reference.partition("'")[0] for reference in references} <= description["components"]["schemas"].keys()
 

@@ -100,11 +100,12 @@ def served_by(row: Row, served: Mapping[str, str]) -> str | None:
 
 
 def pattern_of(route: str) -> str:
-    """For `served_by`: `{x:path}` takes slashes, every other parameter does not."""
-    parts = re.split(r"(\{[^}]+\})", route)
-    return "".join(
-        re.escape(part) if not part.startswith("{") else ".+" if part.endswith(":path}") else "[^/]+" for part in parts
-    )
+    """For `served_by`, with a group for each parameter: `{x:path}` takes slashes, every other one does not."""
+    parts = re.split(r"\{([^}]+)\}", route)
+    for at in range(1, len(parts), 2):
+        name, _, kind = parts[at].partition(":")
+        parts[at] = f"(?P<{name}>{'.+' if kind == 'path' else '[^/]+'})"
+    return "".join(part if at % 2 else re.escape(part) for at, part in enumerate(parts))
 
 
 def plain(route: str) -> str:

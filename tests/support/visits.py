@@ -43,9 +43,10 @@ class Visits:
 
     def __init__(self) -> None:
         self.callers: dict[str, Browser] = {}
+        self.owner = "user"
         self.passwords: dict[str, str] = {}  # those that are not PASSWORD
         self._numbers = count(1)
-        self._last_key = ""
+        self._last_key: dict[str, str] = {}
 
     def browser(self) -> Browser:
         raise NotImplementedError
@@ -101,7 +102,8 @@ class Visits:
 
     @property
     def user(self) -> Browser:
-        return self.callers["user"]
+        """Whose the things are that belong to somebody."""
+        return self.callers[self.owner]
 
     @property
     def admin(self) -> Browser:
@@ -114,10 +116,15 @@ class Visits:
         return {"version": str((await self.admin.data("GET", "/api/admin/settings-file"))["version"])}
 
     async def _a_key(self) -> dict[str, str]:
-        if self._last_key:
-            await self.user.delete(f"/api/oauth/keys/{self._last_key}")  # a user has ten at most
-        self._last_key = (await self.user.data("POST", "/api/oauth/keys", {"name": self._fresh()}))["id"]
-        return {"key": self._last_key}
+        return {"key": (await self._issued())["id"]}
+
+    async def _issued(self) -> dict[str, Any]:
+        """A key; the one before is revoked, for a user has ten at most."""
+        if self.owner in self._last_key:
+            await self.user.delete(f"/api/oauth/keys/{self._last_key[self.owner]}")
+        made: dict[str, Any] = await self.user.data("POST", "/api/oauth/keys", {"name": self._fresh()})
+        self._last_key[self.owner] = made["id"]
+        return made
 
     async def _a_group(self) -> dict[str, str]:
         made = await self.user.data("POST", "/api/user/groups", {"name": self._fresh(), "servers": []})
@@ -125,13 +132,13 @@ class Visits:
 
     async def _a_session(self) -> dict[str, str]:
         there = {session["id"] for session in await self.user.data("GET", "/api/user/sessions")}
-        await self.log_in("user")
+        await self.log_in(self.owner)
         now = {session["id"] for session in await self.user.data("GET", "/api/user/sessions")}
         (made,) = now - there
         return {"session": made}
 
     async def _a_fact(self) -> dict[str, str]:
-        return {"fact": str((await self.user.data("GET", "/api/audit?limit=1"))[0]["position"])}
+        return {"fact": str((await self.user.data("GET", "/api/audit?kind=fact&limit=1"))[0]["position"])}
 
     async def _a_user(self) -> dict[str, str]:
         name = self._fresh()
@@ -152,9 +159,11 @@ class Visits:
         return {"server": name, "tool": self.tool}
 
     async def _a_filled(self, caller: str) -> dict[str, str]:
-        made = await self._a_server()
+        made, browser = await self._a_server(), self.callers[caller]
         typed = {"envVars": {made["server"]: {"USER_TOKEN": "typed"}}, "only": True}
-        await self.callers[caller].post("/api/user-env-vars", typed)  # not everybody gets that far
+        if (await browser.post("/api/user-env-vars", typed)).status_code == 200:  # not everybody gets that far
+            for group in await browser.data("GET", "/api/user/groups"):  # none of them shows the server
+                await browser.delete(f"/api/user/groups/{group['id']}")
         return {"filled": made["server"], "tool": self.tool}
 
 
@@ -282,7 +291,7 @@ class VisitsOverLoopback(Visits):
         self._hub = hub
         self.server = server
         self.passwords["admin"] = hub.password
-        self._request = ""
+        self._request: dict[str, str] = {}
 
     def browser(self) -> Browser:
         return Browser(httpx.AsyncClient(base_url=self._hub.url, timeout=30, trust_env=False))
@@ -296,32 +305,27 @@ class VisitsOverLoopback(Visits):
 
     async def opened(self, row: Row, browser: Browser) -> httpx.Response:
         async with browser.client.stream(row.method, row.path) as response:
-            return response
-
-    async def _key_value(self) -> str:
-        key = await self._a_key()
-        await self.user.delete(f"/api/oauth/keys/{key['key']}")
-        made = await self.user.data("POST", "/api/oauth/keys", {"name": self._fresh()})
-        self._last_key = made["id"]
-        return str(made["keyValue"])
+            seen = httpx.Response(response.status_code, headers=response.headers, request=response.request)
+        seen.elapsed = response.elapsed
+        return seen
 
     async def _a_request(self) -> dict[str, str]:
-        """A call of the user's; one is enough, nothing ends it."""
-        if not self._request:
-            made = await self._a_filled("user")
+        """A call of theirs; one is enough, nothing ends it."""
+        if self.owner not in self._request:
+            made = await self._a_filled(self.owner)
             await self.user.post(f"/api/servers/{made['filled']}/tools/{self.tool}/try", {"arguments": {}})
             async with asyncio.timeout(10):
                 while not (rows := await self.user.data("GET", "/api/requests?status=Completed")):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
-            self._request = rows[0]["id"]
-        return {"request": self._request}
+            self._request[self.owner] = rows[0]["id"]
+        return {"request": self._request[self.owner]}
 
     async def _a_setup(self) -> dict[str, str]:
         said = await asyncio.to_thread(mcphub, "setup-link", "--json", home=self._hub.home, env=self._hub.env)
         return {"setup": json.loads(said)["setupLink"].partition("#")[2]}
 
     async def _a_connection(self) -> dict[str, str]:
-        ide = Ide(self._hub.mcp, await self._key_value())
+        ide = Ide(self._hub.mcp, (await self._issued())["keyValue"])
         await ide.open()
         live = await self.admin.data("GET", "/api/admin/session-stats")
         return {"connection": live[-1]["id"]}

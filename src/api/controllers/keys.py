@@ -14,7 +14,7 @@ from mcphub.api.idempotent import IdempotencyKey, id_for
 from mcphub.api.keyring import Keyring, KeyRow, KeyView, ScopeView, State
 from mcphub.api.paging import DEFAULT, before, cursor, size_of
 from mcphub.api.people import People, User
-from mcphub.api.problems import Problem, admin_required
+from mcphub.api.problems import MEDIA_TYPE, Problem, ProblemDetails, admin_required
 from mcphub.api.schemas import Envelope, Out, Page, Schema, at_each
 from mcphub.api.services import Services
 from mcphub.domain.errors import UnknownKey
@@ -164,10 +164,17 @@ class KeysController(Controller):
         _must_own(services, caller, key_id)
         return KeyAnswer(data=await _view(keyring, key_id))
 
-    @get("/oauth/keys/{key_id:str}/full-value", operation_id="keyValue", summary="Never again", who=USER)
+    @get(
+        "/oauth/keys/{key_id:str}/full-value",
+        operation_id="keyValue",
+        summary="Never again",
+        status_code=410,
+        media_type=MEDIA_TYPE,
+        who=USER,
+    )
     async def full_value(
         self, key_id: FromPath[str], caller: NamedDependency[Caller], services: NamedDependency[Services]
-    ) -> KeyAnswer:
+    ) -> ProblemDetails:
         _must_own(services, caller, key_id)
         raise Problem(
             410, "key_shown_once", "A key is shown once, when it is issued.", "Rotate the key to get a new one."

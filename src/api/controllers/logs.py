@@ -38,7 +38,13 @@ class LogsController(Controller):
         size = min(max(limit, 1), RING)
         return LogsAnswer(data=services.log_ring.page(level=level, source=source, q=q, limit=size))
 
-    @get("/stream", operation_id="logStream", summary="Log records from now on, as server-sent events", who=ADMIN)
+    @get(
+        "/stream",
+        operation_id="logStream",
+        summary="Log records from now on, as server-sent events",
+        media_type="text/event-stream",
+        who=ADMIN,
+    )
     async def follow(
         self,
         caller: NamedDependency[Caller],

@@ -145,7 +145,13 @@ class OperationController(Controller):
             )
         )
 
-    @get("/api/openapi.json", operation_id="openapi", summary="This API's own description", who=USER)
+    @get(
+        "/api/openapi.json",
+        operation_id="openapi",
+        summary="This API's own description",
+        media_type="application/vnd.oai.openapi+json",
+        who=USER,
+    )
     async def openapi(self, request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
         schema = await asyncio.to_thread(describe, request.app)  # a second of work, the first time
-        return Response(schema, media_type="application/vnd.oai.openapi+json")
+        return Response(schema)

@@ -6,7 +6,6 @@ Each history is random commands around a tour on which every event type of the r
 import json
 import random
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -14,82 +13,19 @@ from hypothesis import strategies as st
 from mcphub.domain.access import AccessModel
 from mcphub.domain.codec import decode
 from mcphub.domain.events import EVENT_TYPES
-from mcphub.domain.hub import Hub, plugged
-from mcphub.postgres.ledger import Factory, verify
-from mcphub.postgres.pool import command_pool
+from mcphub.domain.hub import Hub
+from mcphub.postgres.ledger import verify
 from mcphub.postgres.transfer import ImportRefused, export, import_lines
-from mcphub.projections.rebuild import check, digests, rebuild
-from mcphub.projections.tables import (
-    all_projections,
-    apply_locked,
-    ensure_schema,
-    head,
-    lock_tracking,
-    read_facts,
-    work_in,
-)
-from tests.conftest import drop_database
+from mcphub.projections.rebuild import check, rebuild
+from mcphub.projections.tables import all_projections, apply_locked, head, lock_tracking, read_facts
 from tests.support.facts import recorded
 from tests.support.life import ACTIONS, TOUR, Life
 
-EMPTIED = """
-    set session_replication_role = replica;
-    truncate ledger, tracking;
-    update ledger_head set position = 0, recorded_at = '-infinity', hash = sha256('');
-    drop schema if exists read cascade;
-    set session_replication_role = origin;
-"""
 SOME = st.lists(
     st.tuples(st.sampled_from(ACTIONS), st.integers(0, 3), st.integers(0, 3), st.integers(0, 59)), max_size=60
 )
 # Making a failing history smaller takes minutes on a database; the actions are in the report as they are.
 QUICKLY = (Phase.explicit, Phase.reuse, Phase.generate)
-
-
-class Base:
-    """A database, emptied before each history, with connections in the roles of a hub."""
-
-    def __init__(self, database):
-        self.database = database
-        self.admin = psycopg.connect(database.admin_dsn, autocommit=True)
-        self.owner = psycopg.connect(database.owner_dsn, autocommit=True)
-        self.app = psycopg.connect(database.app_dsn, autocommit=True)
-
-    def empty(self):
-        self.admin.execute(EMPTIED)
-        ensure_schema(self.app, all_projections())
-        work_in(self.app, "read")
-
-    def rows(self):
-        """Every row of every read table, as text, in the order of its key."""
-        return {
-            projection.name: self.app.execute(
-                f"select row_to_json(t)::text from read.{projection.name} t order by {','.join(projection.key_columns)}"
-            ).fetchall()
-            for projection in all_projections()
-        }
-
-    def digests(self):
-        return digests(self.app, "read", all_projections())
-
-    def close(self):
-        for connection in (self.admin, self.owner, self.app):
-            connection.close()
-
-
-@pytest.fixture(scope="module")
-def bases(make_database, template):
-    databases = [make_database(template), make_database(template)]
-    made = [Base(database) for database in databases]
-    with command_pool(databases[0].app_dsn) as pool:
-        Factory.use(pool)
-        made[0].hub = plugged("mcphub.postgres.ledger:Factory", {})
-        yield made
-        made[0].hub.close()
-    for base in made:
-        base.close()
-    for database in databases:
-        drop_database(database)
 
 
 def lived(hub, before, after):

@@ -8,19 +8,20 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from mcphub.api.caller import Caller
-from mcphub.api.schemas import Out
+from mcphub.api.schemas import Out, Schema
 from mcphub.api.services import Services
 from mcphub.domain.access import Principal, visible_servers
+from mcphub.domain.audience import EVERYONE
+from mcphub.domain.hub_variables import named_in
 from mcphub.domain.literal_secrets import masked
 from mcphub.domain.names import exposed_name
+from mcphub.domain.settings_file import objects
 from mcphub.domain.settings_state import ServerState
-from mcphub.domain.slots import is_slot, templates, variables
 from mcphub.gateway import facade
 from mcphub.gateway.upstream.runtime import ServerStatus
 
 Status = Literal["connected", "connecting", "disconnected", "disabled", "error", "needs_setup"]
 
-CONNECTABLE = {"stdio", "streamable-http", "sse"}
 STATES: dict[str, Status] = {
     "idle": "disconnected",
     "connecting": "connecting",
@@ -63,7 +64,7 @@ class SlotView(Out, kw_only=True):
 
 
 class ServerView(Out, kw_only=True):
-    """A server. `config` is for administrators, its literal secrets masked."""
+    """A server. `audience` and `config` are for administrators, its literal secrets masked."""
 
     name: str
     slug: str
@@ -80,7 +81,17 @@ class ServerView(Out, kw_only=True):
     isolation: str
     version: int
     visible: bool
+    audience: Any | UnsetType = UNSET
     config: dict[str, Any] | UnsetType = UNSET
+
+
+class AudienceNames(Schema, kw_only=True):
+    """Whoever matches any of these. A team is written organisation/team."""
+
+    users: list[str] | UnsetType = UNSET
+    organizations: list[str] | UnsetType = UNSET
+    teams: list[str] | UnsetType = UNSET
+    groups: list[str] | UnsetType = UNSET
 
 
 class Catalog:
@@ -142,6 +153,7 @@ class Catalog:
             isolation=server.spec.isolation,
             version=server.changed_at,
             visible=visible,
+            audience=objects(server.config, "mcphub").get("audience", EVERYONE) if caller.admin else UNSET,
             config=masked(server.config) if caller.admin else UNSET,
         )
 
@@ -150,25 +162,20 @@ class Catalog:
             return "disabled"
         if self._unset(server):
             return "needs_setup"
-        if server.spec.type not in CONNECTABLE:
-            return "disconnected"
         saved = self._model.credentials_of(user_id, server.server_id)
         missing = (slot.required and not slot.default and slot.canonical not in saved for slot in server.slots.values())
         return "needs_setup" if any(missing) else STATES[status.state]
 
     def obstacle(self, server: ServerState) -> str | None:
         """Why the server cannot be connected, whoever asks; None when nothing stands in the way."""
-        if server.spec.type not in CONNECTABLE:
-            return f"transport {server.spec.type} is not connectable yet"
         if unset := self._unset(server):
-            return f"{', '.join(unset)} is not set in the hub's environment"
+            return f"the hub has no value for {', '.join(unset)}"
         return None
 
     def _unset(self, server: ServerState) -> list[str]:
-        """Hub variables its configuration reads and the hub's environment does not have."""
-        known = self._services.settings.hub_variables
-        named = (name for _, _, text in templates(server.config) for name in variables(text) if not is_slot(name))
-        return [name for name in dict.fromkeys(named) if not known.get(name)]
+        """Hub variables its configuration reads, and that are neither stored nor in the hub's environment."""
+        stored, known = self._model.hub_variables.stored, self._services.settings.hub_variables
+        return [name for name in dict.fromkeys(named_in(server.config)) if name not in stored and not known.get(name)]
 
     def tools(self, caller: Caller, server: ServerState) -> list[ToolView]:
         """From the list the gateway holds for the caller; users are not shown what is switched off."""

@@ -20,6 +20,7 @@ from mcphub.domain.server_spec import ServerSpec
 from mcphub.domain.slots import Slot, Text, Variable, canonical, credential_name, is_slot, parts, variables
 
 MOST_VALUE = 16 * 1024  # bytes
+ADDRESSES = {"tokenUrl", "url"}  # of `openapi.security`: a value in one is a part of an address
 BULLETS = "•" * 4  # no real value holds them; a form that sends its mask back does
 
 
@@ -28,11 +29,11 @@ class MissingVariables(Exception):
 
     Args:
         names: as the settings form calls them.
-        hub: these are the administrator's to set, in the hub's environment.
+        hub: these are the administrator's to set: stored, or in the hub's environment.
     """
 
     def __init__(self, server: str, slug: str, names: list[str], *, hub: bool = False) -> None:
-        whose = "the hub's environment" if hub else "you"
+        whose = "the hub itself" if hub else "you"
         super().__init__(f"Server {server!r} needs {', '.join(names)} from {whose}.")
         self.server = server
         self.slug = slug
@@ -51,7 +52,8 @@ class UnusableValue(Exception):
 class Injected(Struct, frozen=True):
     """A configuration with everything filled in: complete for one user, never logged.
 
-    `openapi` has url and security filled in, `oauth` every text; `values` are the user's own, by canonical name.
+    `openapi` has url and security filled in, `oauth` every text; `values` are the user's own, by canonical name, and
+    `hub_values` the hub's that went in.
     """
 
     command: str
@@ -62,6 +64,7 @@ class Injected(Struct, frozen=True):
     openapi: dict[str, Any] = {}
     oauth: dict[str, Any] = {}
     values: dict[str, str] = {}
+    hub_values: dict[str, str] = {}
 
 
 def inject(
@@ -74,7 +77,7 @@ def inject(
 
     Args:
         values: canonical name → value, of the user.
-        hub_variables: name → value, of the hub's environment, only what a document may read.
+        hub_variables: name → value, of the hub, only what a document may read.
         opener: (pointer inside the server's entry, sealed text) → the literal secret.
 
     Raises:
@@ -105,7 +108,7 @@ def inject(
         if any(char in value for char in "\r\n\0"):
             raise UnusableValue(spec.name, f"the value for header {header} holds a line break")
     own = {slot.canonical: value for slot in spec.slots.values() if (value := filler.optional(slot.name))}
-    return Injected(spec.command, args, env, url, headers, openapi, oauth, own)
+    return Injected(spec.command, args, env, url, headers, openapi, oauth, own, filler.hub_values)
 
 
 class _Absent(Exception):
@@ -128,6 +131,7 @@ class _Filler:
         self._open = opener
         self._missing: dict[str, None] = {}
         self._missing_hub: dict[str, None] = {}
+        self.hub_values: dict[str, str] = {}
 
     def value(self, name: str) -> str:
         """
@@ -138,6 +142,8 @@ class _Filler:
             found = self._hub_variables.get(name, "")
             if not found:
                 self._missing_hub[name] = None
+            else:
+                self.hub_values[name] = found
             return found
         slot = self._spec.slots.get(canonical(name))
         found = self._values.get(canonical(name), "") or (slot.default if slot else "")
@@ -181,6 +187,8 @@ class _Filler:
 
     def tree(self, path: Path, value: Any) -> Any:
         """A JSON value with every text in it filled in; members whose optional variable is not set are left out."""
+        if isinstance(value, str) and value and path[0] == "openapi" and path[-1] in ADDRESSES:
+            return self.url(value)
         if isinstance(value, str) or (isinstance(value, dict) and "$sealed" in value):
             return self.text(path, value)
         if isinstance(value, dict):

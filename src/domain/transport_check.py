@@ -72,6 +72,10 @@ def openapi(config: Mapping[str, Any], policy: Policy, notes: Notes) -> None:
         _url(("openapi", "url"), openapi["url"], config, policy, notes)
     if "security" in openapi:
         _security(openapi["security"], config, policy, notes)
+    if openapi.get("cookieSession"):
+        notes.warn(
+            ("openapi", "cookieSession"), "not_applied", "kept and has no effect here: no call leaves state behind"
+        )
     _passthrough(("openapi", "passthroughHeaders"), openapi.get("passthroughHeaders"), notes)
 
 
@@ -90,7 +94,9 @@ def _security(security: Any, config: Mapping[str, Any], policy: Policy, notes: N
 
 
 def _url(path: Path, url: Any, config: Mapping[str, Any], policy: Policy, notes: Notes) -> bool:
-    """Notes what is wrong with an address; True when nothing is, or when it hangs on a hub variable that is not set."""
+    """Notes what is wrong with an address; True when nothing is, or when it hangs on a hub variable
+    that is not set, or stored: that one is looked at when it is dialled.
+    """
     try:
         pieces = parts(url) if isinstance(url, str) else []
     except PlaceholderSyntax:
@@ -101,7 +107,7 @@ def _url(path: Path, url: Any, config: Mapping[str, Any], policy: Policy, notes:
             text += piece.text
         elif is_slot(piece.name):
             text += SLOT_HERE
-        elif piece.name in policy.hub_variables:
+        elif piece.name in policy.hub_variables and piece.name not in policy.stored_variables:
             text += policy.hub_variables[piece.name]
         else:
             return True

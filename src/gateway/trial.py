@@ -26,7 +26,6 @@ from mcphub.gateway.upstream.stderr import Stderr, secrets_of
 
 METHOD_NOT_FOUND = str(errors.METHOD_NOT_FOUND).encode()
 TRIAL_SECONDS = 30.0
-SHORTEST_WORD = 8  # of a header like "Bearer …": shorter words are no secrets
 
 Step = Literal["config", "connect", "initialize", "list"]
 
@@ -70,7 +69,7 @@ async def tried(
 
             def noted() -> Injected:
                 injected = inject()
-                secrets.update(_secrets(spec, injected))
+                secrets.update(secrets_of(spec, injected))
                 return injected
 
             noted()
@@ -119,15 +118,6 @@ async def _count(runtime: Runtime, seconds: float) -> int:
     except wire.Unreadable:
         raise UpstreamBroken(f"its answer to {TOOLS.list_method} cannot be read") from None
     return count
-
-
-def _secrets(spec: ServerSpec, injected: Injected) -> set[str]:
-    """As for its stderr, and what its headers carry."""
-    found = secrets_of(spec, injected)
-    for name, value in injected.headers.items():
-        if value != spec.headers.get(name):
-            found |= {value, *(word for word in value.split() if len(word) >= SHORTEST_WORD)}
-    return found
 
 
 def _since(began: float) -> float:

@@ -25,6 +25,8 @@ from mcphub.domain.substitution import Injected
 from mcphub.gateway.upstream.children import Children
 from mcphub.gateway.upstream.failures import Failures
 from mcphub.gateway.upstream.http import HttpRuntime
+from mcphub.gateway.upstream.openapi import OpenApiRuntime
+from mcphub.gateway.upstream.openapi_documents import Documents
 from mcphub.gateway.upstream.runtime import (
     Caller,
     Identity,
@@ -153,6 +155,7 @@ class RuntimePool:
         self._version = version("mcphub")
         self._way_out = WayOut.of(settings)
         self._transports = Transports(settings.egress_allow, self._way_out)
+        self._documents = Documents(self._transports, f"mcphub/{self._version}")
         self._children = Children(settings.home)
         self._protected = [str(settings.home), *([str(settings.master_key_file)] if settings.master_key_file else [])]
         self._failures: dict[Place, Failures] = {}
@@ -234,12 +237,10 @@ class RuntimePool:
     def _must_open(self, spec: ServerSpec) -> None:
         """
         Raises:
-            UpstreamUnavailable: nothing is opened any more, or nothing of this kind.
+            UpstreamUnavailable: nothing is opened any more.
         """
         if self._closed:
             raise UpstreamUnavailable(spec.slug, "the hub is stopping")
-        if spec.type == "openapi":
-            raise UpstreamUnavailable(spec.slug, f"servers of type {spec.type} are not connectable yet")
 
     def _begin(self, key: Key, spec: ServerSpec, identity: Identity, inject: Callable[[], Injected]) -> Slot:
         self._must_open(spec)
@@ -318,6 +319,17 @@ class RuntimePool:
                 user_id=user,
                 hub_version=self._version,
                 over=lambda _: self._ended_by_itself(slot),
+            )
+        if spec.type == "openapi":
+            return OpenApiRuntime(
+                spec,
+                slot.identity,
+                injected,
+                self._transports,
+                self._documents,
+                user_id=user,
+                hub_version=self._version,
+                proves=slot.trial,
             )
         return HttpRuntime(
             spec,
@@ -415,7 +427,11 @@ class RuntimePool:
             del self._failures[place]
 
     async def end_server(self, server_id: str, reason: str) -> None:
+        self._documents.stale(server_id)
         await self._end_where(lambda slot: slot.key[0] == server_id, reason)
+
+    async def end_barred(self, barred: Callable[[str, str], bool], reason: str) -> None:
+        await self._end_where(lambda slot: bool(slot.key[2]) and barred(slot.key[2], slot.key[0]), reason, at_once=True)
 
     async def end_runtime(self, runtime_id: str, reason: str) -> bool:
         """False when there is none of this id."""

@@ -189,6 +189,9 @@ class Pool(Protocol):
 
     async def end_server(self, server_id: str, reason: str) -> None: ...
 
+    async def end_barred(self, barred: Callable[[str, str], bool], reason: str) -> None:
+        """Ends the runtimes of users who may no longer use their server: `barred` of (user id, server id)."""
+
     async def drain_credential(self, user_id: str, server_id: str) -> None:
         """New calls open a new runtime; the old one ends when its leases are gone."""
 

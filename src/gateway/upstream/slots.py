@@ -8,6 +8,7 @@ from msgspec import Struct
 from mcphub.domain.ids import new_id
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.gateway.upstream.http import HttpRuntime
+from mcphub.gateway.upstream.openapi import OpenApiRuntime
 from mcphub.gateway.upstream.runtime import Identity, UpstreamUnavailable
 from mcphub.gateway.upstream.sse import SseRuntime
 from mcphub.gateway.upstream.stdio import StdioRuntime
@@ -15,7 +16,7 @@ from mcphub.gateway.upstream.stdio import StdioRuntime
 Key = tuple[str, str, str, str, str]  # server, transport digest, user or '', version of the values, session or ''
 Place = tuple[str, str]  # server, user or ''
 Conversation = HttpRuntime | SseRuntime  # with what a server may take for abandoned
-Open = Conversation | StdioRuntime
+Open = Conversation | StdioRuntime | OpenApiRuntime
 
 ONE_SHOT = "key:"  # instead of a session, for requests that belong to none
 ONE_SHOT_IDLE = 60.0  # seconds

@@ -14,6 +14,8 @@ LINES = 200
 MOST_LINE = 64 * 1024  # bytes; cut in the middle, a line could show half a secret, so longer ones are left out
 LONGEST = 2000  # characters of a line that are kept
 QUOTED = 300  # in an error's text
+SHORTEST_WORD = 8  # of a header like "Bearer …": shorter words are no secrets
+SECURITY = {"value", "credentials", "clientSecret", "token"}  # members of `openapi.security` that are secrets
 SHORTEST = 4  # characters; what is shorter is in every line by chance
 HIDDEN = "[hidden]"
 
@@ -74,8 +76,14 @@ def spellings(secret: str) -> set[str]:
 
 
 def secrets_of(spec: ServerSpec, injected: Injected) -> set[str]:
-    """The user's values, and what the configuration holds sealed or takes from the hub's environment."""
-    found = set(injected.values.values())
+    """The user's values, the hub's, and what the configuration holds sealed."""
+    found = {*injected.values.values(), *injected.hub_values.values()}
+    for name, value in injected.headers.items():
+        if value != spec.headers.get(name):
+            found |= {value, *(word for word in value.split() if len(word) >= SHORTEST_WORD)}
+    security = injected.openapi.get("security")
+    for part in security.values() if isinstance(security, dict) else ():
+        found |= {text for name in SECURITY & part.keys() if (text := part[name])} if isinstance(part, dict) else set()
     for name, value in injected.env.items():
         template = spec.env.get(name)
         if not isinstance(template, str) or "${" in template:

@@ -25,6 +25,7 @@ from mcphub.domain import egress
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.gateway.upstream.runtime import UpstreamBroken, UpstreamUnreachable
 from mcphub.gateway.way_out import WayOut
+from mcphub.settings import LOOPBACK
 
 CONNECT_SECONDS = 10.0  # for all addresses of a name together
 # Node and uvicorn close an unused connection after 5 s; one that closes while a request is written loses that request.
@@ -355,6 +356,15 @@ class Transports:
 
     def for_server(self, spec: ServerSpec) -> HttpTransport:
         return self._by_users if spec.user_hosts else self._by_administrators
+
+    def named_by(self, source: str, spec: ServerSpec) -> HttpTransport:
+        """For an address that stands in what was read from `source`: only what lies on this machine may lead back to
+        it.
+        """
+        host = egress.dialled_host(source) or ""
+        address = egress.literal(host)
+        here = host in LOOPBACK or (address is not None and address.is_loopback)
+        return self.for_server(spec) if here else self._by_users
 
     async def close(self) -> None:
         await self._by_administrators.close()

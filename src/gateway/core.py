@@ -120,6 +120,7 @@ class HubGateway(Listener):
         if self._telling is not None:
             self._telling.cancel()
         await self._lifecycle.stop()
+        await self._relay.server_calls.close()
         await self._pool.close()
 
     @property
@@ -206,8 +207,8 @@ class HubGateway(Listener):
         for session in self._lifecycle.live:
             if not session.listed:
                 continue  # it has asked for no list yet
-            seen = self._relay.seen_by(session.asker, now)
             for method, known in session.listed.items():
+                seen = self._relay.seen_by(session.asker, method, now)
                 if seen != known or self._concerns(session, method, changed, now):
                     session.listed[method] = seen
                     session.tell(wire.notification(method))
@@ -239,7 +240,7 @@ class HubGateway(Listener):
             # A stream that is open, and a subscription, may be older than what took the server away.
             if self._model.reasons(session.principal, session.asker.view, now).get(server_id) != "allowed":
                 continue
-            if session.asker.view == View("server", server_id):
+            if session.asker.verbatim and session.asker.view.id == server_id:
                 session.tell(frame)
             elif method == UPDATED:
                 self._tell_updated(session, server_id, frame)
@@ -313,11 +314,11 @@ class HubGateway(Listener):
 
     async def list_tools(self, principal: Principal, server_id: str) -> list[Tool]:
         server = self._model.servers[server_id]
-        asker = one_shot(principal, ALL, NEWEST)
+        asker = one_shot(self._model, principal, ALL, NEWEST)
         return _tools(server, await self._relay.router.listed(asker, server))
 
     async def try_tool(self, principal: Principal, server_id: str, tool: str, arguments: bytes) -> TriedTool:
-        asker = one_shot(principal, View("server", server_id), NEWEST)
+        asker = one_shot(self._model, principal, View("server", server_id), NEWEST)
         params = wire.joined({"name": wire.encode(tool), "arguments": arguments})
         began = time.perf_counter()
         call, frame = await self._front.once(asker, "tools/call", params)
@@ -337,7 +338,7 @@ class HubGateway(Listener):
 
     async def test_connection(self, principal: Principal, server_id: str, typed: Mapping[str, str]) -> Trial:
         server = self._model.servers[server_id]
-        identity = one_shot(principal, ALL, NEWEST).identity(self._model, server_id)
+        identity = one_shot(self._model, principal, ALL, NEWEST).identity(self._model, server_id)
         return await tried(server.spec, identity, typed, injector=self._injector, pool=self._pool)
 
 

@@ -6,8 +6,10 @@ Every text names what failed, for whom, and what to do; it names things by slug,
     ├── UnknownName        hidden, disabled and unknown alike: one text
     ├── NotSupported       a method nobody serves here
     ├── BadParams
-    ├── ServerFailed       the upstream could not do it; a tool call answers this as a result with isError
-    │   └── ValuesMissing  the caller has to enter something first
+    ├── ToolError          a tool call answers this as a result with isError: the model reads it and can act on it
+    │   ├── CallRefused    a server tool was called in a way that the server was not asked
+    │   └── ServerFailed   the upstream could not do it
+    │       └── ValuesMissing  the caller has to enter something first
     └── Cancelled
 
 Spec: MCP 2025-11-25, Elicitation (URL mode) for -32042; contract of this hub for the wording.
@@ -20,6 +22,7 @@ from urllib.parse import quote
 from mcphub.gateway import wire
 from mcphub.gateway.protocol import (
     CONNECTION_CLOSED,
+    HEADER_MISMATCH,
     INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -32,6 +35,7 @@ REQUEST_CANCELLED = -32800
 
 __all__ = [
     "CONNECTION_CLOSED",
+    "HEADER_MISMATCH",
     "INTERNAL_ERROR",
     "INVALID_PARAMS",
     "INVALID_REQUEST",
@@ -41,9 +45,11 @@ __all__ = [
     "URL_ELICITATION_REQUIRED",
     "Answer",
     "BadParams",
+    "CallRefused",
     "Cancelled",
     "NotSupported",
     "ServerFailed",
+    "ToolError",
     "UnknownName",
     "ValuesMissing",
 ]
@@ -100,7 +106,36 @@ class Cancelled(Answer):
         super().__init__("The request was cancelled.", reason=reason)
 
 
-class ServerFailed(Answer):
+class ToolError(Answer):
+    """A tool call answers it as a result: the model reads it and can tell the user."""
+
+    @property
+    def result(self) -> bytes:
+        return wire.encode({"content": [{"type": "text", "text": str(self)}], "isError": True})
+
+
+class CallRefused(ToolError):
+    """A call through a server tool that names no tool there, or whose arguments do not fit; nothing was sent.
+
+    Args:
+        denied: the row says Denied, not Failed.
+        data: the same for programs; the structured content of the result.
+    """
+
+    code = INVALID_PARAMS
+
+    def __init__(self, message: str, *, reason: str, denied: bool = False, data: object = None) -> None:
+        super().__init__(message, reason=reason, data=data)
+        self.denied = denied
+
+    @property
+    def result(self) -> bytes:
+        content = [{"type": "text", "text": str(self)}]
+        more = {} if self.data is None else {"structuredContent": self.data}
+        return wire.encode({"content": content, **more, "isError": True})
+
+
+class ServerFailed(ToolError):
     """The upstream could not do it.
 
     Args:
@@ -112,11 +147,6 @@ class ServerFailed(Answer):
     def __init__(self, message: str, *, timed_out: bool = False, reason: str = "", data: object = None) -> None:
         super().__init__(message, reason=reason, data=data)
         self.timed_out = timed_out
-
-    @property
-    def result(self) -> bytes:
-        """The same as the result of a tool call: the model reads it and can tell the user."""
-        return wire.encode({"content": [{"type": "text", "text": str(self)}], "isError": True})
 
 
 class ValuesMissing(ServerFailed):
@@ -159,7 +189,7 @@ def value_unusable(why: str, slug: str, public_url: str, request_id: str) -> Val
 
 def hub_values_missing(slug: str, names: Sequence[str], request_id: str) -> ServerFailed:
     return ServerFailed(
-        f"Server '{slug}' needs {', '.join(names)} from the hub's environment. Ask an admin to set it."
+        f"Server '{slug}' needs {', '.join(names)} from the hub itself. Ask an admin to set it."
         f" (request {request_id})",
         reason="hub_values_missing",
     )

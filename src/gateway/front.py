@@ -21,6 +21,7 @@ from mcphub.domain.vault import Vault
 from mcphub.gateway import errors, wire
 from mcphub.gateway.errors import Answer
 from mcphub.gateway.exchange import Exchange, Header, Part, begin_stream, failed, loose_stream, respond
+from mcphub.gateway.exposure import NOTHING, Asked, UnknownMode, asked_in
 from mcphub.gateway.lifecycle import Lifecycle, NotStored, TooManySessions, one_shot
 from mcphub.gateway.load import Load, TooBusy
 from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, LATEST_HANDSHAKE_VERSION
@@ -64,6 +65,7 @@ class Inbound(NamedTuple):
 
     method: str
     path: str
+    query: bytes  # without the key
     headers: dict[str, str]
     key_in_url: str
 
@@ -162,6 +164,7 @@ class Front:
 
     async def _post(self, inbound: Inbound, principal: Principal, receive: Receive, send: Send) -> None:
         headers = inbound.headers
+        asked = _asked(inbound.query)
         body = await self._body(headers, receive)
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
@@ -174,14 +177,14 @@ class Front:
         except wire.Unreadable as error:
             raise Refusal(400, str(error), code=error.code) from None
         if isinstance(message, list):
-            await self._batch(inbound, principal, message, len(body), send)
+            await self._batch(inbound, principal, asked, message, len(body), send)
             return
         if message.method == "initialize" and bytes(message.id):
-            await self._initialize(inbound, principal, message, len(body), send)
+            await self._initialize(inbound, principal, asked, message, len(body), send)
             return
         if not _accepts(headers.get("accept", "")):
             raise Refusal(406, "Accept has to allow application/json and text/event-stream.")
-        session = await self._session(inbound, principal)
+        session = await self._session(inbound, principal, asked)
         if not message.method or not bytes(message.id):
             await respond(send, 202)  # before it is relayed: what follows from it must not overtake this answer
             if session is not None:
@@ -189,7 +192,7 @@ class Front:
             return
         if session is None and message.method not in ONE_SHOT:
             raise Refusal(400, "This request needs an Mcp-Session-Id; call initialize first.")
-        asker = session.asker if session is not None else self._loose_asker(inbound, principal, protocol)
+        asker = session.asker if session is not None else self._loose_asker(inbound, principal, asked, protocol)
         request = self._traffic.request(asker.row, wire.plain_method(message.method), bytes_in=len(body))
         answer_headers = [(b"x-mcphub-request-id", request.public_id.encode())]
         try:
@@ -233,15 +236,7 @@ class Front:
     ) -> Call:
         call = Call(message, asker, session, request, answerer, headers=headers, can_ask=can_ask)
         if session is None:
-            user = asker.principal.user_id
-            loose = self._lifecycle.loose.setdefault(user, set())
-            loose.add(call)
-            try:
-                await self._relay.run(call)
-            finally:
-                loose.discard(call)
-                if not loose:
-                    self._lifecycle.loose.pop(user, None)
+            await self._lifecycle.loosely(call, self._relay.run(call))
             return call
         session.touch()
         id_ = bytes(message.id)
@@ -289,11 +284,11 @@ class Front:
                 call.cancel("client_cancelled")
 
     async def _batch(
-        self, inbound: Inbound, principal: Principal, messages: list[wire.Msg], size: int, send: Send
+        self, inbound: Inbound, principal: Principal, asked: Asked, messages: list[wire.Msg], size: int, send: Send
     ) -> None:
         """Several messages at once, which only 2025-03-26 knows; the answers come together."""
-        session = await self._session(inbound, principal)
-        asker = session.asker if session is not None else self._loose_asker(inbound, principal, BATCHES)
+        session = await self._session(inbound, principal, asked)
+        asker = session.asker if session is not None else self._loose_asker(inbound, principal, asked, BATCHES)
         requests = [message for message in messages if message.method and bytes(message.id)]
         if asker.protocol != BATCHES or len(messages) > MOST_IN_BATCH or not messages:
             raise Refusal(400, f"A batch is taken from {BATCHES} clients, with up to {MOST_IN_BATCH} messages.")
@@ -358,8 +353,8 @@ class Front:
 
     # sessions
 
-    async def _session(self, inbound: Inbound, principal: Principal) -> Session | None:
-        """The session the request names, None when it names none.
+    async def _session(self, inbound: Inbound, principal: Principal, asked: Asked = NOTHING) -> Session | None:
+        """The session the request names, None when it names none. What its address asks for stays with the session.
 
         Raises:
             Refusal: 404, the same for one that never was, that ended, and that is somebody else's.
@@ -370,27 +365,29 @@ class Front:
         session = await self._lifecycle.find(session_id, principal, inbound.path)
         if session is None:
             raise Refusal(404, "There is no such session; call initialize for a new one.", code=SESSION_NOT_FOUND)
+        if asked not in (NOTHING, session.asker.asked):
+            session.asker.asked, session.asked_dirty = asked, True
         return session
 
-    def _loose_asker(self, inbound: Inbound, principal: Principal, protocol: str) -> Asker:
+    def _loose_asker(self, inbound: Inbound, principal: Principal, asked: Asked, protocol: str) -> Asker:
         view = self._view_of(inbound.path, principal)
         if view is None:
             raise Refusal(404, "There is nothing at this address.", code=SESSION_NOT_FOUND)
-        return one_shot(principal, view, protocol or ASSUMED)
+        return one_shot(self._model, principal, view, protocol or ASSUMED, asked)
 
     async def _initialize(
-        self, inbound: Inbound, principal: Principal, message: wire.Msg, size: int, send: Send
+        self, inbound: Inbound, principal: Principal, asked: Asked, message: wire.Msg, size: int, send: Send
     ) -> None:
         id_ = bytes(message.id)
         view = self._view_of(inbound.path, principal)
-        blank = one_shot(principal, view or ALL, inbound.headers.get("mcp-protocol-version", ""))
+        blank = one_shot(self._model, principal, view or ALL, inbound.headers.get("mcp-protocol-version", ""), asked)
         request = self._traffic.request(blank.row, "initialize", bytes_in=size)
         headers = [(b"x-mcphub-request-id", request.public_id.encode())]
         try:
             client = Client.of(bytes(message.params))
             if view is None:
                 raise errors.UnknownName("server", inbound.path.rpartition("/")[2], "unknown_server")
-            asker = self._lifecycle.draft(principal, view, client, bytes(message.params))
+            asker = self._lifecycle.draft(principal, view, asked, client, bytes(message.params))
             request.session = asker.row
             await self._load.enter(principal.user_id)
             try:
@@ -422,7 +419,7 @@ class Front:
 
     async def _opened(self, asker: Asker, client: Client, request: Request) -> tuple[bytes, str]:
         """(InitializeResult, revision): of the hub itself, or of the one server behind the address."""
-        if asker.view.kind != "server":
+        if not asker.verbatim:
             protocol = client.protocol if client.protocol in HANDSHAKE_VERSIONS else LATEST_HANDSHAKE_VERSION
             return self._own_result(protocol, asker.principal), protocol
         server = self._model.servers[asker.view.id]
@@ -432,7 +429,10 @@ class Front:
         return result, protocol if protocol in HANDSHAKE_VERSIONS else LATEST_HANDSHAKE_VERSION
 
     def _own_result(self, protocol: str, principal: Principal) -> bytes:
-        instructions = "Tools and prompts of several servers, each named server__name."
+        instructions = (
+            "Tools and prompts of several servers, each named server__name. When they are many, one tool stands for"
+            " each server instead: server_name takes tool_name and arguments, and describe tells them."
+        )
         key = self._model.keys.get(principal.key_id)
         if key is not None and key.ends_soon(datetime.now(UTC)):
             instructions += (
@@ -500,7 +500,16 @@ def _inbound(scope: Any) -> Inbound:
         # uvicorn's parser leaves blanks at the end of values.
         headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1").strip())
     path = scope["path"]
-    return Inbound(scope["method"], path.rstrip("/") or path, headers, scope.get("mcphub.key", ""))
+    query = scope.get("query_string", b"")
+    return Inbound(scope["method"], path.rstrip("/") or path, query, headers, scope.get("mcphub.key", ""))
+
+
+def _asked(query: bytes) -> Asked:
+    """What the address asks for; 400 also for `initialize`: the address is wrong, and no other transport has it."""
+    try:
+        return asked_in(query) if query else NOTHING
+    except UnknownMode as unknown:
+        raise Refusal(400, str(unknown), code=errors.INVALID_PARAMS, data={"code": unknown.code}) from None
 
 
 def _accepts(accept: str) -> bool:

@@ -19,6 +19,7 @@ from mcphub.domain.codec import Recorded
 from mcphub.domain.events import KeyRevoked, KeyRotated, SignedOut, UserDeactivated, UserDeleted, UserErased
 from mcphub.domain.ids import new_id
 from mcphub.gateway import wire
+from mcphub.gateway.exposure import NOTHING, Asked, choice
 from mcphub.gateway.relay import Call
 from mcphub.gateway.session import Asker, Client, Limits, Session, Sessions, new_session_id, session_digest
 from mcphub.gateway.store import Options, Row, SessionRows
@@ -28,7 +29,6 @@ from mcphub.gateway.upstream.runtime import Pool
 
 log = structlog.get_logger()
 
-MODE = "tools"
 DATABASE_AWAY = (psycopg.Error, PoolTimeout, TooManyRequests)
 CLOSE_WITHIN = 2.0
 SEEN_EVERY = 30.0  # seconds between writes of what was used
@@ -81,15 +81,29 @@ class Lifecycle:
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen_at = self._old_at = time.monotonic()
 
+    async def loosely(self, call: Call, running: Awaitable[None]) -> None:
+        """Runs a request that belongs to no session; what locks its user out ends it."""
+        user = call.asker.principal.user_id
+        loose = self.loose.setdefault(user, set())
+        loose.add(call)
+        try:
+            await running
+        finally:
+            loose.discard(call)
+            if not loose:
+                self.loose.pop(user, None)
+
     # opening and finding
 
-    def draft(self, principal: Principal, view: View, client: Client, params: bytes) -> Asker:
+    def draft(self, principal: Principal, view: View, asked: Asked, client: Client, params: bytes) -> Asker:
         """Who a new session would be; nothing is kept of it until `open`."""
-        return _asker(principal, view, new_id(), client, params, client.protocol)
+        mode = choice(self._model, principal, view, asked)
+        return _asker(principal, view, asked, mode, new_id(), client, params, client.protocol)
 
     def renegotiated(self, asker: Asker, client: Client, protocol: str) -> Asker:
         """The same draft, with the revision that was agreed on."""
-        return _asker(asker.principal, asker.view, asker.session_id, client, asker.client_params, protocol)
+        mode, params = asker.row.mode, asker.client_params
+        return _asker(asker.principal, asker.view, asker.asked, mode, asker.session_id, client, params, protocol)
 
     async def open(self, asker: Asker, client: Client, path: str) -> str:
         """A new session; returns the id the client will name it by.
@@ -117,7 +131,7 @@ class Lifecycle:
             path,
             asker.protocol,
             asker.client_params,
-            Options(),
+            Options(asked=asker.asked),
             session.created,
         )
         try:
@@ -167,7 +181,9 @@ class Lifecycle:
             client = Client.of(row.init_params)
         except wire.Unreadable:
             return None
-        asker = _asker(principal, view, row.public_id, client, row.init_params, row.protocol_version)
+        asked = row.options.asked
+        mode = choice(self._model, principal, view, asked)
+        asker = _asker(principal, view, asked, mode, row.public_id, client, row.init_params, row.protocol_version)
         session = Session(digest, asker, client, path=row.view, created=row.created_at, log_level=row.options.log_level)
         session.subscriptions = {(server, own): shown for server, own, shown in row.options.subscriptions}
         self._begin(session)
@@ -275,7 +291,8 @@ class Lifecycle:
             if session.asked_dirty:
                 session.asked_dirty = False
                 subscriptions = [(server, own, shown) for (server, own), shown in session.subscriptions.items()]
-                await self._rows.change(session.digest, Options(session.log_level, subscriptions))
+                options = Options(session.log_level, subscriptions, session.asker.asked)
+                await self._rows.change(session.digest, options)
         if clock - self._seen_at > SEEN_EVERY:
             self._seen_at = clock
             dirty = [session for session in self.live if session.seen_dirty or session.busy]
@@ -297,7 +314,16 @@ class Lifecycle:
             await asyncio.wait(self._tasks, timeout=5)
 
 
-def _asker(principal: Principal, view: View, session_id: str, client: Client, params: bytes, protocol: str) -> Asker:
+def _asker(
+    principal: Principal,
+    view: View,
+    asked: Asked,
+    mode: str,
+    session_id: str,
+    client: Client,
+    params: bytes,
+    protocol: str,
+) -> Asker:
     row = SessionRow(
         principal.user_id,
         principal.key_id,
@@ -305,13 +331,14 @@ def _asker(principal: Principal, view: View, session_id: str, client: Client, pa
         client_name=client.name,
         client_version=client.version,
         era=protocol,
-        mode=MODE,
+        mode=mode,
         view=str(view),
     )
-    return Asker(principal, view, session_id=session_id, protocol=protocol, client_params=params, row=row)
+    return Asker(principal, view, session_id=session_id, protocol=protocol, client_params=params, row=row, asked=asked)
 
 
-def one_shot(principal: Principal, view: View, protocol: str) -> Asker:
+def one_shot(model: AccessModel, principal: Principal, view: View, protocol: str, asked: Asked = NOTHING) -> Asker:
     """Who asks in a request that belongs to no session."""
-    row = SessionRow(principal.user_id, principal.key_id, era=protocol, mode=MODE, view=str(view))
-    return Asker(principal, view, protocol=protocol, client_params=b"{}", row=row)
+    mode = choice(model, principal, view, asked)
+    row = SessionRow(principal.user_id, principal.key_id, era=protocol, mode=mode, view=str(view))
+    return Asker(principal, view, protocol=protocol, client_params=b"{}", row=row, asked=asked)

@@ -21,10 +21,22 @@ from mcphub.domain.settings_state import ServerState
 from mcphub.domain.substitution import MissingVariables, UnusableValue
 from mcphub.domain.vault import Unopenable
 from mcphub.gateway import errors, wire
-from mcphub.gateway.errors import Answer, BadParams, Cancelled, NotSupported, ServerFailed, UnknownName, ValuesMissing
+from mcphub.gateway.errors import (
+    Answer,
+    BadParams,
+    Cancelled,
+    NotSupported,
+    ServerFailed,
+    ToolError,
+    UnknownName,
+    ValuesMissing,
+)
+from mcphub.gateway.exposure import choice, settled
 from mcphub.gateway.injection import Injector
-from mcphub.gateway.kinds import LISTED, NAMED, PROMPTS, RESOURCES, Offer
-from mcphub.gateway.router import MOST_PAGES, Router, described
+from mcphub.gateway.kinds import LISTED, NAMED, PROMPTS, RESOURCES, TOOLS, Offer
+from mcphub.gateway.router import MOST_PAGES, Gathered, Listing, Router, as_one, described
+from mcphub.gateway.server_calls import ServerCalls, Told
+from mcphub.gateway.server_tools import PREFIX, tool_name
 from mcphub.gateway.session import Asker, Limits, Session
 from mcphub.gateway.traffic import NotRecorded, Request, Status, TrafficWriter
 from mcphub.gateway.upstream.runtime import (
@@ -63,7 +75,7 @@ class Call:
     """
 
     __slots__ = (
-        "_task", "answerer", "asker", "can_ask", "cancelled", "headers", "message", "refused", "request",
+        "_task", "answerer", "asker", "can_ask", "cancelled", "headers", "message", "note", "refused", "request",
         "session", "traceparent", "upstream_ms", "wait_ms",
     )  # fmt: skip
 
@@ -88,6 +100,7 @@ class Call:
         self.can_ask = can_ask
         self.cancelled = ""  # why, once it is
         self.refused: Answer | None = None  # what the hub itself answered in the server's place
+        self.note = ""  # for the row of a call that ends well
         self.wait_ms: float | None = None
         self.upstream_ms: float | None = None
         self._task = asyncio.current_task()
@@ -137,6 +150,7 @@ class Relay:
         limits: Limits,
     ) -> None:
         self.router = Router(model, self._all, deadline=limits.list_deadline, page=limits.page)
+        self.server_calls = ServerCalls(model, self.router)
         self._model = model
         self._pool = pool
         self._injector = injector
@@ -149,6 +163,7 @@ class Relay:
         code = reason = ""
         try:
             frame = await self._answer(call)
+            reason = call.note
         except asyncio.CancelledError:
             if not call.cancelled:
                 self._ended(call, "Interrupted", "interrupted", "hub_stopped", 0)
@@ -190,7 +205,7 @@ class Relay:
 
     def _failed(self, call: Call, answer: Answer) -> bytes:
         id_ = bytes(call.message.id)
-        if not isinstance(answer, ServerFailed) or call.message.method != "tools/call":
+        if not isinstance(answer, ToolError) or call.message.method != "tools/call":
             return wire.failure(id_, answer.raw)
         session = call.session
         opens = session is not None and session.client.opens_urls and session.asker.protocol >= "2025-11-25"
@@ -204,7 +219,7 @@ class Relay:
         method = call.message.method
         if method == "ping":
             return wire.result(bytes(call.message.id), b"{}")
-        if call.asker.view.kind == "server":
+        if call.asker.verbatim:
             return await self._one_server(call)
         if method in LISTED:
             return await self._list(call, LISTED[method])
@@ -224,6 +239,8 @@ class Relay:
             raise BadParams(f"{call.message.method} needs the {naming} of a {offer.what}.")
         call.request.tool = name
         call.request.ledger_position = self._model.position
+        if offer is TOOLS and name.startswith(PREFIX):
+            return await self._through_server_tool(call, params)
         server, own = await self.router.find(call.asker, offer, name, datetime.now(UTC))
         call.request.tool = own
         named: dict[str, Raw | bytes] = dict(params)
@@ -242,15 +259,35 @@ class Relay:
         params = _members(call.message)
         now = datetime.now(UTC)
         call.request.ledger_position = self._model.position
-        listing = await self.router.page(call.asker, offer, wire.text(params, "cursor"), now)
-        call.request.shown, call.request.filtered = listing.shown, listing.filtered
+        gathered = await self.router.gather(call.asker, offer, now)
+        listing = self._listing(call, gathered, wire.text(params, "cursor"))
+        call.request.shown, call.request.filtered = listing.shown, gathered.filtered
         self._note_listed(call, offer)
         return wire.result(bytes(call.message.id), listing.result)
+
+    def _listing(self, call: Call, gathered: Gathered, cursor: str | None) -> Listing:
+        if gathered.offer is not TOOLS:
+            return self.router.page(gathered, cursor, [])
+        asker = call.asker
+        mode = settled(choice(self._model, asker.principal, asker.view, asker.asked), gathered.shown)
+        asker.row.mode = mode
+        if mode == "tools":
+            return self.router.page(gathered, cursor, [])
+        each = [(tool_name(server), as_one(server, found)) for server, found in gathered.lists]
+        return self.router.cut([(name, one.definition) for name, one in each if one is not None], TOOLS, cursor)
+
+    async def _through_server_tool(self, call: Call, params: wire.Members) -> "bytes | _UpstreamError":
+        call.request.mode = "servers"
+        read = await self.server_calls.read(call.asker, call.request, params, datetime.now(UTC))
+        if isinstance(read, Told):
+            call.note = read.why
+            return wire.result(bytes(call.message.id), read.result)
+        return await self._forward(call, read.server, read.params)
 
     def _note_listed(self, call: Call, offer: Offer) -> None:
         """From now on the client is told when this list becomes another one."""
         if call.session is not None and offer.changed:
-            call.session.listed[offer.changed] = self.seen_by(call.asker, datetime.now(UTC))
+            call.session.listed[offer.changed] = self.seen_by(call.asker, offer.changed, datetime.now(UTC))
 
     async def _complete(self, call: Call) -> "bytes | _UpstreamError":
         params = _members(call.message)
@@ -455,11 +492,16 @@ class Relay:
             raise self.explained(error, server, "list") from error
         return found
 
-    def seen_by(self, asker: Asker, at: datetime) -> object:
-        """What a client's list depends on, short of what upstreams say themselves; equal means an equal list."""
+    def seen_by(self, asker: Asker, changed: str, at: datetime) -> object:
+        """What a client's list depends on, short of what upstreams say themselves; equal means an equal list.
+
+        Args:
+            changed: the notification that says it is another one.
+        """
         reasons = self._model.reasons(asker.principal, asker.view, at)
         seen = [self._model.servers[server_id] for server_id, reason in reasons.items() if reason == "allowed"]
-        return tuple(
+        mode = choice(self._model, asker.principal, asker.view, asker.asked) if changed == TOOLS.changed else ""
+        return mode, tuple(
             (server.server_id, server.changed_at, asker.identity(self._model, server.server_id).credential_version)
             for server in seen
         )

@@ -21,6 +21,7 @@ from mcphub.domain.settings_state import ServerState
 from mcphub.gateway import wire
 from mcphub.gateway.errors import Answer, BadParams, UnknownName
 from mcphub.gateway.kinds import RESOURCES, TEMPLATES, TOOLS, Offer
+from mcphub.gateway.server_tools import OneTool, one_tool
 from mcphub.gateway.session import Asker
 from mcphub.gateway.uris import marked, matches, unmarked
 
@@ -51,20 +52,35 @@ class ServerList(Struct):
     at: float  # monotonic seconds
     stale: bool = False
     chunk: tuple[int, bytes, int, int] | None = None  # (server's position, joined, shown, filtered)
-
-
-class Listing(Struct, frozen=True):
-    """The result of a merged list. `late` names the servers that are missing in it or shown as they were."""
-
-    result: bytes
-    shown: int
-    filtered: int
-    late: tuple[str, ...] = ()
+    as_one: tuple[int, OneTool | None] | None = None  # (server's position, the list as one tool)
 
 
 Fetch = Callable[[Asker, ServerState, Offer], Awaitable[list[bytes]]]
 Key = tuple[str, str, str, str, str]
 Lists = list[tuple[ServerState, ServerList]]
+Named = list[tuple[str, bytes]]  # name → definition, in the order of the list
+
+
+class Gathered(Struct, frozen=True):
+    """Everything of a kind that somebody may use, by slug.
+
+    Args:
+        shown, filtered: items in it, and items that access hid.
+        late: servers that are missing in it or shown as they were.
+    """
+
+    offer: Offer
+    lists: Lists
+    shown: int
+    filtered: int
+    late: tuple[str, ...]
+
+
+class Listing(Struct, frozen=True):
+    """A page of a merged list, and how many items are in it."""
+
+    result: bytes
+    shown: int
 
 
 class Router:
@@ -87,29 +103,38 @@ class Router:
 
     # questions
 
-    async def page(self, asker: Asker, offer: Offer, cursor: str | None, at: datetime) -> Listing:
-        """One page of everything of a kind the asker may use, by slug, then in each server's own order.
+    async def gather(self, asker: Asker, offer: Offer, at: datetime) -> Gathered:
+        """Everything of a kind the asker may use: the servers' lists as far as they can be had in time."""
+        servers = visible_servers(self._model, asker.principal, at, asker.view)
+        lists, late = await self._gather(asker, servers, offer)
+        filtered = sum(len(found.items) for found in self._hidden(asker, servers, offer))
+        shown = 0
+        for server, found in lists:
+            _, count, off = _chunk(server, found)
+            shown += count
+            filtered += off
+        return Gathered(offer, lists, shown, filtered, late)
+
+    def page(self, gathered: Gathered, cursor: str | None, more: Named) -> Listing:
+        """One page of it, by slug, then in each server's own order; `more` comes last.
 
         Raises:
             BadParams: the cursor is none of ours.
         """
-        servers = visible_servers(self._model, asker.principal, at, asker.view)
-        lists, late = await self._gather(asker, servers, offer)
-        filtered = sum(len(found.items) for found in self._hidden(asker, servers, offer))
-        chunks, shown = [], 0
-        for server, found in lists:
-            joined, count, off = _chunk(server, found)
-            filtered += off
-            shown += count
-            if count:
-                chunks.append(joined)
+        offer, shown = gathered.offer, gathered.shown + len(more)
+        chunks = [joined for server, found in gathered.lists if (joined := _chunk(server, found)[0])]
         if cursor is None and shown <= self._page and (offer.prefixed or len(chunks) <= 1):
-            return Listing(b'{"%b":[%b]}' % (offer.member.encode(), b",".join(chunks)), shown, filtered, late)
-        return self._cut(lists, offer, cursor, filtered, late)
+            joined = b",".join([*chunks, *(raw for _, raw in more)])
+            return Listing(b'{"%b":[%b]}' % (offer.member.encode(), joined), shown)
+        items = [(server, item, raw) for server, found in gathered.lists for item, raw in _shown(server, found)]
+        return self.cut([*_told_apart(items, offer), *more], offer, cursor)
 
-    def _cut(self, lists: Lists, offer: Offer, cursor: str | None, filtered: int, late: tuple[str, ...]) -> Listing:
-        items = [(server, item, raw) for server, found in lists for item, raw in _shown(server, found)]
-        named = _told_apart(items, offer)
+    def cut(self, named: Named, offer: Offer, cursor: str | None) -> Listing:
+        """One page of these.
+
+        Raises:
+            BadParams: the cursor is none of ours.
+        """
         start = 0
         if cursor is not None:
             last = _read_cursor(cursor, offer)
@@ -120,7 +145,7 @@ class Router:
         result = b'{"%b":[%b]' % (offer.member.encode(), b",".join(raw for _, raw in page))
         if start + self._page < len(named):
             result += b',"nextCursor":' + wire.encode(_cursor(page[-1][0], offer))
-        return Listing(result + b"}", len(page), filtered, late)
+        return Listing(result + b"}", len(page))
 
     async def find(self, asker: Asker, offer: Offer, exposed: str, at: datetime) -> tuple[ServerState, str]:
         """The server and its own name behind an exposed one.
@@ -142,13 +167,22 @@ class Router:
         if found is None:
             found = await self.listed(asker, server, offer)
         item = found.by_exposed.get(exposed)
-        if item is None and time.monotonic() - found.at > KNOWN_AGAIN_SECONDS:
-            found = await self.listed(asker, server, offer, anew=True)
-            item = found.by_exposed.get(exposed)
+        if item is None and (anew := await self.known_again(asker, server, found)) is not None:
+            item = anew.by_exposed.get(exposed)
         if item is None:
             raise UnknownName(offer.what, exposed, f"unknown_{offer.what}")
         self.must_be_on(server, offer, item.name, exposed)
         return server, item.name
+
+    async def known_again(self, asker: Asker, server: ServerState, found: ServerList) -> ServerList | None:
+        """The list anew, for a name that is not in it; None when that was done a moment ago.
+
+        Raises:
+            Answer: it cannot be had.
+        """
+        if time.monotonic() - found.at <= KNOWN_AGAIN_SECONDS:
+            return None
+        return await self.listed(asker, server, found.offer, anew=True)
 
     async def _find_resource(self, asker: Asker, uri: str, at: datetime) -> tuple[ServerState, str]:
         """By the lists, then by the templates. What two servers have and no mark tells apart is nobody's."""
@@ -330,7 +364,15 @@ def _chunk(server: ServerState, found: ServerList) -> tuple[bytes, int, int]:
     return found.chunk[1:]
 
 
-def _told_apart(items: list[tuple[ServerState, Item, bytes]], offer: Offer) -> list[tuple[str, bytes]]:
+def as_one(server: ServerState, found: ServerList) -> OneTool | None:
+    """A list of tools as one tool, of what may be seen of it; made once a configuration."""
+    if found.as_one is None or found.as_one[0] != server.changed_at:
+        seen = {item.name: described(server, TOOLS, item.name, item.raw) for item, _ in _shown(server, found)}
+        found.as_one = (server.changed_at, one_tool(server, seen))
+    return found.as_one[1]
+
+
+def _told_apart(items: list[tuple[ServerState, Item, bytes]], offer: Offer) -> Named:
     """(name, definition) of each item; an address that two servers have carries its server's mark."""
     if offer.prefixed:
         return [(item.exposed, raw) for _, item, raw in items]

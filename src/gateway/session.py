@@ -24,6 +24,7 @@ from msgspec import Struct
 from mcphub.domain.access import AccessModel, Principal, View
 from mcphub.gateway import traffic, wire
 from mcphub.gateway.errors import CONNECTION_CLOSED
+from mcphub.gateway.exposure import NOTHING, Asked
 from mcphub.gateway.upstream.runtime import Identity, Reply
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -71,9 +72,10 @@ class Asker:
 
     Args:
         session_id: the session's public id; '' for a request that belongs to none.
+        asked: what the address asks for in its query.
     """
 
-    __slots__ = ("_identities", "client_params", "principal", "protocol", "row", "session_id", "view")
+    __slots__ = ("_identities", "asked", "client_params", "principal", "protocol", "row", "session_id", "view")
 
     def __init__(
         self,
@@ -84,14 +86,21 @@ class Asker:
         protocol: str,
         client_params: bytes,
         row: traffic.Session,
+        asked: Asked = NOTHING,
     ) -> None:
         self.principal = principal
         self.view = view
+        self.asked = asked
         self.session_id = session_id
         self.protocol = protocol
         self.client_params = client_params
         self.row = row
         self._identities: dict[str, tuple[int, Identity]] = {}
+
+    @property
+    def verbatim(self) -> bool:
+        """Is this one server at its own address, under its own names?"""
+        return self.view.kind == "server" and not self.asked.mode
 
     def identity(self, model: AccessModel, server_id: str) -> Identity:
         """For whom a runtime of this server is opened; made again after each fact."""
@@ -376,7 +385,7 @@ class Session:
         self.log_level = log_level
         self.seen = time.monotonic()
         self.seen_dirty = False
-        self.asked_dirty = False  # log level or subscriptions changed since they were stored
+        self.asked_dirty = False  # log level, subscriptions or the mode changed since they were stored
         self.closed = ""  # why, once it is
         self.in_flight: dict[bytes, InFlight] = {}
         self.questions: dict[bytes, asyncio.Future[Reply]] = {}

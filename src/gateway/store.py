@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Struct
 from psycopg_pool import AsyncConnectionPool
 
+from mcphub.gateway.exposure import NOTHING, Asked
+
 COLUMNS = (
     "digest, public_id::text, user_id, key_id, view, protocol_version, init_params::text, options::text, created_at"
 )
@@ -21,6 +23,7 @@ class Options(Struct, frozen=True, omit_defaults=True):
 
     log_level: str = ""
     subscriptions: list[tuple[str, str, str]] = []
+    asked: Asked = NOTHING
 
 
 class Row(Struct, frozen=True):

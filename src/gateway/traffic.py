@@ -129,10 +129,10 @@ class Session:
         user_id: empty when nobody was recognised; so is `key_id`.
         session_id: its public UUID, empty for a one-shot request.
         era: protocol revision.
-        mode: exposure mode.
+        mode: exposure mode; the one chosen, and once a list was evaluated what came of it.
     """
 
-    __slots__ = ("_about", "_client", "_who", "key_id", "session_id", "user_id")
+    __slots__ = ("_client", "_era", "_view", "_who", "key_id", "mode", "session_id", "user_id")
 
     def __init__(
         self,
@@ -149,8 +149,9 @@ class Session:
         self.user_id = user_id
         self.key_id = key_id
         self.session_id = session_id
+        self.mode = mode
         self._who = "\t".join(map(text, (session_id, user_id, key_id)))
-        self._about = "\t".join(map(text, (era, mode, view)))
+        self._era, self._view = text(era), text(view)
         self._client = "\t".join((text(redacted(client_name)), text(redacted(client_version))))
 
 
@@ -158,6 +159,7 @@ class Request:
     """A request under way; what is not known at its beginning (`server`, `tool`, …) is set once it is.
 
     `shown` and `filtered` count the items of a list that was answered, and those that access hid.
+    `mode` is the session's, unless the request itself tells another.
     """
 
     __slots__ = (
@@ -170,6 +172,7 @@ class Request:
         "id",
         "ledger_position",
         "method",
+        "mode",
         "public_id",
         "server",
         "session",
@@ -181,6 +184,7 @@ class Request:
         self.id = uuid7()
         self.session = session
         self.method = method
+        self.mode = ""
         self.bytes_in = bytes_in
         self.server = ""
         self.tool = ""
@@ -408,7 +412,8 @@ class TrafficWriter:
         return (
             f"{at}\t{STARTED}\t{self.boot}\t{request.id}\t{session._who}\t{text(request.server)}\t{text(request.tool)}"
             f"\t{text(request.method)}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{min(request.bytes_in, MOST_BYTES)}"
-            f"\t{NULL}\t{NULL}\t{NULL}\t{session._about}\t{session._client}\t{text(request.credential_version)}\t{position}"
+            f"\t{NULL}\t{NULL}\t{NULL}\t{session._era}\t{text(request.mode or session.mode)}\t{session._view}"
+            f"\t{session._client}\t{text(request.credential_version)}\t{position}"
             f"\t{NULL}\t{NULL}\t{NULL}\t{self._node}\n"
         ).encode("utf-8", "replace")
 
@@ -416,7 +421,7 @@ class TrafficWriter:
         nulls = "\t".join([NULL] * 10)
         return (
             f"{datetime.now(UTC).isoformat()}\t{kind}\t{self.boot}\t{NULL}\t{session._who}\t{nulls}"
-            f"\t{text(redacted(reason))}\t{session._about}\t{session._client}"
+            f"\t{text(redacted(reason))}\t{session._era}\t{text(session.mode)}\t{session._view}\t{session._client}"
             f"\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{self._node}\n"
         ).encode("utf-8", "replace")
 

@@ -112,6 +112,9 @@ class ScriptedPool:
     async def end_server(self, server_id, reason):
         self.ended.append(("server", server_id))
 
+    async def end_barred(self, barred, reason):
+        self.ended.append(("barred", barred))
+
     async def drain_server(self, server_id):
         self.ended.append(("drained", server_id))
 
@@ -297,10 +300,12 @@ class World:
             sent.setdefault("content-type", "application/json")
             sent.setdefault("accept", "application/json, text/event-stream")
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
+        path, _, query = path.partition("?")
         scope = {
             "type": "http",
             "method": method,
             "path": path,
+            "query_string": query.encode(),
             "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
         }
         if key_in_url:

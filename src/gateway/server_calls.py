@@ -1,0 +1,213 @@
+"""A call of a server tool: which of the server's own tools is meant, and whether its arguments fit it.
+
+Nothing reaches the server but a call whose arguments satisfy the tool's own schema; the rest is answered here, in a way
+that a model can go on from. The answers name what the caller may see and nothing else.
+
+Spec: the contract of this hub, section 7.
+"""
+
+import json
+from datetime import datetime
+from difflib import get_close_matches
+
+from msgspec import Raw, Struct
+
+from mcphub.domain.access import AccessModel, Capability, decide
+from mcphub.domain.settings_state import ServerState
+from mcphub.gateway import wire
+from mcphub.gateway.arguments import Violation
+from mcphub.gateway.checker import Checker
+from mcphub.gateway.errors import CallRefused, UnknownName
+from mcphub.gateway.router import Router, ServerList, as_one
+from mcphub.gateway.server_tools import PREFIX, Inner, OneTool, lines
+from mcphub.gateway.session import Asker
+from mcphub.gateway.traffic import Request
+
+ALIAS = "toolName"
+NEAREST = 3
+LONGEST_NAME = 200  # characters of a name that is looked for among others
+NOTHING = b"{}"
+
+
+class Told(Struct, frozen=True):
+    """The hub answers by itself. `why` says so in the row."""
+
+    result: bytes
+    why: str
+
+
+class Forwarded(Struct, frozen=True):
+    """The call as the server gets it."""
+
+    server: ServerState
+    params: bytes
+
+
+class Wanted(Struct):
+    """What the caller put into the server tool. `arguments` None: none were given; `wrong`: what does not belong."""
+
+    name: str = ""
+    arguments: bytes | None = None
+    describe: bool = False
+    wrong: list[Violation] = []
+
+    @property
+    def asks_for_names(self) -> bool:
+        return self.name in ("", "?")
+
+
+class ServerCalls:
+    """Takes calls of server tools apart; one for all sessions."""
+
+    def __init__(self, model: AccessModel, router: Router) -> None:
+        self._model = model
+        self._router = router
+        self._checker = Checker()
+
+    async def read(self, asker: Asker, request: Request, params: wire.Members, at: datetime) -> Told | Forwarded:
+        """
+        Args:
+            request: gets the server and its own tool's name, as far as they are known.
+
+        Raises:
+            UnknownName: no such server tool, or not for this caller.
+            CallRefused: the server was not asked, and why.
+            Answer: the server's list cannot be had.
+        """
+        shown_as = wire.text(params, "name") or ""
+        server, found = await self._listed(asker, shown_as, at)
+        wanted = _wanted(bytes(params.get("arguments", Raw())))
+        request.server, request.tool = server.slug, "" if wanted.asks_for_names else wanted.name
+        tools = as_one(server, found)
+        known = wanted.asks_for_names or (tools is not None and wanted.name in tools.inner)
+        if not known and (anew := await self._router.known_again(asker, server, found)) is not None:
+            tools = as_one(server, anew)
+        if tools is None:
+            raise UnknownName("tool", shown_as, "no_visible_tool")
+        if wanted.wrong:
+            raise _misfit(tools.definition, wanted.wrong, f"{shown_as} was called wrongly")
+        if wanted.asks_for_names:
+            return Told(_names(tools), "listed")
+        tool = tools.inner.get(wanted.name)
+        own = Capability(server.server_id, "tools", wanted.name)
+        decision = decide(self._model, asker.principal, own, at, asker.view)
+        if tool is None or not decision.allowed:
+            raise _unknown(server, wanted.name, tools, "unknown_tool" if decision.allowed else decision.reason)
+        if wanted.describe:
+            return Told(_described(tool), "described")
+        return await self._checked(server, tool, wanted, params)
+
+    async def _listed(self, asker: Asker, shown_as: str, at: datetime) -> tuple[ServerState, ServerList]:
+        server = self._model.settings.by_slug(shown_as.removeprefix(PREFIX))
+        if server is None:
+            raise UnknownName("tool", shown_as, "unknown_tool")
+        decision = decide(self._model, asker.principal, Capability(server.server_id), at, asker.view)
+        if not decision.allowed:
+            raise UnknownName("tool", shown_as, decision.reason)
+        return server, await self._router.listed(asker, server)
+
+    async def _checked(
+        self, server: ServerState, tool: Inner, wanted: Wanted, params: wire.Members
+    ) -> Told | Forwarded:
+        given = NOTHING if wanted.arguments is None else wanted.arguments
+        wrong = await self._checker.violations(tool.schema, given)
+        if wrong and wanted.arguments is None:
+            return Told(_described(tool, "Arguments needed: call again with `arguments`."), "arguments_needed")
+        if wrong:
+            raise _misfit(tool.described, wrong, f"The arguments do not fit the tool {tool.name!r}")
+        named: dict[str, Raw | bytes] = dict(params)
+        named["name"], named["arguments"] = wire.encode(tool.name), given
+        return Forwarded(server, wire.joined(named))
+
+    async def close(self) -> None:
+        await self._checker.close()
+
+
+# in
+
+
+def _wanted(raw: bytes) -> Wanted:
+    """Never fails: what is wrong is noted, for who may hear of it."""
+    try:
+        found = wire.members(raw)
+    except wire.Unreadable:
+        return Wanted(wrong=[("", "it is not an object")])
+    wanted = Wanted(wrong=[])
+    for member, value in found.items():
+        match member:
+            case "tool_name" | "toolName":
+                name = wire.text(found, member)
+                if name is None:
+                    wanted.wrong.append((f"/{member}", "it is not a text"))
+                elif member == ALIAS and "tool_name" in found and name != wire.text(found, "tool_name"):
+                    wanted.wrong.append((f"/{member}", "it names another tool than tool_name"))
+                else:
+                    wanted.name = name
+            case "describe":
+                wanted.describe = bytes(value) == b"true"
+                if bytes(value) not in (b"true", b"false", b"null"):
+                    wanted.wrong.append(("/describe", "it is neither true nor false"))
+            case "arguments":
+                wanted.arguments = _object(bytes(value), wanted.wrong)
+            case _:
+                wanted.wrong.append(
+                    (f"/{member[:LONGEST_NAME]}", "it does not belong here; a tool's own arguments go into `arguments`")
+                )
+    return wanted
+
+
+def _object(raw: bytes, wrong: list[Violation]) -> bytes | None:
+    """The arguments as an object; models send its text as a string now and then, which is read once."""
+    text = wire.text({"": Raw(raw)}, "") if raw.startswith(b'"') else None
+    given = raw if text is None else text.strip().encode()
+    if given == b"null":
+        return None
+    try:
+        fits = given.startswith(b"{") and not wire.too_deep(given) and isinstance(json.loads(given), dict)
+    except ValueError:
+        fits = False
+    if not fits:
+        wrong.append(("/arguments", "it is not an object"))
+        return None
+    return given
+
+
+# out
+
+
+def _names(tools: OneTool) -> bytes:
+    said = "\n".join(lines(tools.inner))
+    listed = [{"name": tool.name, "description": tool.gist} for tool in tools.inner.values()]
+    return wire.encode({"content": [_text(said)], "structuredContent": {"tools": listed}})
+
+
+def _described(tool: Inner, note: str = "") -> bytes:
+    said = tool.described.decode()
+    content = [*([_text(note)] if note else []), _text(said)]
+    return wire.joined({"content": wire.encode(content), "structuredContent": tool.described})
+
+
+def _unknown(server: ServerState, name: str, tools: OneTool, reason: str) -> CallRefused:
+    """One answer for what does not exist and for what this caller may not use."""
+    near = _nearest(name, tools)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    message = f"Server '{server.slug}' has no tool {name[:LONGEST_NAME]!r}.{hint} Available: {', '.join(tools.inner)}."
+    data = {"nearest": near, "available": list(tools.inner)}
+    return CallRefused(message, reason=reason, denied=True, data=data)
+
+
+def _nearest(name: str, tools: OneTool) -> list[str]:
+    spelled = {tool.lower(): tool for tool in tools.inner}
+    return [spelled[found] for found in get_close_matches(name[:LONGEST_NAME].lower(), spelled, NEAREST, 0.5)]
+
+
+def _misfit(definition: bytes, wrong: list[Violation], what: str) -> CallRefused:
+    schema = bytes(wire.members(definition).get("inputSchema", Raw(b"{}")))
+    said = "\n".join(f"- {pointer or '(the whole)'}: {detail}" for pointer, detail in wrong)
+    message = f"{what}; nothing was sent.\n{said}\ninputSchema: {schema.decode()}"
+    violations = [{"pointer": pointer, "detail": detail} for pointer, detail in wrong]
+    return CallRefused(message, reason="bad_arguments", data={"violations": violations, "inputSchema": Raw(schema)})
+
+
+def _text(text: str) -> dict[str, str]:
+    return {"type": "text", "text": text}

@@ -1,0 +1,127 @@
+"""A server as one tool: what exposure mode `servers` lists in the place of the server's own tools.
+
+The names stand in an enum, what each does in a short line; how it is called the model asks with `describe`.
+Texts of upstreams are untrusted: what the hub quotes of them is one line, cut, without control characters.
+
+Spec: the contract of this hub, section 7.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import DecodeError, Raw, Struct
+from msgspec.json import decode
+
+from mcphub.domain.settings_state import ServerState
+from mcphub.gateway import wire
+
+PREFIX = "server_"  # a slug holds no `_`, so no qualified name `{slug}__{tool}` begins like this
+MOST_DESCRIPTION = 2000  # characters
+MOST_GIST = 80  # characters of a tool's description that stand beside its name
+MOST_ABOUT = 200  # characters of the server's own description
+SHOWN = ("name", "description", "inputSchema", "outputSchema", "annotations")
+USE = 'First {"tool_name": …, "describe": true} for the arguments of a tool, then the call with "arguments".'
+
+
+class Inner(Struct, frozen=True):
+    """One tool of the server, under the name it has there."""
+
+    name: str
+    gist: str
+    described: bytes  # what `describe` answers
+    schema: bytes  # b'' without one
+
+
+class OneTool(Struct, frozen=True):
+    """A server as one tool; `inner` by name, sorted."""
+
+    definition: bytes
+    inner: Mapping[str, Inner]
+
+
+def tool_name(server: ServerState) -> str:
+    return PREFIX + server.slug
+
+
+def one_tool(server: ServerState, raws: Mapping[str, bytes]) -> OneTool | None:
+    """
+    Args:
+        raws: name there → definition, of the tools that may be seen; None comes back when there is none.
+    """
+    if not raws:
+        return None
+    inner = {name: _inner(name, raws[name]) for name in sorted(raws)}
+    definition: dict[str, Any] = {
+        "name": tool_name(server),
+        "description": _description(server, inner),
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "tool_name": {"type": "string", "enum": list(inner)},
+                "arguments": {"type": "object"},
+                "describe": {"type": "boolean"},
+            },
+            "required": ["tool_name"],
+            "additionalProperties": False,
+        },
+    }
+    if annotations := _annotations(raws.values()):
+        definition["annotations"] = annotations
+    return OneTool(wire.encode(definition), inner)
+
+
+def lines(inner: Mapping[str, Inner]) -> list[str]:
+    """`name: what it does` of each tool."""
+    return [f"{tool.name}: {tool.gist}" if tool.gist else tool.name for tool in inner.values()]
+
+
+def first_sentence(text: str, most: int) -> str:
+    """One line of at most so many characters, without control characters, cut where the first sentence ends."""
+    plain = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text[: most * 20])
+    line = " ".join(plain.split())
+    end = line.find(". ")
+    if end >= 0:
+        line = line[: end + 1]
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
+def _inner(name: str, raw: bytes) -> Inner:
+    found = wire.members(raw)
+    described = wire.joined({member: found[member] for member in SHOWN if member in found})
+    gist = first_sentence(wire.text(found, "description") or "", MOST_GIST)
+    return Inner(name, gist, described, bytes(found.get("inputSchema", Raw())))
+
+
+def _description(server: ServerState, inner: Mapping[str, Inner]) -> str:
+    about = first_sentence(server.spec.description, MOST_ABOUT)
+    head = f"{about or f'Server {first_sentence(server.name, MOST_ABOUT)}.'} {len(inner)} tool{'s' * (len(inner) > 1)}:"
+    said = lines(inner)
+    room = MOST_DESCRIPTION - len(head) - len(USE) - len(f"\nand {len(said)} more\n")
+    fitting = 0
+    for line in said:
+        room -= len(line) + 1
+        if room < 0:
+            break
+        fitting += 1
+    left = len(said) - fitting
+    return "\n".join([head, *said[:fitting], *([f"and {left} more"] if left else []), USE])
+
+
+def _annotations(raws: Any) -> dict[str, bool]:
+    """Read-only is the whole when every part is; destructive when one part is."""
+    each = [_annotated(raw) for raw in raws]
+    found = {}
+    if all(hints.get("readOnlyHint") is True for hints in each):
+        found["readOnlyHint"] = True
+    if any(hints.get("destructiveHint") is True for hints in each):
+        found["destructiveHint"] = True
+    return found
+
+
+def _annotated(raw: bytes) -> dict[str, Any]:
+    try:
+        hints = decode(wire.members(raw).get("annotations", b"{}"))
+    except DecodeError:
+        return {}
+    return hints if isinstance(hints, dict) else {}

@@ -482,7 +482,7 @@ class EnvSchedulerConfigured(Event, frozen=True, kw_only=True):
 
 
 class EnvVarsChecked(Event, frozen=True, kw_only=True):
-    """Users' values were looked over: how many issues of each code, and what was purged. Tags: env-scheduler, env-check.
+    """Users' values were looked over: how many issues of each code, what was purged. Tags: env-scheduler, env-check.
 
     The tag names the time it was due, so that a second hub finds the round taken.
     """
@@ -494,7 +494,7 @@ class EnvVarsChecked(Event, frozen=True, kw_only=True):
 
 
 class HubVariableSet(Event, frozen=True, kw_only=True):
-    """The hub's value for `${NAME}` in every server's configuration, under a data key of its own. Tags: hub-variable."""
+    """The hub's value for `${NAME}` in servers' configurations, under a data key of its own. Tags: hub-variable."""
 
     name: str
     data_key: str

@@ -74,12 +74,15 @@ class Notes:
 
 
 class Policy(Struct, frozen=True):
-    """What this hub allows: commands beside the contract's, readable variables of its environment, opened CIDRs; and
-    whether a user of a name exists, where that is known.
+    """What this hub allows: commands beside the contract's, variables of its own, opened CIDRs; and whether a user of a
+    name exists, where that is known.
+
+    `hub_variables` are those of its environment, `stored_variables` names whose values are not looked at.
     """
 
     commands: frozenset[str] = frozenset()
     config_env: frozenset[str] = frozenset()
     hub_variables: Mapping[str, str] = {}
+    stored_variables: frozenset[str] = frozenset()
     egress_allow: tuple[str, ...] = ()
     user_exists: Callable[[str], bool] = lambda _: True

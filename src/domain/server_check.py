@@ -198,8 +198,8 @@ def _variables(config: Mapping[str, Any], policy: Policy, notes: Notes) -> None:
                 continue
             if not hub_variable(name, policy.config_env):
                 notes.error(path, "env_not_allowed", f"${{{name}}} is neither a user's variable nor a hub variable")
-            elif name not in policy.hub_variables:
-                notes.warn(path, "hub_variable_unset", f"the hub's environment has no {name}")
+            elif name not in policy.hub_variables and name not in policy.stored_variables:
+                notes.warn(path, "hub_variable_unset", f"the hub has no value for {name}; store one or set it there")
 
 
 def hub_variable(name: str, config_env: frozenset[str] = frozenset()) -> bool:

@@ -100,7 +100,7 @@ OPENAPI = _members(
 )
 
 SERVER = _members(
-    "One server. ${USER_NAME} asks each user for a value; ${HUB_NAME} reads the hub's environment; $${ is the text ${.",
+    "One server. ${USER_NAME} asks each user for a value; ${HUB_NAME} reads a variable of the hub; $${ is the text ${.",
     type=_described({"enum": list(TYPES)}, "Inferred when missing: command, openapi, or the path of url."),
     command=_described(TEXT, "The program of a local server.", examples=sorted(COMMANDS)),
     args=_described(TEXTS, "Its arguments; each may hold variables."),

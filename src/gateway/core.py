@@ -26,6 +26,7 @@ from mcphub.gateway.router import ServerList, described
 from mcphub.gateway.session import Limits, Session
 from mcphub.gateway.store import SessionRows
 from mcphub.gateway.traffic import TrafficWriter
+from mcphub.gateway.hub_values import HubValues
 from mcphub.gateway.trial import Trial, tried
 from mcphub.gateway.upstream.runtime import Listener, Pool, Runtime, RuntimeInfo, ServerStatus
 from mcphub.gateway.values import OpenedValues
@@ -68,7 +69,8 @@ class HubGateway(Listener):
         self._limits = limits
         self._model = model
         self._pool = make_pool(self)
-        self._injector = Injector(model, vault, values, hub_variables)
+        self._hub_values = HubValues(model, vault, hub_variables)
+        self._injector = Injector(model, vault, values, self._hub_values)
         self._relay = Relay(model=model, pool=self._pool, injector=self._injector, traffic=traffic, limits=limits)
         self._relay.router.arrived_late = self._list_arrived
         self._lifecycle = Lifecycle(
@@ -177,6 +179,9 @@ class HubGateway(Listener):
         self._transports = present
         self._tell_soon()
 
+        for server_id in self._hub_values.facts_applied(facts):
+            self._later(self._pool.drain_server(server_id))
+            self._lists_changed(server_id, None, TOOLS)
     async def _tidied(self) -> None:
         """Processes of erased users and removed servers leave nothing on the disk."""
         erased = [user.user_id for user in self._model.users.values() if user.erased]

@@ -15,6 +15,8 @@ from mcphub.domain.literal_secrets import PURPOSE, SEALED, place
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.domain.substitution import Injected, inject
 from mcphub.domain.vault import Unopenable, Vault
+from mcphub.gateway.hub_values import HubValues
+from mcphub.gateway.upstream.runtime import UpstreamUnavailable
 from mcphub.gateway.values import KEEP_SECONDS, OpenedValues
 
 Inject = Callable[[], Injected]
@@ -24,16 +26,14 @@ class Injector:
     """Makes the `inject` that a lease takes.
 
     Args:
-        hub_variables: what settings documents may read of the hub's environment.
+        hub_values: what `${HUB_…}` stands for.
     """
 
-    def __init__(
-        self, model: AccessModel, vault: Vault, values: OpenedValues, hub_variables: Mapping[str, str]
-    ) -> None:
+    def __init__(self, model: AccessModel, vault: Vault, values: OpenedValues, hub_values: HubValues) -> None:
         self._model = model
         self._vault = vault
         self._values = values
-        self._hub_variables = hub_variables
+        self._hub_values = hub_values
         self._literals: dict[str, tuple[float, str, dict[str, str]]] = {}  # server → (until, digest, sealed → text)
 
     async def prepare(self, spec: ServerSpec, user_id: str, typed: Mapping[str, str] | None = None) -> Inject:
@@ -45,6 +45,7 @@ class Injector:
         if typed:
             values = {**values, **typed}
         literals = await self._opened(spec)
+        hub = await self._hub_values.of(spec)
 
         def opener(where: str, sealed: str) -> str:
             try:
@@ -53,7 +54,9 @@ class Injector:
                 raise Unopenable(f"the secret at {where} of server {spec.name!r} cannot be opened") from None
 
         def made() -> Injected:
-            return inject(spec, values, self._hub_variables, opener)
+            if not self._hub_values.current(hub):  # what is opened now must not keep a value that was replaced
+                raise UpstreamUnavailable(spec.slug, "a variable of the hub changed in this moment")
+            return inject(spec, values, hub.values, opener)
 
         return made
 

@@ -79,11 +79,11 @@ class Exchange:
     def put(self, frame: bytes, *, droppable: bool = False) -> None:
         self.commit().put(frame, droppable=droppable)
 
-    async def finish(self, frame: bytes) -> None:
-        """The answer itself; nothing comes after it."""
+    async def finish(self, frame: bytes, *, status: int = 200) -> None:
+        """The answer itself; nothing comes after it. A stream that has begun is a 200, whatever it ends with."""
         if self._stream is None:
             self._timer.cancel()
-            await respond(self._send, 200, frame, self._headers)
+            await respond(self._send, status, frame, self._headers)
             return
         self._stream.put(frame)
         self._stream.finish()

@@ -171,10 +171,10 @@ async def test_facts_are_filtered_and_paged_by_position(api):
     await bob.post("/api/user/groups", {"name": "mine", "servers": []})
 
     async def types(query):
-        return [fact["type"] for fact in await admin.data("GET", f"{AUDIT}?{query}")]
+        return [fact["type"] for fact in await admin.data("GET", f"{AUDIT}?kind=fact&{query}")]
 
-    first = (await admin.get(f"{AUDIT}?limit=3")).json()
-    second = (await admin.get(f"{AUDIT}?limit=200&cursor={first['page']['next']}")).json()
+    first = (await admin.get(f"{AUDIT}?kind=fact&limit=3")).json()
+    second = (await admin.get(f"{AUDIT}?kind=fact&limit=200&cursor={first['page']['next']}")).json()
     positions = [fact["position"] for fact in first["data"] + second["data"]]
     (key,) = await admin.data("GET", f"{AUDIT}?category=keys")
 

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from msgspec import UNSET, UnsetType
+
 from mcphub.api.problems import not_found
 from mcphub.api.schemas import Envelope, Out
 from mcphub.api.services import Services
@@ -17,10 +19,14 @@ class VisibleTool(Out, kw_only=True):
 
 
 class VisibleServer(Out, kw_only=True):
-    """`reason` is `allowed`, or why the server is hidden. Tools as far as they were listed to the user."""
+    """`reason` is `allowed`, or why the server is hidden. Tools as far as they were listed to the user.
+
+    `detail` is for administrators: whom a server is for that is `not_in_audience`.
+    """
 
     server: str
     reason: str
+    detail: str | UnsetType = UNSET
     tools: list[VisibleTool]
 
 
@@ -62,7 +68,9 @@ def access_of(services: Services, user_id: str, url: str, *, whole: bool = True,
         if whole or model.entitled(user_id, server):
             tools = services.gateway.known_tools(user_id, server_id) or []
             views = [_tool(model, principal, server_id, tool, view, now, as_if) for tool in tools]
-            shown.servers.append(VisibleServer(server=server.name, reason=reason, tools=views))
+            barred = whole and reason == "not_in_audience"
+            detail = f"for {server.audience.described()}" if barred else UNSET
+            shown.servers.append(VisibleServer(server=server.name, reason=reason, detail=detail, tools=views))
     return shown
 
 

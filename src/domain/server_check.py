@@ -227,13 +227,20 @@ def _ours(config: Mapping[str, Any], policy: Policy, notes: Notes) -> None:
         notes.error(("mcphub", "userHosts"), "type_conflict", "userHosts is a list of host patterns")
     for path, why in faults(ours.get("audience", EVERYONE)):
         notes.error(("mcphub", "audience", *path), "bad_audience", why)
+    unknown_users(config, policy, notes)
+    if config.get("visibility", "public") != "public" and "audience" in ours:
+        notes.warn(("mcphub", "audience"), "not_applied", "a server that is not public is its owner's alone")
+    if config.get("visibility", "public") not in {"public", "private"}:
+        notes.warn(("visibility",), "not_applied", "acts as private")
+
+
+def unknown_users(config: Mapping[str, Any], policy: Policy, notes: Notes) -> None:
+    """Warns of names that nobody has: who comes from elsewhere is not given them."""
     for path, user in users_named(config):
         if not policy.user_exists(user):
             notes.warn(
                 path, "unknown_user", f"there is no user {user!r}; who comes from elsewhere is not given the name"
             )
-    if config.get("visibility", "public") not in {"public", "private"}:
-        notes.warn(("visibility",), "not_applied", "acts as private")
 
 
 def _typos(config: Mapping[str, Any], notes: Notes) -> None:

@@ -11,13 +11,22 @@ from psycopg_pool import AsyncConnectionPool
 
 from mcphub.domain.access import ALL, AccessModel, Principal, View
 from mcphub.domain.codec import Recorded
-from mcphub.domain.events import ServerRemoved, ServiceTokenRemoved, ServiceTokenSaved, UserErased
+from mcphub.domain.events import (
+    ServerAudienceChanged,
+    ServerChanged,
+    ServerRemoved,
+    ServiceTokenRemoved,
+    ServiceTokenSaved,
+    UserErased,
+    UserMembershipsChanged,
+)
 from mcphub.domain.settings_file import objects
 from mcphub.domain.vault import Vault
 from mcphub.gateway import wire
 from mcphub.gateway.errors import ValuesMissing
 from mcphub.gateway.facade import LiveSession, Tool, TriedTool
 from mcphub.gateway.front import Front
+from mcphub.gateway.hub_values import HubValues
 from mcphub.gateway.injection import Injector
 from mcphub.gateway.kinds import CHANGED, TOOLS, Offer
 from mcphub.gateway.lifecycle import Lifecycle, one_shot
@@ -26,7 +35,6 @@ from mcphub.gateway.router import ServerList, described
 from mcphub.gateway.session import Limits, Session
 from mcphub.gateway.store import SessionRows
 from mcphub.gateway.traffic import TrafficWriter
-from mcphub.gateway.hub_values import HubValues
 from mcphub.gateway.trial import Trial, tried
 from mcphub.gateway.upstream.runtime import Listener, Pool, Runtime, RuntimeInfo, ServerStatus
 from mcphub.gateway.values import OpenedValues
@@ -37,6 +45,8 @@ log = structlog.get_logger()
 
 UPDATED = "notifications/resources/updated"
 NEWEST = "2025-11-25"
+# Facts after which a server may be meant for fewer users than before.
+RESTRICTING = (ServerAudienceChanged, ServerChanged, UserMembershipsChanged)
 
 
 class HubGateway(Listener):
@@ -169,6 +179,11 @@ class HubGateway(Listener):
                     self._later(self._pool.drain_credential(user, server))
         if any(isinstance(recorded.event, ServerRemoved | UserErased) for recorded in facts):
             self._later(self._tidied())
+        if any(isinstance(recorded.event, RESTRICTING) for recorded in facts):
+            self._later(self._pool.end_barred(self._barred, "not_in_audience"))
+        for server_id in self._hub_values.facts_applied(facts):
+            self._later(self._pool.drain_server(server_id))
+            self._lists_changed(server_id, None, TOOLS)
         present = self._present_transports()
         for server_id, digest in self._transports.items():
             now = present.get(server_id)
@@ -179,9 +194,10 @@ class HubGateway(Listener):
         self._transports = present
         self._tell_soon()
 
-        for server_id in self._hub_values.facts_applied(facts):
-            self._later(self._pool.drain_server(server_id))
-            self._lists_changed(server_id, None, TOOLS)
+    def _barred(self, user_id: str, server_id: str) -> bool:
+        server = self._model.servers.get(server_id)
+        return server is not None and not self._model.entitled(user_id, server)
+
     async def _tidied(self) -> None:
         """Processes of erased users and removed servers leave nothing on the disk."""
         erased = [user.user_id for user in self._model.users.values() if user.erased]

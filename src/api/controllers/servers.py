@@ -1,15 +1,16 @@
 """Servers one by one: what the caller sees of them, and an administrator's changes."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from mcphub.api.caller import ADMIN, USER, Caller
-from mcphub.api.catalog import Catalog, ServerView, ToolView
+from mcphub.api.catalog import AudienceNames, Catalog, ServerView, ToolView
 from mcphub.api.controllers.settings_file import SettingsWarning, outdated, version_of, warnings_of
 from mcphub.api.idempotent import IdempotencyKey, id_for
 from mcphub.api.literals import Literals, document_of, policy_of
@@ -18,13 +19,14 @@ from mcphub.api.schemas import Envelope, Out, Schema
 from mcphub.api.services import Committed, Services
 from mcphub.domain.access import Principal
 from mcphub.domain.errors import Outdated, Refused, UnknownServerId
-from mcphub.domain.findings import Report
+from mcphub.domain.findings import Notes, Report
 from mcphub.domain.literal_secrets import seal_server
-from mcphub.domain.server_check import check_server
+from mcphub.domain.server_check import check_server, unknown_users
 from mcphub.domain.servers import (
     AddServer,
     ChangeServer,
     RemoveServer,
+    SetServerAudience,
     SetServerEnabled,
     SetToolDescription,
     SetToolEnabled,
@@ -48,6 +50,12 @@ class ServerChange(Schema, kw_only=True):
 
 class Switch(Schema, kw_only=True):
     enabled: bool
+
+
+class ServerAudience(Schema, kw_only=True):
+    """Whom a server is for, as `mcphub.audience` of the settings document says it."""
+
+    audience: Literal["everyone"] | AudienceNames
 
 
 class ToolDescription(Schema, kw_only=True):
@@ -137,7 +145,7 @@ class ServersController(Controller):
         services: NamedDependency[Services],
         idempotency_key: IdempotencyKey = None,
     ) -> ServerAnswer:
-        name, policy = data.name, policy_of(services.settings)
+        name, policy = data.name, policy_of(services)
         server_id = id_for(caller.user_id, "addServer", idempotency_key)
         config, report = await asyncio.to_thread(_checked, name, data.config, services)
         literals = Literals(services.vault)
@@ -168,7 +176,7 @@ class ServersController(Controller):
         services: NamedDependency[Services],
         if_match: Annotated[str | None, HeaderParameter(name="If-Match")] = None,
     ) -> ServerAnswer:
-        server, policy, seen = _named(services, name), policy_of(services.settings), version_of(if_match)
+        server, policy, seen = _named(services, name), policy_of(services), version_of(if_match)
         if seen is not None and seen not in (server.changed_at, services.model.settings.version):
             raise outdated(services, seen)
         new_name = data.name if isinstance(data.name, str) else None
@@ -212,6 +220,37 @@ class ServersController(Controller):
     ) -> ServerAnswer:
         done = await services.commands.run(lambda: SetServerEnabled(name, data.enabled))
         return await _answer(services, catalog, caller, name, done)
+
+    @put(
+        "/servers/{name:str}/audience",
+        operation_id="setServerAudience",
+        summary="Say whom a server is for",
+        who=ADMIN,
+    )
+    async def set_audience(
+        self,
+        name: FromPath[str],
+        data: JSONBody[ServerAudience],
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        services: NamedDependency[Services],
+        if_match: Annotated[str | None, HeaderParameter(name="If-Match")] = None,
+    ) -> ServerAnswer:
+        """Whoever matches any of the names may use it, from the next request on; nothing named is nobody. Who may not
+        any more is answered as if it did not exist, and what runs for them ends.
+        """
+        server, seen = _named(services, name), version_of(if_match)
+        if seen is not None and seen not in (server.changed_at, services.model.settings.version):
+            raise outdated(services, seen)
+        based_on = services.model.settings.version if seen is not None else None
+        audience = msgspec.to_builtins(data.audience)
+        try:
+            done = await services.commands.run(lambda: SetServerAudience(name, audience), if_match=based_on)
+        except Outdated as error:
+            raise outdated(services, seen or 0) from error
+        notes = Notes(("mcpServers", name))
+        unknown_users({"mcphub": {"audience": audience}}, policy_of(services), notes)
+        return await _answer(services, catalog, caller, name, done, notes.report())
 
     @post(
         "/servers/{name:str}/reload",
@@ -392,7 +431,7 @@ def _checked(name: str, raw: Raw | UnsetType, services: Services) -> tuple[Docum
         DocumentRefused: it is no server's entry, with every error it has.
     """
     config = document_of(raw)
-    report = check_server(name, config, policy_of(services.settings))
+    report = check_server(name, config, policy_of(services))
     report.refuse()
     return config, report
 

@@ -287,7 +287,7 @@ def _prepare(data: SettingsSave, services: Services) -> _Prepared:
     text = data.text if isinstance(data.text, str) else bytes(data.settings)  # type: ignore[arg-type]
     document = parse(text)
     positions = Positions(text) if isinstance(text, str) else None
-    report = check(document, policy_of(services.settings), positions)
+    report = check(document, policy_of(services), positions)
     report.refuse()
     return _Prepared(document, report.warnings, rules.digest(text))
 

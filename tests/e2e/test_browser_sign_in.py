@@ -218,9 +218,13 @@ def test_a_link_of_an_attacker_does_not_replace_a_session(way: Way, visitor: Vis
 
 def test_a_way_back_is_gone_once_it_was_gone(way: Way, browser: Browser, visitor: Visitor) -> None:
     way.somebody()
+    set_out(visitor, way)
+    on_its_way = visitor.cookie(FLOW)
     visitor.go(way.start)
     back = next(answer.url for answer in visitor.answers if answer.url.startswith(f"{way.callback}?"))
     session, asked = visitor.cookie(SESSION), way.redemptions()
+    assert on_its_way is not None
+    visitor.context.add_cookies([{"name": FLOW, "value": on_its_way.get("value", ""), "url": way.hub.url}])
 
     assert visitor.go(back) == error(way, "state_invalid")
 

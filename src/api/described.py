@@ -43,6 +43,9 @@ def describe(app: Litestar) -> dict[str, Any]:
                 shown = {} if "204" in answers else {"content": {"application/json": {"schema": envelope}}}
                 answers.setdefault("202", {**pending, **shown})
             answers["default"] = refused
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] == "path":
+                    parameter["schema"].pop("format", None)  # a text with slashes is no address
     return schema
 
 

@@ -2,8 +2,11 @@
 described, to a user and to an administrator, and nothing that can be made from the description breaks it.
 """
 
+import asyncio
 import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +21,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.e2e.conftest import StartHub
+from tests.support.api import PASSWORD
 from tests.support.providers import FakeGitHub, FakeOidc, hub_env
+from tests.support.rest import log_in
 from tests.support.routes import WORDS, pattern_of, served_by, the_rows
 from tests.support.running import RunningHub
 from tests.support.upstreams import Upstreams
@@ -33,6 +38,22 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+
+
+# Ends the caller's session, or never ends, or takes a process of its own each time.
+LEFT_OUT = r"logs/stream|auth/logout|user/sessions$|rebuild"
+# Parameter of a path → what it may name that is there. Half of the requests do, the others name whatever comes.
+NAMED = {
+    "key_id": "key",
+    "group_id": "group",
+    "user_id": "user",
+    "sid": "session",
+    "name": "server",
+    "server": "server",
+    "tool": "tool",
+    "position": "fact",
+    "request_id": "request",
+}
 
 
 @pytest.fixture
@@ -86,3 +107,39 @@ async def test_every_operation_is_answered_as_described(
     assert wrong == []
     assert operations.keys() - answered["admin"] == set()
     assert operations.keys() - answered["user"] == refused - answered["user"]
+
+
+@pytest.mark.parametrize("role", ["user", "admin"])
+async def test_nothing_that_can_be_made_from_the_description_breaks_the_hub(
+    role: str, start_hub: StartHub, upstreams: Upstreams, tmp_path: Path
+) -> None:
+    hub = start_hub()
+    visits = VisitsOverLoopback(hub, upstreams.http("desk").config(headers={"X-Token": "${USER_TOKEN}"}))
+    visits.callers["admin"] = await visits.log_in("admin")
+    await visits.begin("user")
+    visits.owner = role
+    there: dict[str, str] = {}
+    for name in ("request", "key", "group", "session", "user", "server", "fact"):
+        there |= await visits.made(name, role)
+    words = {name: word if name == "fact" else f'"{word}"' for name, word in there.items()}
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(
+        "[parameters]\n"
+        + "".join(f'"path.{name}" = {{ dictionary = "{of}", probability = 0.5 }}\n' for name, of in NAMED.items())
+        + "".join(f"[dictionaries.{of}]\nvalues = [{words[of]}]\n" for of in sorted(set(NAMED.values())))
+    )
+    token = log_in(hub.url, role, visits.passwords.get(role, PASSWORD)).http.headers["Authorization"]
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
+        *("run", f"{hub.url}/api/openapi.json", "-H", f"Authorization: {token}", "--exclude-path-regex", LEFT_OUT),
+        *("--phases", "fuzzing", "-n", "5", "--seed", "1", "--generation-deterministic"),
+        *("-c", ",".join(check.__name__ for check in CHECKS), "--request-timeout", "20", "--no-color"),
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    told, _ = await asyncio.wait_for(process.communicate(), 240)
+
+    assert process.returncode == 0, told.decode()[-6000:]
+    assert b"Tested:" in told

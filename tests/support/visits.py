@@ -68,7 +68,7 @@ class Visits:
         words = {"me": caller, "password": self.passwords.get(caller, PASSWORD)}
         for name in row.objects:
             if name not in words:
-                words |= await self._made(name, caller)
+                words |= await self.made(name, caller)
         path = OBJECT.sub(lambda found: quote(words[found[1]]), row.path)
         body = OBJECT.sub(lambda found: words[found[1]], row.body)
         browser = self.callers[caller]
@@ -91,7 +91,8 @@ class Visits:
 
     # what stands in <>
 
-    async def _made(self, name: str, caller: str) -> dict[str, str]:
+    async def made(self, name: str, caller: str) -> dict[str, str]:
+        """The word for a new object of that name, and words that come with it."""
         if name == "filled":
             return await self._a_filled(caller)
         make = cast(Callable[[], Awaitable[dict[str, str]]], getattr(self, f"_a_{name}"))

@@ -189,8 +189,7 @@ def value_unusable(why: str, slug: str, public_url: str, request_id: str) -> Val
 
 def hub_values_missing(slug: str, names: Sequence[str], request_id: str) -> ServerFailed:
     return ServerFailed(
-        f"Server '{slug}' needs {', '.join(names)} from the hub itself. Ask an admin to set it."
-        f" (request {request_id})",
+        f"Server '{slug}' needs {', '.join(names)} from the hub itself. Ask an admin to set it. (request {request_id})",
         reason="hub_values_missing",
     )
 

@@ -1,4 +1,5 @@
-"""The door for MCP clients: Streamable HTTP for the handshake revisions, 2024-11-05 to 2025-11-25.
+"""The door for MCP clients: Streamable HTTP for the handshake revisions, 2024-11-05 to 2025-11-25, and past it
+`stateless.py` for those after them.
 
 In this order, and nothing is looked at before: Host and Origin, the key, the size. What goes wrong inside `initialize`
 is a JSON-RPC error in a 200: Cursor and VS Code take a 4xx there for a server of the old transport.
@@ -24,9 +25,10 @@ from mcphub.gateway.exchange import Exchange, Header, Part, begin_stream, failed
 from mcphub.gateway.exposure import NOTHING, Asked, UnknownMode, asked_in
 from mcphub.gateway.lifecycle import Lifecycle, NotStored, TooManySessions, one_shot
 from mcphub.gateway.load import Load, TooBusy
-from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, LATEST_HANDSHAKE_VERSION
+from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, LATEST_HANDSHAKE_VERSION, MODERN_VERSION
 from mcphub.gateway.relay import Call, Relay, log_ended
 from mcphub.gateway.session import Asker, Client, EventId, Limits, Send, Session, lost_answer
+from mcphub.gateway.stateless import Stateless
 from mcphub.gateway.traffic import Request, TrafficWriter
 from mcphub.projections.tail import Tail
 
@@ -67,6 +69,7 @@ class Inbound(NamedTuple):
     path: str
     query: bytes  # without the key
     headers: dict[str, str]
+    raw_headers: list[Header]
     key_in_url: str
 
 
@@ -101,6 +104,16 @@ class Front:
         self._key_used = key_used
         self._load = Load(limits.in_flight, limits.queued)
         self.closing = False
+        self._stateless = Stateless(
+            model=model,
+            relay=relay,
+            lifecycle=lifecycle,
+            traffic=traffic,
+            limits=limits,
+            load=self._load,
+            view_of=view_of,
+            instructions=self._instructions,
+        )
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         inbound = _inbound(scope)
@@ -110,6 +123,8 @@ class Front:
             if principal is None:
                 await respond(send, 401, UNAUTHORIZED, [CHALLENGE])
                 return
+            if inbound.method != "POST" and inbound.headers.get("mcp-protocol-version") == MODERN_VERSION:
+                raise Refusal(405, "This revision has nothing but POST.", headers=[(b"allow", b"POST")])
             match inbound.method:
                 case "POST":
                     await self._post(inbound, principal, receive, send)
@@ -167,11 +182,17 @@ class Front:
         asked = _asked(inbound.query)
         body = await self._body(headers, receive)
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            raise Refusal(415, "Send application/json.")
         protocol = headers.get("mcp-protocol-version", "")
-        if protocol and protocol not in HANDSHAKE_VERSIONS:
-            raise _unsupported(protocol, body)
+        stateless = protocol and protocol not in HANDSHAKE_VERSIONS
+        if kind != "application/json":
+            raise Refusal(400 if stateless else 415, "Send application/json.")
+        if stateless:
+            if not _accepts(headers.get("accept", "")):
+                raise Refusal(406, "Accept has to allow application/json and text/event-stream.")
+            await self._stateless.post(
+                inbound.path, principal, asked, headers, inbound.raw_headers, body, receive, send
+            )
+            return
         try:
             message = wire.read(body)
         except wire.Unreadable as error:
@@ -428,7 +449,7 @@ class Front:
         protocol = wire.text(wire.members(result), "protocolVersion") or client.protocol
         return result, protocol if protocol in HANDSHAKE_VERSIONS else LATEST_HANDSHAKE_VERSION
 
-    def _own_result(self, protocol: str, principal: Principal) -> bytes:
+    def _instructions(self, principal: Principal) -> str:
         instructions = (
             "Tools and prompts of several servers, each named server__name. When they are many, one tool stands for"
             " each server instead: server_name takes tool_name and arguments, and describe tells them."
@@ -439,6 +460,9 @@ class Front:
                 f" The MCPHub key in use expires on {key.expires_at.astimezone(UTC):%Y-%m-%d};"
                 f" tell the user to extend or rotate it at {self._limits.public_url}/connect."
             )
+        return instructions
+
+    def _own_result(self, protocol: str, principal: Principal) -> bytes:
         return wire.encode(
             {
                 "protocolVersion": protocol,
@@ -450,7 +474,7 @@ class Front:
                     "logging": {},
                 },
                 "serverInfo": {"name": "mcphub", "title": "MCPHub", "version": self._limits.version},
-                "instructions": instructions,
+                "instructions": self._instructions(principal),
             }
         )
 
@@ -501,7 +525,8 @@ def _inbound(scope: Any) -> Inbound:
         headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1").strip())
     path = scope["path"]
     query = scope.get("query_string", b"")
-    return Inbound(scope["method"], path.rstrip("/") or path, query, headers, scope.get("mcphub.key", ""))
+    raw, key = scope["headers"], scope.get("mcphub.key", "")
+    return Inbound(scope["method"], path.rstrip("/") or path, query, headers, raw, key)
 
 
 def _asked(query: bytes) -> Asked:
@@ -516,20 +541,3 @@ def _accepts(accept: str) -> bool:
     if "*/*" in accept:
         return True
     return "application/json" in accept and "text/event-stream" in accept
-
-
-def _unsupported(protocol: str, body: bytes) -> Refusal:
-    """A revision this hub does not speak; the client learns which ones it does."""
-    refusal = Refusal(400, f"Protocol version {protocol[:32]} is not spoken here.")
-    try:
-        message = wire.read(body)
-        id_ = b"" if isinstance(message, list) else bytes(message.id)
-    except wire.Unreadable:
-        id_ = b""
-    refusal.body = failed(
-        id_,
-        errors.UNSUPPORTED_PROTOCOL_VERSION,
-        str(refusal),
-        {"supported": list(HANDSHAKE_VERSIONS), "requested": protocol[:32]},
-    )
-    return refusal

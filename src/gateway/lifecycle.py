@@ -337,8 +337,24 @@ def _asker(
     return Asker(principal, view, session_id=session_id, protocol=protocol, client_params=params, row=row, asked=asked)
 
 
-def one_shot(model: AccessModel, principal: Principal, view: View, protocol: str, asked: Asked = NOTHING) -> Asker:
+def one_shot(
+    model: AccessModel,
+    principal: Principal,
+    view: View,
+    protocol: str,
+    asked: Asked = NOTHING,
+    *,
+    client: Client | None = None,
+    client_params: bytes = b"{}",
+) -> Asker:
     """Who asks in a request that belongs to no session."""
-    mode = choice(model, principal, view, asked)
-    row = SessionRow(principal.user_id, principal.key_id, era=protocol, mode=mode, view=str(view))
-    return Asker(principal, view, protocol=protocol, client_params=b"{}", row=row, asked=asked)
+    row = SessionRow(
+        principal.user_id,
+        principal.key_id,
+        client_name=client.name if client is not None else "",
+        client_version=client.version if client is not None else "",
+        era=protocol,
+        mode=choice(model, principal, view, asked),
+        view=str(view),
+    )
+    return Asker(principal, view, protocol=protocol, client_params=client_params, row=row, asked=asked)

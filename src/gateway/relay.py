@@ -109,10 +109,30 @@ class Call:
     def request_id(self) -> str:
         return self.request.public_id
 
+    @property
+    def log_level(self) -> str | None:
+        """The least of what a server logs that the client wants to hear; '' for everything, None for nothing."""
+        return self.session.log_level if self.session is not None else ""
+
+    @property
+    def opens_urls(self) -> bool:
+        """Can the client take its user to an address instead of an answer?"""
+        session = self.session
+        return session is not None and session.client.opens_urls and session.asker.protocol >= "2025-11-25"
+
+    def outgoing(self, params: bytes, *, modern: bool) -> bytes:
+        """The parameters as a runtime of that era takes them.
+
+        Raises:
+            Answer: it takes no such request.
+        """
+        return params
+
     def notify(self, frame: bytes) -> None:
-        level = self.session.log_level if self.session is not None else ""
-        if level and LOG_MESSAGE in frame[:200] and _less_than(frame, level):
-            return
+        if LOG_MESSAGE in frame[:200]:
+            level = self.log_level
+            if level is None or (level and _less_than(frame, level)):
+                return
         self.answerer.put(frame, droppable=True)
 
     async def ask(self, method: str, params: bytes) -> Reply:
@@ -207,9 +227,7 @@ class Relay:
         id_ = bytes(call.message.id)
         if not isinstance(answer, ToolError) or call.message.method != "tools/call":
             return wire.failure(id_, answer.raw)
-        session = call.session
-        opens = session is not None and session.client.opens_urls and session.asker.protocol >= "2025-11-25"
-        if isinstance(answer, ValuesMissing) and opens:
+        if isinstance(answer, ValuesMissing) and call.opens_urls:
             return wire.failure(id_, answer.elicitation(str(call.request.id)))
         return wire.result(id_, answer.result)
 
@@ -273,7 +291,7 @@ class Relay:
         asker.row.mode = mode
         if mode == "tools":
             return self.router.page(gathered, cursor, [])
-        each = [(tool_name(server), as_one(server, found)) for server, found in gathered.lists]
+        each = [(tool_name(server.slug), as_one(server, found)) for server, found in gathered.lists]
         return self.router.cut([(name, one.definition) for name, one in each if one is not None], TOOLS, cursor)
 
     async def _through_server_tool(self, call: Call, params: wire.Members) -> "bytes | _UpstreamError":
@@ -371,6 +389,7 @@ class Relay:
             async with self._pool.lease(spec, identity, inject) as runtime:
                 leased = time.perf_counter()
                 call.wait_ms = (leased - began) * 1000
+                params = call.outgoing(params, modern=runtime.modern)
                 if method == "tools/call":
                     reply = await runtime.call(
                         method,

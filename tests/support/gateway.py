@@ -72,6 +72,8 @@ class Upstream:
 
 
 class ScriptedRuntime:
+    modern = False
+
     def __init__(self, upstream, spec, identity):
         self.upstream, self.spec, self.identity = upstream, spec, identity
         self.server_id, self.slug, self.user_id = spec.server_id, spec.slug, identity.user_id
@@ -291,8 +293,8 @@ class World:
         await asyncio.wait_for(stream.done, 5)
         return stream
 
-    async def open(self, method, path="/mcp", *, key="", body=None, headers=None, key_in_url=""):
-        """The same, without waiting for the end of the answer."""
+    async def open(self, method, path="/mcp", *, key="", body=None, headers=None, key_in_url="", leaves=None):
+        """The same, without waiting for the end of the answer. With the event `leaves` the client goes away."""
         sent = {"host": "127.0.0.1:3000", **(headers or {})}
         if key:
             sent.setdefault("authorization", f"Bearer {key}")
@@ -311,7 +313,7 @@ class World:
         if key_in_url:
             scope["mcphub.key"] = key_in_url
         answer = HttpAnswer()
-        answer.done = asyncio.ensure_future(self.gateway(scope, _receive(raw), answer.send))
+        answer.done = asyncio.ensure_future(self.gateway(scope, _receive(raw, leaves), answer.send))
         return answer
 
     async def rpc(self, method, params=None, *, id_=1, **how):
@@ -337,13 +339,14 @@ def _config(config):
     return Raw(json.dumps({"type": "streamable-http", "url": "http://127.0.0.1:9/mcp", **config}).encode())
 
 
-def _receive(raw):
+def _receive(raw, leaves=None):
     sent = False
 
     async def receive():
         nonlocal sent
         if sent:
-            await asyncio.Event().wait()
+            await (leaves or asyncio.Event()).wait()
+            return {"type": "http.disconnect"}
         sent = True
         return {"type": "http.request", "body": raw, "more_body": False}
 

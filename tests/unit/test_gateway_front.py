@@ -101,14 +101,14 @@ async def test_a_problem_in_initialize_is_an_error_in_a_200(world):
     assert unknown.json["error"]["message"] == "Unknown server: nowhere"
 
 
-async def test_a_client_of_the_next_revision_learns_what_is_spoken_here(world):
+async def test_a_client_of_a_revision_to_come_learns_what_is_spoken_here(world):
     key = world.user("ann")
 
-    answer = await world.rpc("server/discover", key=key, headers={"mcp-protocol-version": "2026-07-28"})
+    answer = await world.rpc("server/discover", key=key, headers={"mcp-protocol-version": "2031-01-01"})
 
     assert answer.status == 400
     assert answer.json["error"]["code"] == -32022
-    assert "2025-11-25" in answer.json["error"]["data"]["supported"]
+    assert answer.json["error"]["data"]["supported"][:2] == ["2026-07-28", "2025-11-25"]
 
 
 async def test_without_a_session_only_what_needs_none_is_served(world):

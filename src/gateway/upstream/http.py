@@ -65,6 +65,7 @@ class HttpRuntime:
         listens: it may hold a stream of its own for what belongs to no call.
     """
 
+    modern = False
     kind = "streamable-http"
     pid: int | None = None
     ended = ""  # a conversation does not end by itself: a lost session is opened anew

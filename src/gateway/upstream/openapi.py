@@ -44,6 +44,7 @@ class OpenApiRuntime:
         proves: what gets tokens is tried when it is opened, not at the first call.
     """
 
+    modern = False
     kind = "openapi"
     pid: int | None = None
     ended = ""  # there is nothing that could end

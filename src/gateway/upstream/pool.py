@@ -93,6 +93,10 @@ class Lease:
         return self._runtime.user_id
 
     @property
+    def modern(self) -> bool:
+        return self._runtime.modern
+
+    @property
     def initialize_result(self) -> bytes:
         return self._runtime.initialize_result
 

@@ -95,6 +95,10 @@ class Runtime(Protocol):
     """One open process or connection."""
 
     @property
+    def modern(self) -> bool:
+        """Does it speak 2026-07-28: every request complete in itself, nothing asked in between?"""
+
+    @property
     def server_id(self) -> str: ...
 
     @property

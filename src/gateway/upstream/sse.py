@@ -55,6 +55,7 @@ class SseRuntime:
         over: told once when the stream ends by itself.
     """
 
+    modern = False
     kind = "sse"
     pid: int | None = None
     in_session = True  # the stream is one

@@ -81,6 +81,7 @@ class StdioRuntime:
         over: told once when the process ends by itself.
     """
 
+    modern = False
     kind = "stdio"
     trouble = ""
 

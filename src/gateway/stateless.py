@@ -1,0 +1,371 @@
+"""The door for clients of 2026-07-28: no handshake, no session, every request complete in itself.
+
+An older upstream is spoken to as it expects; its questions become answers the client comes back from (`parked.py`).
+A client that goes away has cancelled its request.
+
+Spec: MCP 2026-07-28, Transports, Streamable HTTP; the contract of this hub, section 6.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Raw
+
+from mcphub.domain.access import AccessModel, Principal, View
+from mcphub.gateway import bridge, errors, wire
+from mcphub.gateway.bridge import MANY_ROUNDS, Question
+from mcphub.gateway.envelope import (
+    NAMING,
+    SERVER_INFO,
+    Envelope,
+    Rejected,
+    open_envelope,
+    repeated,
+    unsupported,
+    with_reserved,
+)
+from mcphub.gateway.errors import Answer, BadParams
+from mcphub.gateway.exchange import Exchange, Header, failed, loose_stream, respond
+from mcphub.gateway.exposure import Asked
+from mcphub.gateway.lifecycle import Lifecycle, one_shot
+from mcphub.gateway.load import Load, TooBusy
+from mcphub.gateway.parked import Conversation, Parked, Subject
+from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSION
+from mcphub.gateway.relay import Call, Relay, log_ended
+from mcphub.gateway.session import ASKED_BY_SERVERS, Asker, Client, Limits, Send
+from mcphub.gateway.traffic import Request, TrafficWriter
+from mcphub.gateway.upstream.runtime import Reply
+
+Receive = Callable[[], Any]
+LOG_MESSAGE = b'"notifications/message"'
+SPOKEN = [MODERN_VERSION, *reversed(HANDSHAKE_VERSIONS)]
+
+
+class StatelessCall(Call):
+    """A request of this revision under way."""
+
+    __slots__ = ("conversation", "envelope")
+
+    def __init__(self, envelope: Envelope, conversation: Conversation, *rest: Any, **options: Any) -> None:
+        super().__init__(*rest, **options)
+        self.envelope = envelope
+        self.conversation = conversation
+
+    @property
+    def opens_urls(self) -> bool:
+        return self.envelope.opens_urls and self.message.method in MANY_ROUNDS
+
+    @property
+    def log_level(self) -> str | None:
+        """None for a client that wants to hear nothing."""
+        return self.envelope.log_level or None
+
+    def outgoing(self, params: bytes, *, modern: bool) -> bytes:
+        if modern:
+            return self.envelope.stamped(params)
+        if "requestState" in wire.members(params):  # an upstream of an older revision has given none
+            raise BadParams("The requestState is none of this call's, or its time is over; call again without it.")
+        return params
+
+    async def ask(self, method: str, params: bytes) -> Reply:
+        if ASKED_BY_SERVERS.get(method, "") not in self.envelope.capabilities:
+            return Reply(error=wire.error(errors.METHOD_NOT_FOUND, f"The client does not take {method[:64]}."))
+        if self.message.method not in MANY_ROUNDS:
+            return Reply(error=wire.error(errors.METHOD_NOT_FOUND, "The client cannot be asked here."))
+        return await self.conversation.ask(method, params)
+
+
+class HttpRound:
+    """Implements parked.Round: one HTTP request that waits for the call's next word."""
+
+    def __init__(self, id_: bytes, exchange: Exchange) -> None:
+        self._id = id_
+        self._exchange = exchange
+        self.word: asyncio.Future[tuple[bytes, Mapping[str, Question], str]] = (
+            asyncio.get_running_loop().create_future()
+        )
+
+    def put(self, frame: bytes, *, droppable: bool = False) -> None:
+        self._exchange.put(frame, droppable=droppable)
+
+    def over(self, frame: bytes) -> None:
+        if not self.word.done():
+            self.word.set_result((frame, {}, ""))
+
+    def asked(self, questions: Mapping[str, Question], state: str) -> None:
+        if not self.word.done():
+            self.word.set_result((b"", questions, state))
+
+
+class Stateless:
+    """
+    Args:
+        view_of: the view behind a path for a user; None when it is not there.
+        instructions: what the hub says of itself to a user.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: AccessModel,
+        relay: Relay,
+        lifecycle: Lifecycle,
+        traffic: TrafficWriter,
+        limits: Limits,
+        load: Load,
+        view_of: Callable[[str, Principal], View | None],
+        instructions: Callable[[Principal], str],
+    ) -> None:
+        self._model = model
+        self._relay = relay
+        self._lifecycle = lifecycle
+        self._traffic = traffic
+        self._limits = limits
+        self._load = load
+        self._view_of = view_of
+        self._instructions = instructions
+        self._parked = Parked()
+        self._parked.expired = lambda conversation: conversation.give_up("not_answered")
+        self._server_info = wire.encode({"name": "mcphub", "title": "MCPHub", "version": limits.version})
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def post(
+        self,
+        path: str,
+        principal: Principal,
+        asked: Asked,
+        headers: dict[str, str],
+        raw_headers: list[tuple[bytes, bytes]],
+        body: bytes,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """
+        Args:
+            headers: by lower-case name, of repeated ones the first.
+        """
+        id_ = b""
+        try:
+            message = _one(body)
+            id_ = bytes(message.id)
+            if not id_:
+                await respond(send, 202)  # nothing a client could tell this hub is of use without a session
+                return
+            if twice := repeated(raw_headers):
+                raise Rejected(errors.HEADER_MISMATCH, f"The header {twice} stands more than once.")
+            envelope = open_envelope(message, headers)
+        except wire.Unreadable as error:
+            await self._refuse(send, id_, error.code, str(error))
+            return
+        except Rejected as rejected:
+            spoken = headers.get("mcp-protocol-version", "")
+            if rejected.code == errors.INVALID_PARAMS and spoken != MODERN_VERSION:
+                rejected = unsupported(spoken)  # noqa: PLW2901  whatever it lacks, it is of another revision
+            await self._refuse(send, id_, rejected.code, str(rejected), rejected.data)
+            return
+        view = self._view_of(path, principal)
+        if view is None:
+            frame = failed(id_, errors.METHOD_NOT_FOUND, "There is nothing at this address.")
+            await respond(send, 404, frame)
+            return
+        message.params = Raw(envelope.params)
+        name, version = _said(envelope.info, "name"), _said(envelope.info, "version")
+        client = Client(MODERN_VERSION, name, version, envelope.capabilities)
+        asker = one_shot(
+            self._model, principal, view, MODERN_VERSION, asked, client=client, client_params=envelope.as_initialize
+        )
+        request = self._traffic.request(asker.row, wire.plain_method(message.method), bytes_in=len(body))
+        answer_headers: list[Header] = [(b"x-mcphub-request-id", request.public_id.encode())]
+        try:
+            await self._load.enter(principal.user_id)
+        except TooBusy as busy:
+            self._row(request, "Denied", "429", "too_busy")
+            data = {"retryAfterSeconds": busy.retry_after}
+            frame = failed(id_, errors.INTERNAL_ERROR, str(busy), data)
+            await respond(send, 429, frame, [*answer_headers, (b"retry-after", b"%d" % busy.retry_after)])
+            return
+        exchange = Exchange(
+            send,
+            answer_headers,
+            loose_stream,
+            commit_after=self._limits.commit_old,
+            ping=self._limits.ping,
+            primed=False,
+        )
+        try:
+            await self._answer(path, message, asker, envelope, request, headers, exchange, receive)
+        finally:
+            self._load.leave(principal.user_id)
+
+    async def _answer(
+        self,
+        path: str,
+        message: wire.Msg,
+        asker: Asker,
+        envelope: Envelope,
+        request: Request,
+        headers: dict[str, str],
+        exchange: Exchange,
+        receive: Receive,
+    ) -> None:
+        id_, method = bytes(message.id), message.method
+        if method == "server/discover":
+            await self._discover(id_, asker, request, exchange)
+            return
+        if method in bridge.GONE:
+            self._row(request, "Failed", str(errors.METHOD_NOT_FOUND), "unknown_method")
+            await exchange.finish(failed(id_, errors.METHOD_NOT_FOUND, f"There is no method {method}."), status=404)
+            return
+        subject = Subject(asker.principal, path, method, _named(message))
+        params = wire.members(message.params)
+        state = wire.text(params, "requestState") or ""
+        round_ = HttpRound(id_, exchange)
+        conversation = self._parked.take(state, subject) if state else None
+        if conversation is not None:
+            conversation.resumed(request, self._traffic)
+            conversation.attach(round_)
+            conversation.answered(_responses(params))
+        else:
+            if state and self._parked.may_begin_again(state, subject):
+                kept: dict[str, Raw | bytes] = dict(params)
+                for name in ("requestState", "inputResponses"):
+                    kept.pop(name, None)
+                message.params = Raw(wire.joined(kept))
+            conversation = Conversation(self._parked, subject)
+            conversation.attach(round_)
+            task = asyncio.create_task(
+                self._run(conversation, message, asker, envelope, request, headers), name="stateless-call"
+            )
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        leaving = asyncio.create_task(_left(receive, conversation), name="client-leaves")
+        try:
+            frame, questions, state = await round_.word
+        finally:
+            leaving.cancel()
+        if questions:
+            self._row(request, "Completed", "", "input_required")
+            await exchange.finish(wire.result(id_, bridge.asks(questions, state, self._server_info)))
+            return
+        await self._deliver(id_, method, subject, envelope, frame, exchange)
+
+    async def _deliver(
+        self, id_: bytes, method: str, subject: Subject, envelope: Envelope, frame: bytes, exchange: Exchange
+    ) -> None:
+        """The answer of the call, in this revision's words."""
+        found = wire.members(frame)
+        if "result" in found:
+            result = bridge.completed(method, bytes(found["result"]), self._server_info)
+            await exchange.finish(wire.result(id_, result))
+            return
+        error = bytes(found["error"])
+        pages = bridge.urls_of(error) if method in MANY_ROUNDS and envelope.opens_urls else []
+        if pages:
+            questions = {f"url{number}": page for number, page in enumerate(pages, 1)}
+            asking = bridge.asks(questions, self._parked.again(subject), self._server_info)
+            await exchange.finish(wire.result(id_, asking))
+            return
+        error, status = bridge.translated(error)
+        await exchange.finish(wire.failure(id_, error), status=status)
+
+    async def _run(
+        self,
+        conversation: Conversation,
+        message: wire.Msg,
+        asker: Asker,
+        envelope: Envelope,
+        request: Request,
+        headers: dict[str, str],
+    ) -> None:
+        """The call, in a task that outlives the request it came with."""
+        call = StatelessCall(
+            envelope, conversation, message, asker, None, request, conversation, headers=headers, can_ask=True
+        )
+        conversation.call = call
+        await self._lifecycle.loosely(call, self._relay.run(call))
+
+    async def _discover(self, id_: bytes, asker: Asker, request: Request, exchange: Exchange) -> None:
+        try:
+            offered = await self._offered(asker, request)
+        except Answer as answer:
+            self._row(request, "Failed", str(answer.code), answer.reason)
+            error, status = bridge.translated(answer.raw)
+            await exchange.finish(wire.failure(id_, error), status=status)
+            return
+        result: dict[str, Raw | bytes] = {
+            "supportedVersions": wire.encode(SPOKEN),
+            **offered,
+            "resultType": b'"complete"',
+            "ttlMs": b"0",
+            "cacheScope": b'"private"',
+        }
+        frame = wire.result(id_, with_reserved(wire.joined(result), {SERVER_INFO: self._server_info}))
+        self._row(request, "Completed", "", "", len(frame))
+        await exchange.finish(frame)
+
+    async def _offered(self, asker: Asker, request: Request) -> Mapping[str, Raw | bytes]:
+        """Capabilities and instructions: of the hub itself, or of the one server behind the address.
+
+        Raises:
+            Answer: the server cannot be opened.
+        """
+        if not asker.verbatim:
+            capabilities = {
+                "tools": {"listChanged": True},
+                "prompts": {"listChanged": True},
+                "resources": {"listChanged": True, "subscribe": True},
+                "completions": {},
+            }
+            return {
+                "capabilities": wire.encode(capabilities),
+                "instructions": wire.encode(self._instructions(asker.principal)),
+            }
+        server = self._model.servers[asker.view.id]
+        request.server = server.slug
+        opened = wire.members(await self._relay.open_server(asker, server, request.public_id))
+        own = dict(wire.members(opened.get("capabilities", b"")))
+        own.pop("logging", None)  # here it is each request that says what it wants to hear
+        instructions = {"instructions": opened["instructions"]} if "instructions" in opened else {}
+        return {"capabilities": wire.joined(own), **instructions}
+
+    async def _refuse(self, send: Send, id_: bytes, code: int, message: str, data: Any = None) -> None:
+        await respond(send, bridge.STATUS.get(code, 400), failed(id_, code, message, data))
+
+    def _row(self, request: Request, status: Any, code: str, reason: str, size: int = 0) -> None:
+        took = self._traffic.ended(request, status, error_code=code, reason=reason, bytes_out=size)
+        log_ended(request, status, took, reason)
+
+
+def _one(body: bytes) -> wire.Msg:
+    """
+    Raises:
+        Unreadable: no request and no notification.
+    """
+    message = wire.read(body)
+    if isinstance(message, list) or not message.method:
+        raise wire.Unreadable(errors.INVALID_REQUEST, "The body is one JSON-RPC request, or one notification.")
+    return message
+
+
+def _named(message: wire.Msg) -> str:
+    naming = NAMING.get(message.method, "")
+    return wire.text(wire.members(message.params), naming) or "" if naming else ""
+
+
+def _said(info: bytes, name: str) -> str:
+    return (wire.text(wire.members(info), name) or "")[:100]
+
+
+def _responses(params: wire.Members) -> Mapping[str, bytes]:
+    try:
+        return {key: bytes(raw) for key, raw in wire.members(params.get("inputResponses", b"")).items()}
+    except wire.Unreadable:
+        return {}
+
+
+async def _left(receive: Receive, conversation: Conversation) -> None:
+    """A client that goes away has cancelled its request."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    conversation.give_up("client_gone")

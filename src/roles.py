@@ -14,7 +14,14 @@ from psycopg_pool import ConnectionPool
 from mcphub.domain.access import AccessModel
 from mcphub.domain.actor import acting, system
 from mcphub.domain.codec import Recorded
-from mcphub.domain.events import PasswordSet, ServiceTokenRemoved, ServiceTokenSaved, UserErased
+from mcphub.domain.events import (
+    HubVariableRemoved,
+    HubVariableSet,
+    PasswordSet,
+    ServiceTokenRemoved,
+    ServiceTokenSaved,
+    UserErased,
+)
 from mcphub.domain.hub import Command, Hub
 from mcphub.domain.keys import NoteKeyExpired, NoteKeyFirstUsed
 from mcphub.domain.users import CertifyErasure
@@ -38,7 +45,7 @@ async def run_as(hub: Hub, role: str, build: Callable[[], Command], *, causation
 
 
 class Erasure:
-    """Destroys the data keys of erased users, and of values and passwords nobody stores any more.
+    """Destroys the data keys of erased users, and of values, passwords and hub variables nobody stores any more.
 
     The handler that erased already tried; this makes it certain: after a crash in between, and after an import or an
     older backup of the keys that brought an erased user's keys back.
@@ -68,9 +75,11 @@ class Erasure:
                 case PasswordSet(user_id=user, sealed=sealed):
                     self._replace((user,), key_of(sealed))
                 case ServiceTokenRemoved(user_id=user, server_id=server, variable=name, data_key=key):
-                    self._stored.pop((user, server, name), None)
-                    self._due.append(key)
-                    self._rung.set()
+                    self._remove((user, server, name), key)
+                case HubVariableSet(name=name, data_key=key):
+                    self._replace(("hub variable", name), key)
+                case HubVariableRemoved(name=name, data_key=key):
+                    self._remove(("hub variable", name), key)
 
     def _replace(self, place: tuple[str, ...], key: str) -> None:
         old = self._stored.get(place)
@@ -78,6 +87,11 @@ class Erasure:
             self._due.append(old)
             self._rung.set()
         self._stored[place] = key
+
+    def _remove(self, place: tuple[str, ...], key: str) -> None:
+        self._stored.pop(place, None)
+        self._due.append(key)
+        self._rung.set()
 
     async def run(self) -> None:
         """For ever; one failing round is tried again a second later."""
@@ -115,6 +129,7 @@ class Erasure:
             for value in values.values()
         }
         stored |= {key_of(user.password) for user in self._model.users.values()}
+        stored |= {variable.data_key for variable in self._model.hub_variables.stored.values()}
         living = {user.user_id for user in self._model.users.values() if not user.erased}
         return await asyncio.to_thread(self._sweep, stored, living, self._model.position)
 
@@ -126,7 +141,8 @@ class Erasure:
                     0  # facts this process has not seen may store what looks like an orphan; the next round asks again
                 )
             rows = db.execute(
-                "select id::text, owner, purpose from data_key where purpose in ('token', 'password', 'personal')"
+                "select id::text, owner, purpose from data_key where purpose in"
+                " ('token', 'password', 'hub_variable', 'personal')"
                 " and created_at < now() - %s::interval",
                 (self.ORPHAN_AGE,),
             ).fetchall()

@@ -18,6 +18,7 @@ from mcphub.api.catalog import Catalog
 from mcphub.api.controllers.audit import AuditController
 from mcphub.api.controllers.env_upkeep import EnvUpkeepController
 from mcphub.api.controllers.groups import GroupsController
+from mcphub.api.controllers.hub_variables import HubVariablesController
 from mcphub.api.controllers.keys import KeysController, UserKeysController
 from mcphub.api.controllers.live import LiveController
 from mcphub.api.controllers.logs import LogsController
@@ -59,6 +60,7 @@ CONTROLLERS = [
     VariablesController,
     SeedVariablesController,
     EnvUpkeepController,
+    HubVariablesController,
     GroupsController,
     UsersController,
     RequestsController,

@@ -106,3 +106,53 @@ def test_memory_is_bounded_and_the_newest_are_kept(door, monkeypatch):
     for number in range(20):
         door.attempt(f"more{number}", f"more{number}")
     assert len(door._failed) == 10
+
+
+def test_links_that_do_not_work_close_the_way_of_links_for_an_address_and_nothing_else(door):
+    for _ in range(20):
+        door.use_link("a")
+
+    with pytest.raises(Problem) as caught:
+        door.use_link("a")
+    assert (caught.value.status, caught.value.headers["Retry-After"]) == (429, "901")
+    door.use_link("b")
+    door.attempt("bob", "a")
+
+
+def test_a_link_that_worked_does_not_count(door):
+    for _ in range(100):
+        door.use_link("a")
+        door.link_worked("a")
+
+
+def test_browsers_that_come_from_a_provider_in_vain_are_stopped_and_those_let_in_do_not_count(door):
+    for _ in range(1000):
+        door.come_back("a")
+        door.came_back("a")
+    for _ in range(600):
+        door.come_back("a")
+
+    with pytest.raises(Problem):
+        door.come_back("a")
+    door.set_out("a")
+
+
+@pytest.mark.parametrize(
+    ("one", "another", "same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("", "", True),
+    ],
+)
+def test_an_address_is_what_one_machine_cannot_have_many_of(door, one, another, same):
+    for _ in range(20):
+        door.use_link(one)
+
+    if same:
+        with pytest.raises(Problem):
+            door.use_link(another)
+    else:
+        door.use_link(another)

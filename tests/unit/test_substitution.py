@@ -272,3 +272,67 @@ def test_no_pattern_stalls_the_hub():
 
     assert not matches("^(a+)+$", "a" * 16000 + "b")
     assert time.perf_counter() - begun < 2
+
+
+# what describes and secures a REST service
+
+
+def secured(kind, **part):
+    return {"type": "openapi", "openapi": {"url": "https://h/spec", "security": {"type": kind, kind: part}}}
+
+
+def openapi_of(config, values=None, **options):
+    spec = spec_of("s1", "server", "server", config)
+    return inject(spec, values or {}, options.get("hub", {}), lambda pointer, sealed: f"{pointer}={sealed}").openapi
+
+
+def test_the_address_of_a_document_takes_values_as_components():
+    config = {"type": "openapi", "openapi": {"url": "https://h/${USER_A}/spec?t=${USER_A}&o=${USER_OPT}"}}
+    config["mcphub"] = {"slots": {"OPT": {"required": False}}}
+
+    assert openapi_of(config, {"A": "a/b&c"})["url"] == "https://h/a%2Fb%26c/spec?t=a%2Fb%26c"
+
+
+def test_credentials_take_values_verbatim_and_token_addresses_as_components():
+    config = secured("oauth2", tokenUrl="https://h/${USER_A}/token", clientId="i-${USER_A}", clientSecret="${HUB_S}")
+
+    part = openapi_of(config, {"A": "a/b:c="}, hub={"HUB_S": "s/1"})["security"]["oauth2"]
+
+    assert part == {"tokenUrl": "https://h/a%2Fb%3Ac%3D/token", "clientId": "i-a/b:c=", "clientSecret": "s/1"}
+
+
+def test_a_users_value_in_credentials_is_text_whatever_it_holds():
+    config = secured("http", scheme="bearer", credentials="$${x}${USER_A}")
+
+    assert openapi_of(config, {"A": "${USER_B}$${y}"})["security"]["http"]["credentials"] == "${x}${USER_B}$${y}"
+
+
+def test_a_sealed_credential_is_opened_in_its_place():
+    config = secured("apiKey", name="X-Key", value={"$sealed": "v1"}, **{"in": "header"})
+
+    assert openapi_of(config)["security"]["apiKey"]["value"] == "/openapi/security/apiKey/value=v1"
+
+
+@pytest.mark.parametrize("member", ["url", "security"])
+def test_nothing_of_a_service_is_filled_in_while_a_value_is_missing(member):
+    config = secured("http", scheme="bearer", credentials="x")
+    if member == "url":
+        config["openapi"]["url"] = "https://h/${USER_A}"
+    else:
+        config["openapi"]["security"]["http"]["credentials"] = "${USER_A}"
+
+    with pytest.raises(MissingVariables) as caught:
+        openapi_of(config)
+
+    assert caught.value.names == ["USER_A"]
+
+
+def test_an_inline_document_is_no_template():
+    schema = {"openapi": "3.1.0", "x": "${USER_A}"}
+
+    assert openapi_of({"type": "openapi", "openapi": {"schema": schema}})["schema"] == schema
+
+
+def test_a_value_that_leads_out_of_the_documents_path_is_refused():
+    with pytest.raises(UnusableValue):
+        openapi_of({"type": "openapi", "openapi": {"url": "https://h/${USER_A}/spec"}}, {"A": ".."})

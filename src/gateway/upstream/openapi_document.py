@@ -21,7 +21,7 @@ class ApiDocument:
     """The tools of a document.
 
     Attributes:
-        left_out: "METHOD /path" → why it is no tool.
+        left_out: "METHOD /path", or a path whole → why it is no tool.
         tools: the result of tools/list, raw JSON.
     """
 
@@ -50,8 +50,9 @@ def described(document: Mapping[str, Any], *, at: str = "", hidden: tuple[str, s
     if not isinstance(version, str) or not version.startswith(("3.0", "3.1")):
         what = f"OpenAPI {version}" if version else "Swagger 2.0" if "swagger" in document else "no OpenAPI document"
         raise Unsupported(f"it is {what[:40]}; this hub reads OpenAPI 3.0 and 3.1")
-    found, left_out = [], {}
-    for method, path, item, entry in _entries(document):
+    left_out: dict[str, str] = {}
+    found = []
+    for method, path, item, entry in _entries(document, left_out):
         try:
             found.append(Draft(document, method, path, item, entry, at, hidden))
         except Unsupported as error:
@@ -76,7 +77,9 @@ def described(document: Mapping[str, Any], *, at: str = "", hidden: tuple[str, s
     )
 
 
-def _entries(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+def _entries(
+    document: Mapping[str, Any], left_out: dict[str, str]
+) -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
     """(method, path, path item, operation) in the document's order."""
     paths = document.get("paths")
     many = 0
@@ -85,7 +88,8 @@ def _entries(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, 
             continue
         try:
             item = followed(document, raw)
-        except Unsupported:
+        except Unsupported as error:
+            left_out[path] = str(error)
             continue
         for method in METHODS:
             if isinstance(item.get(method), dict):

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from mcphub.domain.egress import dialled_host
-from mcphub.gateway.upstream.openapi_schema import SchemaWriter, TooLarge, Unsupported, followed
+from mcphub.gateway.upstream.openapi_schema import SchemaWriter, Unsupported, followed
 
 MOST_TOOL = 256 * 1024  # bytes of one tool's definition
 MOST_NAME = 64
@@ -125,7 +125,8 @@ class Draft:
         self.path = path
         self.entry = entry
         said = entry.get("operationId")
-        self.stem = TOOL.sub("_", said if isinstance(said, str) else f"{method}_{path}").strip("_") or method
+        named = TOOL.sub("_", said).strip("_") if isinstance(said, str) else ""
+        self.stem = named or TOOL.sub("_", f"{method}{path}").strip("_")
         self._document = document
         self._old = str(document.get("openapi", "")).startswith("3.0")
         self._base = _base(document, item, entry, at)
@@ -169,13 +170,16 @@ class Draft:
         """
         try:
             return self._finished(tool, whole=True)
-        except TooLarge:
-            return self._finished(tool, whole=False)
+        except Unsupported as error:
+            try:
+                return self._finished(tool, whole=False)
+            except Unsupported:
+                raise error from None
 
     def _finished(self, tool: str, *, whole: bool) -> Operation:
         """
         Args:
-            whole: with the schema of the body; without it anything is taken, and the service decides.
+            whole: with the schema of the body; without it anything is taken there, and the service decides.
         """
         self._taken.clear()
         writer = SchemaWriter(self._document, old=self._old)
@@ -190,7 +194,11 @@ class Draft:
                 required.append(made.argument)
         body, wanted = self._body()
         if body is not None:
-            schema = writer.schema(wanted) if whole else {"description": "Its schema is too large to be shown."}
+            schema = (
+                writer.schema(wanted)
+                if whole
+                else {"description": "Its schema is too large or too unusual to be shown."}
+            )
             properties[body.argument] = schema
             if body.required:
                 required.append(body.argument)
@@ -204,7 +212,7 @@ class Draft:
             raise Unsupported("its schemas are no valid JSON Schema")
         definition = msgspec.json.encode(self._definition(tool, schema))
         if len(definition) > MOST_TOOL:
-            raise TooLarge(f"its definition has more than {MOST_TOOL} bytes")
+            raise Unsupported(f"its definition has more than {MOST_TOOL} bytes")
         return Operation(tool, self.method.upper(), self._base, self.path, parameters, body, definition)
 
     def _definition(self, tool: str, schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def request_of(operation: Operation, arguments: Mapping[str, Raw]) -> Outgoing:
             case "path":
                 in_path[parameter.name] = _in_path(parameter, value)
             case "query":
-                query += [f"{name}={text}" if name else text for name, text in in_query(parameter, value)]
+                query += [f"{name}={text}" for name, text in in_query(parameter, value)]
             case "header":
                 headers[parameter.name] = _in_header(parameter, value)
             case "cookie":
@@ -87,7 +87,10 @@ def request_of(operation: Operation, arguments: Mapping[str, Raw]) -> Outgoing:
             media, content = _content(operation.body, raw)
         elif operation.body.required:
             raise BadArguments(f"{operation.body.argument} is missing")
-    url = operation.base + _path(operation.path, in_path)
+    template, _, fixed = operation.path.partition("?")  # not as the specification has it, but some documents do
+    if fixed:
+        query.insert(0, quote(fixed, safe="/?=&%:@!$'()*+,;~"))
+    url = operation.base + _path(template, in_path)
     return Outgoing(operation.method, url, tuple(query), headers, tuple(cookies), media, content)
 
 

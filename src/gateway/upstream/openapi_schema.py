@@ -33,10 +33,6 @@ class Unsupported(Exception):
     """What an OpenAPI document says in a way this hub cannot use."""
 
 
-class TooLarge(Unsupported):
-    """A tool's schema is larger than the hub shows to a client."""
-
-
 def resolved(document: Mapping[str, Any], reference: object) -> Any:
     """What a reference leads to.
 
@@ -108,7 +104,7 @@ class SchemaWriter:
             raise Unsupported("a schema is no object")
         self._nodes += 1
         if self._nodes > MOST_NODES or depth > MOST_DEPTH:
-            raise TooLarge(f"its schemas have more than {MOST_NODES} parts or {MOST_DEPTH} levels")
+            raise Unsupported(f"its schemas have more than {MOST_NODES} parts or {MOST_DEPTH} levels")
         if "$dynamicRef" in value or "$recursiveRef" in value:
             raise Unsupported("dynamic references are not followed")
         if "$ref" in value:

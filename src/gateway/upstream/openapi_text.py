@@ -11,7 +11,8 @@ import yaml
 
 from mcphub.gateway.upstream.openapi_schema import Unsupported
 
-MOST_YAML = 2_000_000  # values, aliases counted as often as they are used
+MOST_YAML = 4 * 1024 * 1024  # bytes; its parser holds everybody up for as long as it takes
+MOST_VALUES = 2_000_000  # aliases counted as often as they are used
 
 
 def read(text: bytes) -> dict[str, Any]:
@@ -46,14 +47,18 @@ for _tag, _spelling, _first in (
 
 
 def _from_yaml(text: bytes) -> Any:
-    return _plain(yaml.load(text, Loader=_Loader), [MOST_YAML])  # noqa: S506  a safe loader
+    if len(text) > MOST_YAML:
+        raise Unsupported(f"the document has more than {MOST_YAML} bytes of YAML; it may have more as JSON")
+    return _plain(yaml.load(text, Loader=_Loader), [MOST_VALUES])  # noqa: S506  a safe loader
 
 
 def _plain(value: Any, left: list[int]) -> Any:
     """With texts for keys (`200:` is a number in YAML), and with an end to what aliases multiply."""
     left[0] -= 1
     if left[0] < 0:
-        raise Unsupported(f"the document has more than {MOST_YAML} values")
+        raise Unsupported(f"the document has more than {MOST_VALUES} values")
     if isinstance(value, dict):
         return {str(key): _plain(item, left) for key, item in value.items()}
-    return [_plain(item, left) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_plain(item, left) for item in value]
+    return value if value is None or isinstance(value, str | int | float) else str(value)  # a tag made it a date

@@ -1,18 +1,23 @@
 """What a client of a user would see at an address, and why something is hidden: by the decision the gateway takes."""
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from msgspec import UNSET, UnsetType
 
-from mcphub.api.problems import not_found
+from mcphub.api.problems import Problem, not_found
 from mcphub.api.schemas import Envelope, Out
 from mcphub.api.services import Services
 from mcphub.domain.access import AccessModel, Capability, Principal, View, decide
+from mcphub.gateway.exposure import Asked, Shown, UnknownMode, asked_in, choice, settled
 from mcphub.gateway.facade import Tool
+from mcphub.gateway.server_tools import tool_name
 
 
 class VisibleTool(Out, kw_only=True):
+    """`exposedName` is what a call at this address names it by."""
+
     name: str
     exposed_name: str
     reason: str
@@ -31,11 +36,12 @@ class VisibleServer(Out, kw_only=True):
 
 
 class Access(Out, kw_only=True):
-    """`found` is false where a client would get 404."""
+    """`found` is false where a client would get 404; `listed` are the names of `tools/list` as they are sent."""
 
     url: str
-    mode: str
+    mode: Shown
     found: bool
+    listed: list[str]
     servers: list[VisibleServer]
 
 
@@ -51,37 +57,61 @@ def access_of(services: Services, user_id: str, url: str, *, whole: bool = True,
         groups: ids of groups of the user, with commas between: as if only these were active.
 
     Raises:
-        Problem: 404, the user has no such group.
+        Problem: 404, the user has no such group; 422, the address is none, or asks for a mode that is not there.
     """
     as_if = None if groups is None else frozenset(filter(None, groups.split(",")))
     if as_if is not None and not as_if <= set(services.model.groups_of.get(user_id, {})):
         raise not_found("There is no such group.")
-    path, principal, now = urlsplit(url).path, Principal(user_id), datetime.now(UTC)
+    (path, asked), principal, now = _address(url), Principal(user_id), datetime.now(UTC)
     at_mcp = path == "/mcp" or path.startswith("/mcp/")
     view = services.gateway.view_of(path.rstrip("/"), principal) if at_mcp else None
-    shown = Access(url=path, mode="tools", found=view is not None, servers=[])
+    shown = Access(url=path, mode="tools", found=view is not None, listed=[], servers=[])
     if view is None:
         return shown
     model = services.model
+    chosen = choice(model, principal, view, asked)
+    sent: dict[str, list[str]] = {}  # slug → names of the visible tools
     for server_id, reason in model.reasons(principal, view, now, as_if).items():
         server = model.servers[server_id]
         if whole or model.entitled(user_id, server):
             tools = services.gateway.known_tools(user_id, server_id) or []
-            views = [_tool(model, principal, server_id, tool, view, now, as_if) for tool in tools]
+            seen = Seen(model, principal, server_id, view, now, as_if, verbatim=chosen == "verbatim")
+            views = [seen.tool(tool) for tool in tools]
             barred = whole and reason == "not_in_audience"
             detail = f"for {server.audience.described()}" if barred else UNSET
             shown.servers.append(VisibleServer(server=server.name, reason=reason, detail=detail, tools=views))
+            sent[server.slug] = [tool.exposed_name for tool in views if tool.reason == "allowed"]
+    shown.mode = settled(chosen, sum(map(len, sent.values())))
+    if shown.mode == "servers":
+        shown.listed = [tool_name(slug) for slug in sorted(sent) if sent[slug]]
+    else:
+        shown.listed = [name for slug in sorted(sent) for name in sent[slug]]
     return shown
 
 
-def _tool(
-    model: AccessModel,
-    principal: Principal,
-    server_id: str,
-    tool: Tool,
-    view: View,
-    now: datetime,
-    as_if: frozenset[str] | None,
-) -> VisibleTool:
-    decision = decide(model, principal, Capability(server_id, name=tool.name), now, view, as_if)
-    return VisibleTool(name=tool.name, exposed_name=tool.exposed_name, reason=decision.reason)
+def _address(url: str) -> tuple[str, Asked]:
+    try:
+        found = urlsplit(url)
+        return found.path, asked_in(found.query.encode("utf-8", "replace"))
+    except UnknownMode as unknown:
+        raise Problem(422, unknown.code, str(unknown), "Name one of the modes, or leave `mode` out.") from None
+    except ValueError:
+        raise Problem(422, "invalid_request", "The url is none.", "Give an address of this hub's /mcp.") from None
+
+
+class Seen(NamedTuple):
+    """A server's tools as somebody sees them at an address."""
+
+    model: AccessModel
+    principal: Principal
+    server_id: str
+    view: View
+    now: datetime
+    as_if: frozenset[str] | None
+    verbatim: bool
+
+    def tool(self, tool: Tool) -> VisibleTool:
+        capability = Capability(self.server_id, name=tool.name)
+        decision = decide(self.model, self.principal, capability, self.now, self.view, self.as_if)
+        name = tool.name if self.verbatim else tool.exposed_name
+        return VisibleTool(name=tool.name, exposed_name=name, reason=decision.reason)

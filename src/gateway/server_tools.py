@@ -40,8 +40,8 @@ class OneTool(Struct, frozen=True):
     inner: Mapping[str, Inner]
 
 
-def tool_name(server: ServerState) -> str:
-    return PREFIX + server.slug
+def tool_name(slug: str) -> str:
+    return PREFIX + slug
 
 
 def one_tool(server: ServerState, raws: Mapping[str, bytes]) -> OneTool | None:
@@ -53,7 +53,7 @@ def one_tool(server: ServerState, raws: Mapping[str, bytes]) -> OneTool | None:
         return None
     inner = {name: _inner(name, raws[name]) for name in sorted(raws)}
     definition: dict[str, Any] = {
-        "name": tool_name(server),
+        "name": tool_name(server.slug),
         "description": _description(server, inner),
         "inputSchema": {
             "type": "object",

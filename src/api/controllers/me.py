@@ -39,7 +39,7 @@ class Preferences(Schema, kw_only=True):
     time_zone: TimeZone | UnsetType = UNSET
     theme: Literal["system", "light", "dark"] | UnsetType = UNSET
     density: Literal["comfortable", "compact"] | UnsetType = UNSET
-    exposure_mode: Literal["auto", "tools", "servers", "search"] | UnsetType = UNSET
+    exposure_mode: Literal["auto", "tools", "servers"] | UnsetType = UNSET
     show_why: bool | UnsetType = UNSET
 
 

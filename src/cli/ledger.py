@@ -18,7 +18,7 @@ from mcphub.cli.shared import (
     fail,
     home_option,
     json_option,
-    operator,
+    note,
     run,
 )
 
@@ -173,7 +173,7 @@ def export(home: Path | None, since: int, as_json: bool) -> None:
 
         from mcphub.postgres.transfer import export
 
-        _note_export(base)
+        note(base, "export", "done")
         with psycopg.connect(base.database.read_only, autocommit=True) as db:
             out = sys.stdout.buffer
             for line in export(db, since=since):
@@ -182,29 +182,6 @@ def export(home: Path | None, since: int, as_json: bool) -> None:
         return True
 
     run(_on_ledger(home, work))
-
-
-def _note_export(base: "Foundation") -> None:
-    from datetime import UTC, datetime
-
-    import psycopg
-
-    from mcphub.domain.ids import new_id
-    from mcphub.postgres.access_log import AccessRow, add_rows
-
-    with psycopg.connect(base.database.app, autocommit=True) as db:
-        ((head,),) = db.execute("select position from ledger_head").fetchall()
-        row = AccessRow(
-            id=new_id(),
-            at=datetime.now(UTC),
-            action="export",
-            outcome="done",
-            way="cli",
-            actor=operator().actor,
-            ledger_position=head,
-            node=base.settings.node,
-        )
-        add_rows(db, [row])
 
 
 @click.command("import")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcphub.cli.shared import UNUSABLE, answer, at_home, fail, home_option, json_option, operator, run, table
+from mcphub.cli.shared import UNUSABLE, answer, at_home, fail, home_option, json_option, note, operator, run, table
 
 if TYPE_CHECKING:
     from mcphub.domain.access import User
@@ -167,7 +167,7 @@ def changing(name: str, text: str, build: "Callable[[str, str], Command]", **opt
         async def work() -> None:
             async with present(home) as (base, state):
                 found = the_user(base, state, user)
-                position = execute(base, lambda: build(found.user_id, found.name_digest))
+                position = execute(base, lambda: build(found.user_id, found.name_digest), about=found.user_id)
             answer({"id": found.user_id, "position": position}, f"Done, at position {position}.", as_json=as_json)
 
         run(work())
@@ -273,12 +273,21 @@ def the_user(base: "Foundation", state: "Folded", text: str) -> "User":
     return found
 
 
-def execute(base: "Foundation", build: "Callable[[], Command]") -> int:
-    """Runs a command as the operator; returns where the ledger stands then."""
-    from mcphub.domain.actor import acting
+def execute(base: "Foundation", build: "Callable[[], Command]", *, about: str = "") -> int:
+    """Runs a command as the operator; returns where the ledger stands then.
 
-    with acting(operator()):
-        return base.hub.execute(build).position
+    Args:
+        about: id of the user it is about; the access log says so of a command that a rule refuses.
+    """
+    from mcphub.domain.actor import acting
+    from mcphub.domain.errors import Refused
+
+    try:
+        with acting(operator()):
+            return base.hub.execute(build).position
+    except Refused as refused:
+        note(base, "command", refused.code, subject=about)
+        raise
 
 
 def read_password(from_stdin: bool) -> str:

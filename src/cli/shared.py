@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
@@ -70,6 +70,39 @@ def operator() -> "Meta":
     from mcphub.domain.actor import Meta
 
     return Meta(actor="system:cli", actor_kind="system", source="cli")
+
+
+def note(base: "Foundation", action: Literal["command", "export"], outcome: str, *, subject: str = "") -> None:
+    """Says it to the access log; blocking.
+
+    Args:
+        outcome: `done`, or the code of the refusal.
+        subject: the user it is about.
+
+    Raises:
+        psycopg.Error: it is not on the record, so what was asked for must not be done.
+    """
+    from datetime import UTC, datetime
+
+    import psycopg
+
+    from mcphub.domain.ids import new_id
+    from mcphub.postgres.access_log import AccessRow, add_rows
+
+    with psycopg.connect(base.database.app, autocommit=True) as db:
+        ((head,),) = db.execute("select position from ledger_head").fetchall()
+        row = AccessRow(
+            id=new_id(),
+            at=datetime.now(UTC),
+            action=action,
+            outcome=outcome,
+            way="cli",
+            actor=operator().actor,
+            subject=subject,
+            ledger_position=head,
+            node=base.settings.node,
+        )
+        add_rows(db, [row])
 
 
 def run(work: Coroutine[Any, Any, None], *, loop_factory: Callable[[], Any] | None = None) -> None:

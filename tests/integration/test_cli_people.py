@@ -128,13 +128,18 @@ def test_a_name_that_is_taken_is_refused_and_nothing_sealed_stays(commands: Comm
         assert db.execute("select count(*) from data_key").fetchone() == before
 
 
-def test_the_last_administrator_stays_one(commands: Commands) -> None:
+def test_the_last_administrator_stays_one_and_the_access_log_knows_who_tried(
+    commands: Commands, database: Database
+) -> None:
     create(commands, "ann", "--admin")
 
     said = commands.say("user", "no-admin", "ann", code=1)
 
     assert "last active admin" in said
     assert users(commands)["ann"]["isAdmin"] is True
+    with psycopg.connect(database.app_dsn) as db:
+        noted = db.execute("select action, outcome, way, actor, subject from access_log").fetchall()
+    assert noted == [("command", "last_admin", "cli", "system:cli", users(commands)["ann"]["id"])]
 
 
 def test_a_user_is_led_through_a_whole_life(commands: Commands) -> None:

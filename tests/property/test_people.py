@@ -587,34 +587,37 @@ def filled(credentials):
     }
 
 
-def quickly(examples, steps, **more):
+def quickly(examples, steps, *phases):
+    # Without Phase.explain: it traces every line, which takes longer than the rest.
     return settings(
         max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
         suppress_health_check=list(HealthCheck),
-        **more,
+        phases=(Phase.explicit, Phase.reuse, Phase.generate, *phases),
+    )
+
+
+def lengths(short, long):
+    """(examples, steps): in every run, and asked for with -m soak."""
+    soak = pytest.mark.soak
+    return pytest.mark.parametrize(
+        ("examples", "steps"), [pytest.param(*short, id="short"), pytest.param(*long, id="long", marks=soak)]
     )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("examples", "steps"),
-    [pytest.param(300, 50, id="short"), pytest.param(3000, 80, id="long", marks=pytest.mark.soak)],
-)
+@lengths(short=(300, 50), long=(5000, 80))
 def test_people_in_memory(examples, steps):
-    run_state_machine_as_test(People, settings=quickly(examples, steps))
+    run_state_machine_as_test(People, settings=quickly(examples, steps, Phase.shrink))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("examples", "steps"),
-    [pytest.param(30, 50, id="short"), pytest.param(200, 80, id="long", marks=pytest.mark.soak)],
-)
+@lengths(short=(25, 50), long=(300, 80))
 def test_people_on_postgresql(bases, examples, steps):
+    """Making a failing history smaller takes minutes on a database; the rules are in the report as they are."""
+
     class Stored(People):
         base = bases[0]
 
-    # Making a failing history smaller takes minutes on a database; the rules are in the report as they are.
-    phases = (Phase.explicit, Phase.reuse, Phase.generate)
-    run_state_machine_as_test(Stored, settings=quickly(examples, steps, phases=phases))
+    run_state_machine_as_test(Stored, settings=quickly(examples, steps))

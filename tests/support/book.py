@@ -91,8 +91,7 @@ class Book:
         kept = self.users[user]
         if kept["deleted"]:
             return DELETED
-        if not kept["active"]:
-            kept["shut_out"] = False
+        if not kept["active"] and not kept["shut_out"]:
             return ALLOWED
         if refused := self._guarded(user, by, "self_deactivation"):
             return refused

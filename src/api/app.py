@@ -15,7 +15,7 @@ from mcphub.api.auth.throttle import Throttle
 from mcphub.api.auth.tokens import TokenSigner
 from mcphub.api.caller import Caller, Guard
 from mcphub.api.catalog import Catalog
-from mcphub.api.controllers.audit import AuditController
+from mcphub.api.controllers.audit import ActivitiesController, AuditController
 from mcphub.api.controllers.env_upkeep import EnvUpkeepController
 from mcphub.api.controllers.groups import GroupsController
 from mcphub.api.controllers.hub_variables import HubVariablesController
@@ -31,6 +31,7 @@ from mcphub.api.controllers.requests import RequestsController
 from mcphub.api.controllers.servers import ServersController
 from mcphub.api.controllers.settings_file import SettingsFileController, SystemConfigController
 from mcphub.api.controllers.sign_in import SignInController
+from mcphub.api.controllers.user_credentials import UserCredentialsController
 from mcphub.api.controllers.users import UsersController
 from mcphub.api.controllers.variables import SeedVariablesController, VariablesController
 from mcphub.api.described import openapi_config
@@ -63,8 +64,10 @@ CONTROLLERS = [
     HubVariablesController,
     GroupsController,
     UsersController,
+    UserCredentialsController,
     RequestsController,
     AuditController,
+    ActivitiesController,
     LiveController,
     LogsController,
     ProjectionsController,

@@ -1,8 +1,9 @@
 """Users as the API shows them: rows of the read tables with the names opened beside them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from msgspec import UNSET, Struct, UnsetType
 from psycopg.rows import class_row
@@ -92,6 +93,18 @@ class User(Out, kw_only=True):
     last_seen_at: datetime | None
 
 
+class Counts(Out, kw_only=True):
+    """Everybody but the erased; `total` without the deleted, who have a count of their own."""
+
+    total: int
+    active: int
+    pending: int
+    inactive: int
+    deleted: int
+    admins: int
+    auditors: int
+
+
 class _Mine(Struct):
     user_id: str
     provider: str
@@ -122,13 +135,22 @@ class _Row(Struct):
     key_count: int
     group_count: int
 
+
+class _Life(Protocol):
     @property
-    def state(self) -> State:
-        if self.deleted:
-            return "deleted"
-        if self.active:
-            return "active"
-        return "inactive" if self.was_active else "pending"
+    def deleted(self) -> bool: ...
+    @property
+    def active(self) -> bool: ...
+    @property
+    def was_active(self) -> bool: ...
+
+
+def state_of(user: _Life) -> State:
+    if user.deleted:
+        return "deleted"
+    if user.active:
+        return "active"
+    return "inactive" if user.was_active else "pending"
 
 
 class People:
@@ -178,6 +200,24 @@ class People:
             show_why=row.show_why,
             created_at=row.registered_at,
             last_login_at=row.last_sign_in_at,
+        )
+
+    def counts(self) -> Counts:
+        states: Counter[State] = Counter()
+        admins = auditors = 0
+        for user in self._services.model.users.values():
+            if not user.erased:
+                states[state_of(user)] += 1
+                admins += user.admin
+                auditors += user.auditor and not user.deleted
+        return Counts(
+            total=states.total() - states["deleted"],
+            active=states["active"],
+            pending=states["pending"],
+            inactive=states["inactive"],
+            deleted=states["deleted"],
+            admins=admins,
+            auditors=auditors,
         )
 
     async def user(self, user_id: str) -> User:
@@ -234,7 +274,7 @@ class People:
                 provider=row.provider,
                 login=names[row.user_id].login,
                 avatar_url=names[row.user_id].avatar_url or None,
-                state=row.state,
+                state=state_of(row),
                 is_active=row.active,
                 is_admin=row.admin,
                 is_auditor=row.auditor,

@@ -393,6 +393,23 @@ class RevokeKey(KeyCommand):
             self.trigger_event(KeyRevoked, self.tags(), key_id=self.key_id, user_id=self.user_id)
 
 
+class RevokeKeys(KeyCommand):
+    """All keys of a user, the expired ones too, so that none comes back. With none left writes nothing.
+
+    `revoked` says how many there were.
+    """
+
+    def __init__(self, user_id: str, now: datetime) -> None:
+        super().__init__(user_id, "", now)
+        self.revoked = 0
+
+    def execute(self) -> None:
+        for key_id in [key_id for key_id, key in self.keys.items() if not key.revoked]:
+            tags = [user_tag(self.user_id), key_tag(key_id)]
+            self.trigger_event(KeyRevoked, tags, key_id=key_id, user_id=self.user_id)
+            self.revoked += 1
+
+
 class NoteKeyExpired(KeyCommand):
     """The audit line of an expiry, written by the scheduler; what counts is the clock at each use."""
 

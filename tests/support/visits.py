@@ -151,6 +151,14 @@ class Visits:
         await self.admin.delete(f"/api/admin/users/{made['user']}")
         return {"deleted": made["user"]}
 
+    async def _a_somebody(self) -> dict[str, str]:
+        name = self._fresh()
+        made = await self.admin.data("POST", "/api/admin/users", {"username": name, "password": PASSWORD})
+        user_id = made["user"]["id"]
+        await self.log_in(name)
+        (session,) = await self.admin.data("GET", f"/api/admin/users/{user_id}/sessions")
+        return {"somebody": user_id, "theirs": session["id"]}
+
     async def _a_invitation(self) -> dict[str, str]:
         return await self._a_user()
 

@@ -10,7 +10,7 @@ from litestar import Controller, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
-from mcphub.api.caller import USER, Caller
+from mcphub.api.caller import ADMIN, USER, Caller
 from mcphub.api.paging import DEFAULT, bad_cursor, size_of
 from mcphub.api.problems import invalid, not_found
 from mcphub.api.schemas import Envelope, Out, Page
@@ -78,6 +78,10 @@ class TimelineAnswer(Envelope, kw_only=True):
     page: Page
 
 
+class ActivitiesAnswer(Envelope, kw_only=True):
+    data: list[Fact | Access]
+
+
 class FactAnswer(Envelope, kw_only=True):
     data: Fact
 
@@ -135,6 +139,21 @@ class AuditController(Controller):
             raise not_found("There is no such fact.")
         (shown,) = await _shown(services, caller, [item])
         return FactAnswer(data=shown)  # type: ignore[arg-type]  # a fact is shown as one
+
+
+class ActivitiesController(Controller):
+    path = "/api/admin/activities"
+    tags = ("Audit",)
+
+    @get("/", operation_id="activities", summary="The newest entries of the timeline, for a dashboard", who=ADMIN)
+    async def activities(
+        self,
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+        limit: Annotated[int, QueryParameter()] = DEFAULT,
+    ) -> ActivitiesAnswer:
+        items = await Timeline(services.read).page(Wanted(), before=None, size=size_of(limit))
+        return ActivitiesAnswer(data=await _shown(services, caller, items))
 
 
 async def _shown(services: Services, caller: Caller, items: Sequence[FactItem | AccessItem]) -> list[Fact | Access]:

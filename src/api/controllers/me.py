@@ -1,9 +1,6 @@
 """The caller's own account: profile, preferences, password and sessions."""
 
-import asyncio
-import json
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
@@ -11,27 +8,24 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
 from mcphub.api.auth.passwords import Passwords, check_strength
-from mcphub.api.auth.session_times import SessionTimes
 from mcphub.api.auth.sessions import clear_cookies, open_session
 from mcphub.api.auth.throttle import Throttle
 from mcphub.api.auth.tokens import TokenSigner
+from mcphub.api.browser_sessions import SessionsAnswer, sessions_of
 from mcphub.api.caller import USER, Caller
 from mcphub.api.controllers.sign_in import hash_of, set_password
 from mcphub.api.incoming import incoming
 from mcphub.api.notes import attempt, signed_out
 from mcphub.api.people import Me, People
 from mcphub.api.problems import Problem, not_found
-from mcphub.api.schemas import Envelope, Out, Schema, at_each
+from mcphub.api.schemas import Envelope, Schema, at_each
 from mcphub.api.services import Services
 from mcphub.api.simulator import AccessAnswer, access_of
 from mcphub.domain.actor import current
-from mcphub.domain.codec import decode_meta
 from mcphub.domain.errors import NotLocalAccount
 from mcphub.domain.users import ChangePreferences, SignOut
 
 TimeZone = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_+\-/]{0,64}$")]
-
-SESSIONS = "select position, recorded_at, data::text, meta::text from public.ledger where position = any(%s)"
 
 
 class Preferences(Schema, kw_only=True):
@@ -50,20 +44,6 @@ class NewPassword(Schema, kw_only=True):
 
 class MeAnswer(Envelope, kw_only=True):
     data: Me
-
-
-class BrowserSession(Out, kw_only=True):
-    id: str
-    kind: str
-    current: bool
-    signed_in_at: datetime
-    expires_at: datetime
-    ip: str
-    agent: str
-
-
-class SessionsAnswer(Envelope, kw_only=True):
-    data: list[BrowserSession]
 
 
 class MeController(Controller):
@@ -137,13 +117,7 @@ class MeController(Controller):
     @get("/user/sessions", operation_id="mySessions", summary="Where the caller is signed in", who=USER)
     async def sessions(self, caller: NamedDependency[Caller], services: NamedDependency[Services]) -> SessionsAnswer:
         """Of a browser `expiresAt` moves on while it is used."""
-        open_ = dict(services.model.users[caller.user_id].sessions)
-        until = await asyncio.to_thread(SessionTimes(services.write).living, open_)
-        async with services.read.connection() as db:
-            cursor = await db.execute(SESSIONS, ([open_[session_id] for session_id in until],))
-            rows = {row[0]: row for row in await cursor.fetchall()}
-        found = await asyncio.to_thread(_sessions, services, caller, open_, until, rows)
-        return SessionsAnswer(data=sorted(found, key=lambda session: session.signed_in_at, reverse=True))
+        return SessionsAnswer(data=await sessions_of(services, caller.user_id, caller))
 
     @delete("/user/sessions", operation_id="signOutEverywhere", summary="End all own sessions, this one too", who=USER)
     async def end_sessions(self, caller: NamedDependency[Caller], services: NamedDependency[Services]) -> None:
@@ -160,32 +134,3 @@ class MeController(Controller):
             raise not_found("You have no such session.")
         await services.commands.run(lambda: SignOut(caller.user_id, sid))
         signed_out(caller.user_id)
-
-
-def _sessions(
-    services: Services,
-    caller: Caller,
-    open_: dict[str, int],
-    until: dict[str, datetime],
-    rows: dict[int, tuple[Any, ...]],
-) -> list[BrowserSession]:
-    found = []
-    for session_id, expires_at in until.items():
-        row = rows.get(open_[session_id])
-        if row is None:
-            continue
-        _, at, data, meta = row
-        fact, meta = json.loads(data), decode_meta(meta)
-        own = meta.actor == caller.user_id
-        found.append(
-            BrowserSession(
-                id=session_id,
-                kind=fact.get("kind", "browser"),
-                current=session_id == caller.session_id,
-                signed_in_at=at,
-                expires_at=expires_at,
-                ip=services.vault.open_personal(meta.ip, meta.actor, "meta.ip") if own else "",
-                agent=services.vault.open_personal(meta.ua, meta.actor, "meta.ua") if own else "",
-            )
-        )
-    return found

@@ -1,6 +1,7 @@
 """User administration."""
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from litestar import Controller, delete, get, post, put
@@ -12,9 +13,10 @@ from mcphub.api.auth.accounts import NewAccount, username_of
 from mcphub.api.auth.links import OneTimeLinks
 from mcphub.api.auth.passwords import Passwords, check_strength
 from mcphub.api.caller import ADMIN, Caller
-from mcphub.api.notes import signed_out
+from mcphub.api.incoming import Note
+from mcphub.api.notes import note, signed_out
 from mcphub.api.paging import DEFAULT, before, cursor, size_of
-from mcphub.api.people import People, User
+from mcphub.api.people import Counts, People, User
 from mcphub.api.schemas import Envelope, Out, Page, Schema, at_each
 from mcphub.api.services import Committed, Services
 from mcphub.api.simulator import AccessAnswer, access_of
@@ -22,6 +24,7 @@ from mcphub.domain.errors import ConfirmationNeeded, Refused
 from mcphub.domain.users import DeleteUser, EraseUser, RestoreUser, SetAdmin, SetAuditor, SetUserActive, SignOut
 
 Text = Annotated[str, Meta(max_length=200)]
+Reason = Annotated[str, Meta(max_length=500)]
 
 
 class NewUser(Schema, kw_only=True):
@@ -36,7 +39,7 @@ class NewUser(Schema, kw_only=True):
 
 class UserActive(Schema, kw_only=True):
     is_active: bool
-    reason: Annotated[str, Meta(max_length=500)] = ""
+    reason: Reason = ""
 
 
 class UserAdmin(Schema, kw_only=True):
@@ -51,13 +54,35 @@ class Confirmation(Schema, kw_only=True):
     confirm: str = ""
 
 
+class ManyUsers(Schema, kw_only=True):
+    ids: Annotated[list[str], Meta(min_length=1, max_length=200)]
+    action: Literal["activate", "deactivate"]
+    reason: Reason = ""
+
+
+class OneOfMany(Out, kw_only=True):
+    """What came of it for one user; `code` and `detail` say why not. Who was so already is `ok`, too."""
+
+    id: str
+    ok: bool
+    code: str | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+
+
+class ManyUsersAnswer(Envelope, kw_only=True):
+    data: list[OneOfMany]
+
+
 class UserAnswer(Envelope, kw_only=True):
     data: User
 
 
 class UsersAnswer(Envelope, kw_only=True):
+    """`counts` are of everybody, whatever was asked for."""
+
     data: list[User]
     page: Page
+    counts: Counts
 
 
 class MadeUser(Out, kw_only=True):
@@ -93,7 +118,7 @@ class UsersController(Controller):
         found = await people.page(q=q, state=in_state, role=role, before=before(after), size=size + 1)
         shown = found[:size]
         following = cursor(shown[-1].created_at, shown[-1].id) if len(found) > size else None
-        return UsersAnswer(data=shown, page=Page(next=following, limit=size))
+        return UsersAnswer(data=shown, page=Page(next=following, limit=size), counts=people.counts())
 
     @post("/api/admin/users", operation_id="makeUser", summary="Make a local account, active at once", who=ADMIN)
     async def make(
@@ -124,6 +149,34 @@ class UsersController(Controller):
         done.must_show()
         made = MadeUser(user=await people.user(account.user_id), invitation_link=invitation)
         return MadeUserAnswer(data=made, position=done.position)
+
+    @post(
+        "/api/admin/users/bulk",
+        operation_id="setUsersActive",
+        summary="Let many users in, or lock them out",
+        status_code=200,
+        who=ADMIN,
+    )
+    async def set_many_active(
+        self, data: JSONBody[ManyUsers], caller: NamedDependency[Caller], services: NamedDependency[Services]
+    ) -> ManyUsersAnswer:
+        """A command for each, in this order; one that is refused does not keep the others from happening.
+
+        When the hub cannot record one, it answers 503 and stops there; sending the same again completes it.
+        """
+        active, results, position = data.action == "activate", [], 0
+        for user_id in dict.fromkeys(data.ids):
+            set_active = partial(SetUserActive, user_id, active, by=caller.user_id, reason=data.reason)
+            try:
+                done = await services.commands.run(set_active)
+            except Refused as refused:
+                note(Note(action="command", outcome=refused.code, actor=caller.user_id, subject=user_id))
+                detail = f"{refused} {refused.remedy}".strip()
+                results.append(OneOfMany(id=user_id, ok=False, code=refused.code, detail=detail))
+            else:
+                position = max(position, done.position)
+                results.append(OneOfMany(id=user_id, ok=True))
+        return ManyUsersAnswer(data=results, position=position or UNSET)
 
     @put(
         ["/api/admin/users/{user_id:str}/active", "/admin/users/{user_id:str}/active"],

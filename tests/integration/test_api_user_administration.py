@@ -1,0 +1,218 @@
+"""Administration of many users, and of what one user comes in with."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from mcphub.domain.access import Principal
+from mcphub.domain.actor import acting, system
+from mcphub.domain.users import RegisterUser
+from tests.support.api import PASSWORD, problem
+
+USERS = "/api/admin/users"
+
+
+async def make(admin, username, **more):
+    return (await admin.data("POST", USERS, {"username": username, "password": PASSWORD, **more}))["user"]["id"]
+
+
+async def never_let_in(api, user_id):
+    """Somebody who signed in elsewhere and waits."""
+
+    def work():
+        with acting(system("test")):
+            vault = api.services.vault
+            sealed = vault.seal_personal(user_id, "user.username", user_id)
+            return api.services.hub.execute(
+                lambda: RegisterUser(user_id, vault.tag("username", user_id), sealed, active=False)
+            ).position
+
+    assert await api.services.commands.shown(await asyncio.to_thread(work))
+
+
+async def counts(admin, query=""):
+    return (await admin.get(f"{USERS}{query}")).json()["counts"]
+
+
+async def facts(admin, user_id, *types):
+    found = await admin.data("GET", f"/api/audit?user={user_id}&kind=fact&limit=200")
+    return [fact["type"] for fact in reversed(found) if fact["type"] in types]
+
+
+# counts
+
+
+async def test_counts_are_of_everybody_whatever_the_list_is_narrowed_to(api):
+    admin = await api.user("admin", admin=True)
+    ids = {name: await make(admin, name) for name in ("bob", "eve", "ada", "gone", "locked")}
+    await never_let_in(api, "waiting")
+    await admin.put(f"{USERS}/{ids['ada']}/auditor", {"isAuditor": True})
+    await admin.put(f"{USERS}/{ids['locked']}/active", {"isActive": False})
+    await admin.delete(f"{USERS}/{ids['gone']}")
+    await admin.send("DELETE", f"{USERS}/{ids['eve']}?hard=true", json={"confirm": "eve"})
+
+    found = await counts(admin)
+
+    assert found == {
+        "total": 5,
+        "active": 3,
+        "pending": 1,
+        "inactive": 1,
+        "deleted": 1,
+        "admins": 1,
+        "auditors": 1,
+    }
+    assert await counts(admin, "?state=pending&role=user&limit=1") == found
+    assert [user["id"] for user in await admin.data("GET", f"{USERS}?state=pending")] == ["waiting"]
+    assert [user["id"] for user in await admin.data("GET", f"{USERS}?role=auditor")] == [ids["ada"]]
+
+
+# many at once
+
+
+async def test_many_are_let_in_at_once_and_each_refusal_says_its_rule(api):
+    admin = await api.user("admin", admin=True)
+    bob, eve = await make(admin, "bob"), await make(admin, "eve")
+    second, gone, erased = await make(admin, "second", isAdmin=True), await make(admin, "gone"), await make(admin, "er")
+    await admin.delete(f"{USERS}/{gone}")
+    await admin.send("DELETE", f"{USERS}/{erased}?hard=true", json={"confirm": "er"})
+    everybody = [bob, second, admin.user_id, gone, erased, "nobody", eve]
+
+    locked = await admin.post(f"{USERS}/bulk", {"ids": everybody, "action": "deactivate", "reason": "spring clean"})
+    states = [(await admin.data("GET", f"{USERS}?q={name}"))[0]["state"] for name in ("bob", "eve", "second")]
+    back = await admin.post(f"{USERS}/bulk", {"ids": [bob, eve, eve, gone], "action": "activate"})
+
+    assert {one["id"]: one.get("code", "ok") for one in locked.json()["data"]} == {
+        bob: "ok",
+        second: "admin_protected",
+        admin.user_id: "self_deactivation",
+        gone: "user_deleted",
+        erased: "user_erased",
+        "nobody": "not_found",
+        eve: "ok",
+    }
+    assert [one["id"] for one in locked.json()["data"]] == everybody
+    assert all(one["detail"] for one in locked.json()["data"] if not one["ok"])
+    assert states == ["inactive", "inactive", "active"]
+    assert [one["ok"] for one in back.json()["data"]] == [True, True, False]
+    assert back.headers["x-mcphub-position"] == str(back.json()["position"])
+    assert await facts(admin, bob, "UserDeactivated", "UserActivated") == [
+        "UserActivated",
+        "UserDeactivated",
+        "UserActivated",
+    ]
+
+
+async def test_who_is_so_already_counts_as_done_and_records_nothing(api):
+    admin = await api.user("admin", admin=True)
+    bob = await make(admin, "bob")
+    before = api.services.tail.position
+
+    answer = await admin.post(f"{USERS}/bulk", {"ids": [bob], "action": "activate"})
+
+    assert answer.json()["data"] == [{"id": bob, "ok": True}]
+    assert api.services.tail.position == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"ids": [], "action": "activate"},
+        {"ids": ["x"] * 201, "action": "activate"},
+        {"ids": ["x"], "action": "delete"},
+        {"ids": ["x"], "action": "activate", "reason": "x" * 501},
+        {"ids": ["x"]},
+    ],
+)
+async def test_what_is_no_list_of_users_is_refused_as_a_whole(api, body):
+    admin = await api.user("admin", admin=True)
+
+    assert problem(await admin.post(f"{USERS}/bulk", body)) == (422, "invalid_request")
+
+
+# keys
+
+
+async def test_all_keys_of_a_user_end_at_once_and_for_good(api):
+    admin, bob = await api.user("admin", admin=True), await api.user("bob")
+    issued = [await bob.data("POST", "/api/oauth/keys", {"name": name}) for name in ("one", "two")]
+    await bob.delete(f"/api/oauth/keys/{issued[0]['id']}")
+    third = await bob.data("POST", "/api/oauth/keys", {"name": "three", "expiryDays": 1})
+
+    def opens():
+        return api.services.model.authenticate(api.services.vault.key_digest(third["keyValue"]), datetime.now(UTC))
+
+    before = opens()
+
+    answer = await admin.send("DELETE", f"{USERS}/{bob.user_id}/keys")
+    again = await admin.data("DELETE", f"{USERS}/{bob.user_id}/keys")
+
+    assert before == Principal(bob.user_id, third["id"])
+    assert opens() is None
+    assert answer.json()["data"] == {"revoked": 2}
+    assert again == {"revoked": 0}
+    assert {shown["state"] for shown in await bob.data("GET", "/api/oauth/keys")} == {"revoked"}
+    assert problem(await bob.post(f"/api/oauth/keys/{third['id']}/extend")) == (409, "key_revoked")
+    assert await facts(admin, bob.user_id, "KeyRevoked") == ["KeyRevoked"] * 3
+    assert problem(await admin.send("DELETE", f"{USERS}/nobody/keys")) == (404, "not_found")
+
+
+async def test_an_administrator_revokes_a_single_key_of_anybody(api):
+    admin, bob = await api.user("admin", admin=True), await api.user("bob")
+    key = (await bob.data("POST", "/api/oauth/keys", {"name": "ide"}))["id"]
+
+    answers = [(await admin.delete(f"/api/oauth/keys/{key}")).status_code for _ in range(2)]
+
+    assert answers == [204, 204]
+    assert (await bob.data("GET", f"/api/oauth/keys/{key}"))["state"] == "revoked"
+
+
+# sessions
+
+
+async def test_sessions_of_a_user_are_shown_and_ended_one_by_one(api):
+    admin, bob = await api.user("admin", admin=True), await api.user("bob")
+    script = await api.log_in("bob", script=True)
+    listed = await admin.data("GET", f"{USERS}/{bob.user_id}/sessions")
+    (of_script,) = [session["id"] for session in listed if session["kind"] == "script"]
+
+    ended = await admin.delete(f"{USERS}/{bob.user_id}/sessions/{of_script}")
+    again = await admin.delete(f"{USERS}/{bob.user_id}/sessions/{of_script}")
+
+    assert sorted((session["kind"], session["current"], session["ip"]) for session in listed) == [
+        ("browser", False, "127.0.0.1"),
+        ("script", False, "127.0.0.1"),
+    ]
+    assert (ended.status_code, problem(again)) == (204, (404, "not_found"))
+    assert problem(await script.get("/api/user/me")) == (401, "session_ended")
+    assert (await bob.get("/api/user/me")).status_code == 200
+    own = (await admin.data("GET", f"{USERS}/{admin.user_id}/sessions"))[0]
+    assert own["current"] is True
+
+
+async def test_a_session_is_ended_as_its_users_only(api):
+    admin, bob, eve = await api.user("admin", admin=True), await api.user("bob"), await api.user("eve")
+    (session,) = await admin.data("GET", f"{USERS}/{bob.user_id}/sessions")
+
+    answer = await admin.delete(f"{USERS}/{eve.user_id}/sessions/{session['id']}")
+
+    assert problem(answer) == (404, "not_found")
+    assert (await bob.get("/api/user/me")).status_code == 200
+
+
+# the timeline on a dashboard
+
+
+async def test_the_newest_entries_of_the_timeline_come_first(api):
+    admin = await api.user("admin", admin=True)
+    bob = await make(admin, "bob")
+    await admin.put(f"{USERS}/{bob}/active", {"isActive": False, "reason": "left"})
+
+    newest = await admin.data("GET", "/api/admin/activities?limit=1")
+    more = await admin.data("GET", "/api/admin/activities?limit=3")
+
+    assert [(entry["type"], entry["actorName"], entry["userName"]) for entry in newest] == [
+        ("UserDeactivated", "admin", "bob")
+    ]
+    assert len(more) == 3

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.ide import HttpError, Ide, RpcError, events
+from tests.support.ide import HttpError, Ide, RpcError, events, frames_of
 from tests.support.rest import Admin, Person
 from tests.support.upstreams import HttpServer, Upstreams
 from tests.support.waiting import until
@@ -19,6 +19,7 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.slow
 
 WITHIN = 5.0  # seconds
+STATELESS, RESERVED = "2026-07-28", "io.modelcontextprotocol/"
 LIST_CHANGED = "notifications/tools/list_changed"
 
 NOTHING_CHANGES = {
@@ -27,6 +28,7 @@ NOTHING_CHANGES = {
     "script": "200",
     "script, administering": "200",
     "tool call": "answered",
+    "tool call without a session": "answered",
     "new IDE session": "opened",
     "IDE stream": "open",
     "log stream": "open",
@@ -46,7 +48,7 @@ LOCKED_OUT = {
     "script, administering": "403 user_inactive",
     **STREAMS_END,
 }
-NO_KEY = {"tool call": "401", "new IDE session": "401", "IDE stream": "ended"}
+NO_KEY = {"tool call": "401", "tool call without a session": "401", "new IDE session": "401", "IDE stream": "ended"}
 NO_BROWSER = {
     "browser": "401 session_ended",
     "browser, administering": "401 session_ended",
@@ -59,7 +61,7 @@ DEMOTED = {
     "script, administering": "403 admin_required",
     "log stream": "ended",
 }
-UNKNOWN_TOOL = {"tool call": "unknown tool"}
+UNKNOWN_TOOL = {"tool call": "unknown tool", "tool call without a session": "unknown tool"}
 
 TABLE: dict[str, dict[str, str]] = {
     "demoted": DEMOTED,
@@ -67,7 +69,10 @@ TABLE: dict[str, dict[str, str]] = {
     "demoted and deleted": NO_MORE_SESSIONS | NO_KEY,
     "demoted and erased": NO_MORE_SESSIONS | NO_KEY,
     "taken from the audience by the server's own settings": UNKNOWN_TOOL,
+    "taken from the audience by a request of its own": UNKNOWN_TOOL,
     "taken from the audience by the settings file": UNKNOWN_TOOL,
+    "the server is switched off": UNKNOWN_TOOL,
+    "a group without the server becomes their only one": UNKNOWN_TOOL,
     "the key is revoked by its user": NO_KEY,
     "the key is revoked by an administrator": NO_KEY,
     "the key is narrowed to another server": UNKNOWN_TOOL,
@@ -138,19 +143,31 @@ class Everywhere:
             "browser, administering": asking(self.browser, "/api/admin/users"),
             "script": asking(self.script, "/api/user/me"),
             "script, administering": asking(self.script, "/api/admin/users"),
-            "tool call": self._calling(),
+            "tool call": outcome(self.ide.call(f"{self.far}__echo", text="here")),
+            "tool call without a session": outcome(self._call_without_session(f"{self.far}__echo", text="here")),
             "new IDE session": self._opening(),
         }
         got = dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
         return {**got, **await self._streams()}
 
-    async def _calling(self) -> str:
+    async def _call_without_session(self, tool: str, **arguments: str) -> dict[str, Any]:
+        """As a client of 2026-07-28 does it."""
+        meta = {"protocolVersion": STATELESS, "clientCapabilities": {}, "clientInfo": {"name": "ide", "version": "1"}}
+        params = {"name": tool, "arguments": arguments, "_meta": {f"{RESERVED}{name}": meta[name] for name in meta}}
+        headers = {"MCP-Protocol-Version": STATELESS, "MCP-Method": "tools/call", "MCP-Name": tool}
+        client = Ide(self.ide.url, self.person.key())
         try:
-            return "answered" if await self.ide.text(f"{self.far}__echo", text="here") == "here" else "something else"
-        except HttpError as error:
-            return str(error.status)
-        except RpcError as error:
-            return "unknown tool" if "Unknown tool" in error.message else error.message
+            message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+            response = await client.post(message, **headers)
+        finally:
+            await client.close()
+        if response.status_code != 200:
+            raise HttpError(response.status_code, response.text)
+        (answer,) = frames_of(response)
+        if "error" in answer:
+            raise RpcError(answer["error"])
+        result: dict[str, Any] = answer["result"]
+        return result
 
     async def _opening(self) -> str:
         another = Ide(self.ide.url, self.person.key())
@@ -179,6 +196,16 @@ class Everywhere:
 
         await until(lambda: ide() and log(), within=WITHIN, what="both streams tell of it, or end")
         return {"IDE stream": ide(), "log stream": log()}
+
+
+async def outcome(call: Awaitable[dict[str, Any]]) -> str:
+    try:
+        result = await call
+    except HttpError as error:
+        return str(error.status)
+    except RpcError as error:
+        return "unknown tool" if error.message.startswith("Unknown tool") else error.message
+    return "answered" if result["content"][0].get("text") == "here" else str(result)
 
 
 async def asking(client: httpx.AsyncClient, path: str) -> str:
@@ -222,6 +249,12 @@ async def change(who: Everywhere, what: str) -> None:
             await by(admin.rest.delete, user, params={"hard": "true"}, json={"confirm": person.username})
         case "taken from the audience by the server's own settings":
             await by(admin.rest.put, f"/api/servers/{who.far}", {"config": for_others})
+        case "taken from the audience by a request of its own":
+            await by(admin.rest.put, f"/api/servers/{who.far}/audience", {"audience": {"users": ["admin"]}})
+        case "the server is switched off":
+            await by(admin.rest.post, f"/api/servers/{who.far}/toggle", {"enabled": False})
+        case "a group without the server becomes their only one":
+            await by(person.group, "others", who.other)
         case "taken from the audience by the settings file":
             await by(admin.add_servers, {who.far: for_others})
         case "the key is revoked by its user":

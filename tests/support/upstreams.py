@@ -15,16 +15,21 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class HttpServer:
-    """A Streamable HTTP test server in a process of its own; comes back on the same port after `kill`."""
+    """A test server in a process of its own, reached over HTTP; comes back on the same port after `kill`."""
 
     name: str
     command: list[str]
     port: int
+    kind: str = "streamable-http"
     process: subprocess.Popen[bytes] | None = None
 
     @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/mcp"
+        return self.origin + {"streamable-http": "/mcp", "sse": "/sse", "openapi": "/openapi.json"}[self.kind]
 
     def start(self) -> "HttpServer":
         self.process = subprocess.Popen(
@@ -42,8 +47,11 @@ class HttpServer:
             self.process.stdout.close()
 
     def config(self, **more: Any) -> dict[str, Any]:
-        """Its entry in mcp_settings.json; `headers` and the like on top."""
-        return {"type": "streamable-http", "url": self.url, **more}
+        """Its entry in mcp_settings.json; `headers` and the like on top, of a REST service `security`, too."""
+        if self.kind != "openapi":
+            return {"type": self.kind, "url": self.url, **more}
+        security = {"security": more.pop("security")} if "security" in more else {}
+        return {"type": "openapi", "openapi": {"url": self.url, **security}, **more}
 
 
 @dataclass
@@ -54,11 +62,25 @@ class Upstreams:
     started: list[HttpServer] = field(default_factory=list)
 
     def http(self, name: str, *tools: str) -> HttpServer:
-        command = [sys.executable, "-m", "tests.support.servers.over_http", "--name", name]
+        return self._started("over_http", name, tools, "streamable-http")
+
+    def sse(self, name: str, *tools: str) -> HttpServer:
+        return self._started("over_sse", name, tools, "sse")
+
+    def rest(self, name: str, *tools: str, document: Path | None = None) -> HttpServer:
+        """A REST service; `tools` are operations beside its own."""
+        return self._started("over_rest", name, tools, "openapi", document)
+
+    def _started(
+        self, module: str, name: str, tools: tuple[str, ...], kind: str, document: Path | None = None
+    ) -> HttpServer:
+        command = [sys.executable, "-m", f"tests.support.servers.{module}", "--name", name]
         command += ["--recorder", str(self.recorder.port)]
         for tool in tools:
             command += ["--tool", tool]
-        server = HttpServer(name, command, free_port())
+        if document is not None:
+            command += ["--document", str(document)]
+        server = HttpServer(name, command, free_port(), kind)
         self.started.append(server)
         return server.start()
 

@@ -19,6 +19,7 @@ from mcphub.gateway.protocol import INVALID_PARAMS, METHOD_NOT_FOUND
 from mcphub.gateway.upstream import handshake, openapi_answer
 from mcphub.gateway.upstream.clock import Clock
 from mcphub.gateway.upstream.context import ACCEPT, CONTENT_TYPE, RequestHeaders
+from mcphub.gateway.upstream.judged import Judged, judge
 from mcphub.gateway.upstream.openapi_document import ApiDocument
 from mcphub.gateway.upstream.openapi_documents import Documents
 from mcphub.gateway.upstream.openapi_operation import Operation
@@ -41,7 +42,7 @@ class OpenApiRuntime:
     """Implements Runtime.
 
     Args:
-        proves: what gets tokens is tried when it is opened, not at the first call.
+        proves: it is opened to see whether it works: the document is read now, and what gets tokens gets one.
     """
 
     modern = False
@@ -59,6 +60,7 @@ class OpenApiRuntime:
         *,
         user_id: str | None,
         hub_version: str,
+        judged: Judged = lambda refused: None,
         proves: bool = False,
     ) -> None:
         """
@@ -77,6 +79,7 @@ class OpenApiRuntime:
         self._injected = injected
         self._transports = transports
         self._documents = documents
+        self._judged = judged
         self._headers = RequestHeaders(spec, injected, agent)
         self._security = Security(injected.openapi.get("security") or {}, self._http, agent)
         self._secrets = secrets_of(spec, injected)
@@ -91,9 +94,11 @@ class OpenApiRuntime:
         Raises:
             UpstreamFailed: the document cannot be had or used.
         """
-        document = await self._document()
         if self._proves:
+            document = await self._documents.anew(self._spec, self._injected, self._security.place)
             await self._security.shown()
+        else:
+            document = await self._document()
         version = self._version if self._version in handshake.VERSIONS else handshake.VERSIONS[0]
         result: dict[str, object] = {
             "protocolVersion": version,
@@ -175,6 +180,7 @@ class OpenApiRuntime:
         http = self._http(str(self._injected.openapi.get("url", "")))
         masked: Callable[[str], str] = str
         response = await http.send(outgoing.method, url, headers, outgoing.body)
+        judge(response.status, self._judged)
         if response.status >= 400:
             body = await _beginning(response)
             masked = Stderr(self._secrets | self._security.secrets).masked

@@ -53,7 +53,7 @@ class Documents:
         Raises:
             UpstreamFailed: it cannot be had, and there is no older one.
         """
-        key = (spec.server_id, spec.transport_digest, str(injected.openapi.get("url", "")), filled_in)
+        key = _key(spec, injected, filled_in)
         kept = self._kept.get(key)
         if kept is not None and time.monotonic() < kept.until:
             return kept.document
@@ -62,6 +62,16 @@ class Documents:
             task = self._reading[key] = asyncio.create_task(self._read(key, spec, injected), name=f"spec-{spec.slug}")
             task.add_done_callback(lambda done: self._read_all(key, done))
         return await asyncio.shield(task)
+
+    async def anew(self, spec: ServerSpec, injected: Injected, filled_in: Place) -> ApiDocument:
+        """As it is now, whatever is kept.
+
+        Raises:
+            UpstreamFailed: it cannot be had.
+        """
+        document = await self._parsed(spec, injected, filled_in)
+        self._keep(_key(spec, injected, filled_in), Kept(document, time.monotonic() + FRESH_SECONDS))
+        return document
 
     def stale(self, server_id: str) -> None:
         """The next use reads it again."""
@@ -94,6 +104,7 @@ class Documents:
         """The newest last; the oldest make room, those of former configurations first among them."""
         for old in [old for old in self._kept if old[0] == key[0] and old[1] != key[1]]:
             del self._kept[old]
+        self._kept.pop(key, None)
         self._kept[key] = kept
         while len(self._kept) > MOST_DOCUMENTS:
             del self._kept[next(iter(self._kept))]
@@ -125,6 +136,10 @@ class Documents:
             ) from None
         except UpstreamUnreachable as error:
             raise UpstreamUnreachable(str(error), sent=False) from None
+
+
+def _key(spec: ServerSpec, injected: Injected, filled_in: Place) -> Key:
+    return (spec.server_id, spec.transport_digest, str(injected.openapi.get("url", "")), filled_in)
 
 
 def _described(document: Any, at: str, filled_in: Place) -> ApiDocument:

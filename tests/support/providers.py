@@ -201,7 +201,8 @@ class FakeGitHub(Provider):
         given = self._given(request)
         if "read:org" not in given.scope:
             return web.json_response({"message": "You need at least read:org scope"}, status=403)
-        state = given.account.orgs.get(request.match_info["org"].lower())
+        asked = request.match_info["org"].lower()
+        state = next((how for org, how in given.account.orgs.items() if org.lower() == asked), None)
         if state is None:
             return web.json_response({"message": "Not Found"}, status=404)
         return web.json_response({"state": state, "role": "member"})
@@ -228,7 +229,7 @@ class FakeGitHub(Provider):
     async def _team(self, request: web.Request) -> web.Response:
         given, where = self._given(request), request.match_info
         if (
-            f"{where['org']}/{where['team']}".lower() not in given.account.teams
+            f"{where['org']}/{where['team']}".lower() not in {team.lower() for team in given.account.teams}
             or where["login"] != given.account.login
         ):
             return web.json_response({"message": "Not Found"}, status=404)

@@ -161,7 +161,7 @@ class Everywhere:
             response = await client.post(message, **headers)
         finally:
             await client.close()
-        if response.status_code != 200:
+        if response.status_code not in {200, 400}:
             raise HttpError(response.status_code, response.text)
         (answer,) = frames_of(response)
         if "error" in answer:

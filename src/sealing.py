@@ -67,8 +67,8 @@ class DaySealer:
                 log.info("day_sealed", log=of_log.name, day=day.isoformat(), rows=found.rows)
             for day in await asyncio.to_thread(self._past_retention, of_log):
                 await run_as(self._hub, ROLE, lambda d=day, o=of_log: DropDay(o.name, d))  # type: ignore[misc]
-                dropped = await asyncio.to_thread(self._drop, of_log, day)
-                log.info("day_dropped" if dropped else "day_in_use", log=of_log.name, day=day.isoformat())
+                if await asyncio.to_thread(self._drop, of_log, day):
+                    log.info("day_dropped", log=of_log.name, day=day.isoformat())
 
     def _unsealed(self, of_log: days.Log) -> list[tuple[date, days.DayDigest]]:
         """Finished days that hold rows and no seal."""
@@ -80,9 +80,14 @@ class DaySealer:
         return [(day, digest) for day, digest in found if digest.rows]
 
     def _past_retention(self, of_log: days.Log) -> list[date]:
+        """Those whose rows an import left behind as well: of them, too, the ledger is to say that they are over."""
         with psycopg.connect(self._dsn, autocommit=True) as db:
             oldest = (_clock(db) - self._retention).date()
-            return [day for day in days.days(db, of_log) if day < oldest]
+            sealed, dropped = set(), set()
+            for fact in _facts(db):
+                if fact.log == of_log.name:
+                    (sealed if isinstance(fact, DaySealed) else dropped).add(fact.day)
+            return sorted(day for day in {*days.days(db, of_log), *(sealed - dropped)} if day < oldest)
 
     def _drop(self, of_log: days.Log, day: date) -> bool:
         with psycopg.connect(self._dsn, autocommit=True) as db:
@@ -104,11 +109,12 @@ def check(db: psycopg.Connection[Any]) -> Iterator[CheckedDay]:
         else:
             dropped.add((fact.log, fact.day))
     for (name, day), seal in sealed.items():
+        gone: State = "dropped" if (name, day) in dropped else "missing"
         of_log = days.LOGS.get(name)
-        if of_log is None or day not in there[name]:
-            yield CheckedDay(log=name, day=day, state="dropped" if (name, day) in dropped else "missing", rows=0)
+        found = days.digest(db, of_log, day, upto=seal.last) if of_log and day in there[name] else None
+        if of_log is None or found is None or not found.rows:
+            yield CheckedDay(log=name, day=day, state=gone, rows=0)
             continue
-        found = days.digest(db, of_log, day, upto=seal.last)
         late = days.later_rows(db, of_log, day, seal.last)
         same = (found.rows, found.sha256) == (seal.rows, seal.sha256)
         # A day of the access log is that of the recording: nothing comes late.

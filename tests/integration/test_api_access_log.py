@@ -356,6 +356,17 @@ async def test_a_user_sees_their_own_sign_ins_and_attempts_on_their_account_and_
     ]
 
 
+async def test_an_auditor_reads_what_strangers_tried(api):
+    admin, ada = await api.user("admin", admin=True), await api.user("ada")
+    await admin.put(f"/api/admin/users/{ada.user_id}/auditor", {"isAuditor": True})
+    await fail(api, "admin", ip="192.0.2.7")
+    await api.services.access_log.stored()
+
+    (item,) = await ada.data("GET", f"{AUDIT}?kind=access&user={admin.user_id}&limit=1")
+
+    assert (item["outcome"], item["userName"], item["ip"]) == ("invalid_credentials", "admin", "192.0.2.7")
+
+
 # it costs little, and it is not lost
 
 

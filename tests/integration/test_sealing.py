@@ -6,7 +6,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from mcphub.domain.actor import acting, system
 from mcphub.domain.hub import plugged
+from mcphub.domain.seals import SealDay
 from mcphub.postgres.access_log import AccessRow, add_rows
 from mcphub.postgres.days import ACCESS, TRAFFIC, days
 from mcphub.postgres.ledger import Factory
@@ -155,13 +157,27 @@ async def test_old_days_without_rows_are_dropped_without_a_word(sealer, owner):
     assert (facts(owner), days(owner, ACCESS)) == ([], [])
 
 
-async def test_a_sealed_day_that_is_gone_and_was_not_dropped_is_missing(sealer, owner):
+@pytest.mark.parametrize("statement", ["drop table {}", "truncate {}"])
+async def test_a_sealed_day_that_is_gone_and_was_not_dropped_is_missing(sealer, owner, statement):
     happened(owner, YESTERDAY)
     await sealer.round()
 
-    owner.execute(f"drop table access_log_{YESTERDAY:%Y%m%d}")
+    owner.execute(statement.format(f"access_log_{YESTERDAY:%Y%m%d}"))
 
     assert checked(owner) == [("access", YESTERDAY, "missing", 0, 0)]
+
+
+async def test_a_day_whose_rows_an_import_left_behind_is_over_when_its_time_is(sealer, hub, owner):
+    old = TODAY - timedelta(days=91)
+    with acting(system("test")):
+        hub.execute(lambda: SealDay("traffic", old, rows=3, sha256="ab" * 32, first=1, last=3))
+    before = checked(owner)
+
+    for _ in range(2):
+        await sealer.round()
+
+    assert (before, checked(owner)) == ([("traffic", old, "missing", 0, 0)], [("traffic", old, "dropped", 0, 0)])
+    assert len(facts(owner)) == 2
 
 
 @pytest.mark.parametrize("log", [ACCESS, TRAFFIC], ids=["access", "traffic"])

@@ -1,0 +1,196 @@
+"""What a client may see is what it may call, and nothing else: for every user, address, mode, group, key and audience.
+
+The gateway is the running one, its upstreams are scripted. What is visible is worked out here by the rules as the
+contract has them, from the same choices the facts were made of.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcphub.domain.events import (
+    SERVERS,
+    GroupCreated,
+    GroupDeactivated,
+    Scope,
+    ServerRef,
+    ToolDisabled,
+    UserPreferencesChanged,
+    group_tag,
+    server_tag,
+    user_tag,
+)
+from mcphub.gateway import exposure
+from tests.support.gateway import World
+
+SERVER_NAMES = ("desk", "mail", "wiki")
+TOOLS = ("a", "b", "c")
+USERS = ("ann", "bob")
+MODES = ("tools", "servers", "auto")
+FEW = 3  # tools that `auto` lists one by one here
+
+pytestmark = pytest.mark.slow
+subsets = st.sets(st.sampled_from(SERVER_NAMES))
+
+
+@dataclass(frozen=True)
+class Server:
+    tools: frozenset[str]
+    off: frozenset[str]
+    enabled: bool
+    meant_for: frozenset[str] | None  # None: everybody
+
+    @property
+    def on(self):
+        return self.tools - self.off
+
+
+@dataclass(frozen=True)
+class Person:
+    groups: tuple[tuple[frozenset[str], bool], ...]  # (servers, active)
+    scope: frozenset[str] | None
+    by_key: str | None
+    by_user: str | None
+
+
+servers = st.builds(
+    Server,
+    tools=st.frozensets(st.sampled_from(TOOLS)),
+    off=st.frozensets(st.sampled_from(TOOLS), max_size=2),
+    enabled=st.sampled_from((True, True, True, False)),
+    meant_for=st.none() | st.none() | st.frozensets(st.sampled_from(USERS)),
+)
+people = st.builds(
+    Person,
+    groups=st.lists(st.tuples(subsets.map(frozenset), st.booleans()), max_size=2).map(tuple),
+    scope=st.none() | st.none() | subsets.map(frozenset),
+    by_key=st.none() | st.sampled_from(MODES),
+    by_user=st.none() | st.sampled_from(MODES),
+)
+
+
+def visible(name, catalogue, person, path):
+    """{server: its tools that may be used at this address}; None when nothing is at the address."""
+    grouped = [group for group, active in person.groups if active]
+    seen = {
+        server
+        for server, each in catalogue.items()
+        if each.enabled
+        and (each.meant_for is None or name in each.meant_for)
+        and (not person.groups or any(server in group for group in grouped))
+        and (person.scope is None or server in person.scope)
+    }
+    match path.split("/")[2:]:
+        case ["g", number]:
+            if int(number) >= len(person.groups) or not person.groups[int(number)][1]:
+                return None
+            seen &= person.groups[int(number)][0]
+        case [server]:
+            if server not in seen:
+                return None
+            seen = {server}
+    return {server: catalogue[server].on for server in sorted(seen)}
+
+
+def told(world, catalogue, crowd):
+    """The facts of these choices; returns each one's key."""
+    for name, each in catalogue.items():
+        audience = {} if each.meant_for is None else {"mcphub": {"audience": {"users": sorted(each.meant_for)}}}
+        world.server(name, *sorted(each.tools), enabled=each.enabled, **audience)
+        for tool in sorted(each.off):
+            world.record(ToolDisabled(server_id=name, tool=tool), server_tag(name), SERVERS)
+    keys = {}
+    for name, person in crowd.items():
+        scope = Scope(servers=None if person.scope is None else sorted(person.scope), mode=person.by_key)
+        keys[name] = world.user(name, scope=scope)
+        if person.by_user:
+            world.record(UserPreferencesChanged(user_id=name, exposure_mode=person.by_user), user_tag(name))
+        for number, (members, active) in enumerate(person.groups):
+            group = f"{number}{name}"
+            refs = [ServerRef(member, member) for member in sorted(members)]
+            made = GroupCreated(group_id=group, user_id=name, name=group, slug=f"own-{number}", servers=refs)
+            world.record(made, user_tag(name), group_tag(group))
+            if not active:
+                world.record(GroupDeactivated(group_id=group, user_id=name), user_tag(name))
+    return keys
+
+
+def is_verbatim(path, mode):
+    return not mode and path.removeprefix("/mcp/") in SERVER_NAMES
+
+
+def expected_names(seen, path, mode, person):
+    """The list as it is to be, in order."""
+    chosen = mode or person.by_key or person.by_user or "auto"
+    count = sum(map(len, seen.values()))
+    if is_verbatim(path, mode):
+        return sorted(tool for tools in seen.values() for tool in tools)
+    if chosen == "servers" or (chosen == "auto" and count > FEW):
+        return [f"server_{server}" for server, tools in seen.items() if tools]
+    return [f"{server}__{tool}" for server, tools in seen.items() for tool in sorted(tools)]
+
+
+async def called(world, params, **how):
+    """Did it reach the server? When not, the answer is the one for something that does not exist."""
+    upstream_calls = [len(upstream.asked) for upstream in world.upstreams.values()]
+    answer = (await world.rpc("tools/call", params, **how)).json
+    if "result" in answer and not answer["result"].get("isError"):
+        return True
+    if "error" in answer:
+        assert answer["error"] == {"code": -32602, "message": f"Unknown tool: {params['name']}"}
+    now = [upstream.asked[before:] for upstream, before in zip(world.upstreams.values(), upstream_calls, strict=True)]
+    assert not [method for asked in now for _, method, _ in asked if method == "tools/call"]
+    return False
+
+
+async def check(world, key, catalogue, seen, path, mode, person):
+    how = {"key": key, "path": f"{path}?mode={mode}" if mode else path}
+    listed = await world.rpc("tools/list", **how)
+    if seen is None:
+        assert listed.status == 404
+        return
+    names = [tool["name"] for tool in listed.json["result"]["tools"]]
+    assert names == expected_names(seen, path, mode, person)
+    if is_verbatim(path, mode):
+        has = catalogue[path.rpartition("/")[2]].tools  # what it has not, the server refuses by itself
+        assert {tool for tool in has if await called(world, {"name": tool}, **how)} == set(names)
+        return
+    everything = {(server, tool) for server in SERVER_NAMES for tool in TOOLS} | {("nowhere", "a"), ("desk", "none")}
+    may = {(server, tool) for server, tools in seen.items() for tool in tools}
+    for server, tool in everything:
+        inside = {"name": f"server_{server}", "arguments": {"tool_name": tool, "arguments": {}}}
+        assert await called(world, {"name": f"{server}__{tool}"}, **how) is ((server, tool) in may)
+        assert await called(world, inside, **how) is ((server, tool) in may)
+    for server in (*SERVER_NAMES, "nowhere"):
+        inside = await world.rpc("tools/call", {"name": f"server_{server}"}, **how)
+        named = inside.json.get("result", {}).get("structuredContent", {}).get("tools", [])
+        assert {tool["name"] for tool in named} == seen.get(server, set())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    catalogue=st.fixed_dictionaries(dict.fromkeys(SERVER_NAMES, servers)),
+    crowd=st.fixed_dictionaries(dict.fromkeys(USERS, people)),
+    mode=st.sampled_from(("", *MODES)),
+)
+def test_what_is_visible_is_callable_and_nothing_else_is(catalogue, crowd, mode):
+    async def scenario():
+        world = World()
+        keys = told(world, catalogue, crowd)
+        for name, person in crowd.items():
+            for path in ("/mcp", *(f"/mcp/{server}" for server in SERVER_NAMES)):
+                seen = visible(name, catalogue, person, path)
+                await check(world, keys[name], catalogue, seen, path, mode, person)
+            for number in range(2):
+                seen = visible(name, catalogue, person, f"/mcp/g/{number}")
+                for path in (f"/mcp/own-{number}", f"/mcp/g/{number}{name}"):
+                    await check(world, keys[name], catalogue, seen, path, mode, person)
+
+    before, exposure.MOST_TOOLS = exposure.MOST_TOOLS, FEW
+    try:
+        asyncio.run(scenario())
+    finally:
+        exposure.MOST_TOOLS = before

@@ -121,7 +121,7 @@ def test_each_server_has_its_slug_and_says_what_it_needs(admin: Admin) -> None:
     assert seen["crawler"]["error"] is None
 
 
-async def test_a_call_to_a_transport_of_a_later_version_says_so(own_hub: RunningHub, admin: Admin) -> None:
+async def test_a_call_to_a_service_that_nobody_runs_says_so(own_hub: RunningHub, admin: Admin) -> None:
     save(admin, example("openapi"))
     key = own_hub.admin.user("clockwatcher").key()
 

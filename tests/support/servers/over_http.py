@@ -54,7 +54,7 @@ class Over:
             if stream is not None:
                 await write(stream, out)
 
-        link = Link(session, self.state[session], facts, send, target=str(request.rel_url))
+        link = Link(session, self.state[session], facts, send, target=request.raw_path)
         answer = await self.behaviour.handle(message, link)
         if stream is not None:
             if answer is not None:
@@ -94,7 +94,7 @@ async def serve(options: argparse.Namespace) -> None:
     over = Over(options)
     app = web.Application(client_max_size=1 << 26)
     for method, handler in (("POST", over.post), ("GET", over.get), ("DELETE", over.delete)):
-        app.router.add_route(method, "/mcp", handler)
+        app.router.add_route(method, "/mcp{below:(/.*)?}", handler)
     # A caller that hangs up is noticed while the tool still works.
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
     await runner.setup()

@@ -1,5 +1,6 @@
-"""The test server over stdio: python3 over_stdio.py --name N --recorder PORT [--tool EXTRA]…
+"""The test server over stdio: python3 over_stdio.py --name N --recorder PORT [--tool EXTRA]… [-- ANYTHING…]
 
+What it received is told with its environment, and its arguments as JSON where an HTTP server names its target.
 `--deaf` makes it ignore SIGTERM and the end of its input, and start a child that does the same.
 """
 
@@ -24,7 +25,7 @@ async def serve(options):
         sys.stdout.flush()
 
     behaviour = Behaviour(options.name, options.recorder, send, options.tool)
-    link = Link(f"pid-{os.getpid()}", {}, dict(os.environ), send)
+    link = Link(f"pid-{os.getpid()}", {}, dict(os.environ), send, target=json.dumps(sys.argv[1:]))
     tasks = set()
 
     async def one(message):
@@ -46,6 +47,8 @@ def main():
     parser.add_argument("--recorder", type=int, default=0)
     parser.add_argument("--tool", action="append", default=[])
     parser.add_argument("--deaf", action="store_true")
+    parser.add_argument("--site", help="an option that changes nothing")
+    parser.add_argument("anything", nargs="*")
     options = parser.parse_args()
     if options.deaf:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

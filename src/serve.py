@@ -26,6 +26,7 @@ from mcphub.api.auth.accounts import name_digest
 from mcphub.api.auth.kinds import Providers
 from mcphub.api.auth.membership import ROUND_SECONDS, DailyLook
 from mcphub.api.auth.session_times import SessionExpiry
+from mcphub.api.env_scheduler import EnvScheduler
 from mcphub.api.services import Commands, Services
 from mcphub.domain.access import AccessModel
 from mcphub.domain.settings_file import objects
@@ -33,6 +34,7 @@ from mcphub.first_run import FirstRun, Parts, first_run
 from mcphub.folded import folding
 from mcphub.foundation import Foundation
 from mcphub.gateway.core import HubGateway
+from mcphub.gateway.rejections import Rejections
 from mcphub.gateway.session import Limits
 from mcphub.gateway.spool import Spool
 from mcphub.gateway.traffic import TrafficWriter
@@ -46,7 +48,7 @@ from mcphub.postgres.pool import read_pool
 from mcphub.projections.directory import Directory
 from mcphub.projections.projector import Projector, all_projections
 from mcphub.projections.tail import Tail
-from mcphub.roles import Erasure, KeyExpiry, KeyUse
+from mcphub.roles import Erasure, KeyExpiry, KeyUse, utc_now
 from mcphub.sealing import DaySealer
 from mcphub.settings import Settings
 
@@ -134,6 +136,8 @@ class RunningHub:
         rows = await self._pool(read_pool(base.database.app, name="mcphub-sessions"))
         uses = KeyUse(base.hub, model, base.pool)
         self._stack.push_async_callback(_quietly, uses.round)
+        rejections = Rejections(model, base.pool, utc_now)
+        self._stack.push_async_callback(_quietly, rejections.round)
         self._gateway = HubGateway(
             limits=limits_of(settings),
             model=model,
@@ -146,8 +150,10 @@ class RunningHub:
             node=settings.node,
             hub_variables=settings.hub_variables,
             key_used=uses.used,
+            values_judged=rejections.judged,
         )
         tail.add_sink(self._gateway.facts_applied)
+        tail.add_sink(rejections.facts_applied)
         await self._gateway.start()
         self._stack.push_async_callback(self._gateway.stop, 0.0)
         self.services = Services(
@@ -165,6 +171,7 @@ class RunningHub:
             gateway=self._gateway,
             log_ring=self._ring,
             access_log=access_log,
+            rejections=rejections,
             started_at=time.time(),
         )
         sealer = DaySealer(base.hub, base.database.direct, settings.traffic_days)
@@ -196,6 +203,8 @@ class RunningHub:
             Periodic("orphaned-keys", erasure.sweep, 60 * MINUTE),
             Periodic("key-expiry", expiry.round, MINUTE),
             Periodic("key-use", uses.round, MINUTE),
+            Periodic("value-rejections", self.services.rejections.round, 1.0),
+            Periodic("env-scheduler", EnvScheduler(self.services).round, MINUTE),
             Periodic("session-expiry", SessionExpiry(self.services).round, 5 * MINUTE),
             Periodic("membership", DailyLook(self.services, Providers(self.settings)).round, ROUND_SECONDS),
             Periodic("traffic-keeper", lambda: traffic.keep(self.settings.traffic_days), MINUTE),

@@ -61,6 +61,7 @@ class SlotView(Out, kw_only=True):
     servers: list[str]
     configured: bool
     updated_at: datetime | None
+    rejected_at: datetime | None  # when the server refused the caller's value
 
 
 class ServerView(Out, kw_only=True):
@@ -234,6 +235,7 @@ class Catalog:
                 servers=sharing.get(slot.canonical, []),
                 configured=slot.canonical in stored,
                 updated_at=stored[slot.canonical].saved_at if slot.canonical in stored else None,
+                rejected_at=self._services.rejections.rejected_at(user_id, server.server_id, slot.canonical),
             )
             for slot in server.slots.values()
         ]

@@ -60,9 +60,11 @@ def attempt(
 
 def note_refusal(request: Request[Any, Any, Any], error: Exception) -> None:
     """An administrator's command, when somebody else sends it or a rule says no."""
-    code = problem_of(error).code
+    problem = problem_of(error)
     command = request.method not in SAFE and request.route_handler.opt.get("who") == ADMIN
-    if code in NOT_FOR_THEM or (command and isinstance(error, Refused)):
+    by_rule = command and isinstance(error, Refused) and problem.status in TURNED_AWAY
+    if problem.code in NOT_FOR_THEM or by_rule:
         caller = request.scope.get("user")
         actor = caller.user_id if isinstance(caller, Caller) else ""
-        note(Note(action="command", outcome=code, actor=actor, subject=str(request.path_params.get("user_id", ""))))
+        subject = str(request.path_params.get("user_id", ""))
+        note(Note(action="command", outcome=problem.code, actor=actor, subject=subject))

@@ -16,6 +16,7 @@ from mcphub.domain.access import AccessModel
 from mcphub.domain.actor import ACTOR, current
 from mcphub.domain.hub import Command, Hub
 from mcphub.domain.vault import Vault
+from mcphub.gateway.rejections import Rejections
 from mcphub.projections.directory import Directory
 from mcphub.projections.projector import Projector
 from mcphub.projections.tail import Tail
@@ -127,5 +128,6 @@ class Services(Struct):
     gateway: Any  # gateway.facade: live sessions, upstream status, try a tool, test a connection
     log_ring: Any  # logging.LogRing
     access_log: AccessLog
+    rejections: Rejections
     started_at: float  # Unix seconds
     draining: bool = False

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import structlog
+from msgspec.structs import replace
 from psycopg_pool import AsyncConnectionPool
 
 from mcphub.domain.access import ALL, AccessModel, Principal, View
@@ -36,7 +37,7 @@ from mcphub.gateway.session import Limits, Session
 from mcphub.gateway.store import SessionRows
 from mcphub.gateway.traffic import TrafficWriter
 from mcphub.gateway.trial import Trial, tried
-from mcphub.gateway.upstream.runtime import Listener, Pool, Runtime, RuntimeInfo, ServerStatus
+from mcphub.gateway.upstream.runtime import Identity, Listener, Pool, Runtime, RuntimeInfo, ServerStatus
 from mcphub.gateway.values import OpenedValues
 from mcphub.periodic import Periodic
 from mcphub.projections.tail import Tail
@@ -57,6 +58,7 @@ class HubGateway(Listener):
         rows: for session rows, as the application role.
         hub_variables: what settings documents may read of the hub's environment.
         key_used: told the key of each request.
+        values_judged: told (user, server, version of the values, refused) when an upstream refused or took them.
     """
 
     who = "key"  # whom it answers: every request is asked for a key here, past the guard of the API
@@ -75,9 +77,11 @@ class HubGateway(Listener):
         node: str,
         hub_variables: Mapping[str, str],
         key_used: Callable[[str], None],
+        values_judged: Callable[[str, str, str, bool], None],
     ) -> None:
         self._limits = limits
         self._model = model
+        self._values_judged = values_judged
         self._pool = make_pool(self)
         self._hub_values = HubValues(model, vault, hub_variables)
         self._injector = Injector(model, vault, values, self._hub_values)
@@ -123,7 +127,7 @@ class HubGateway(Listener):
         """Lets what is under way finish for a while, then ends sessions and upstreams."""
         self._front.closing = True
         for session in self._lifecycle.live:
-            session.own.cut()  # an open stream is no work; the client comes back
+            session.release()
         deadline = asyncio.get_running_loop().time() + drain_seconds
         while self.in_flight and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  at the end only
             await asyncio.sleep(0.02)
@@ -287,6 +291,9 @@ class HubGateway(Listener):
     def runtime_ended(self, runtime: Runtime, reason: str) -> None:
         log.info("upstream_ended", server=runtime.slug, user_id=runtime.user_id, why=reason)
 
+    def values_judged(self, server_id: str, identity: Identity, refused: bool) -> None:
+        self._values_judged(identity.user_id, server_id, identity.credential_version, refused)
+
     # the facade
 
     def sessions(self) -> list[LiveSession]:
@@ -360,6 +367,8 @@ class HubGateway(Listener):
     async def test_connection(self, principal: Principal, server_id: str, typed: Mapping[str, str]) -> Trial:
         server = self._model.servers[server_id]
         identity = one_shot(self._model, principal, ALL, NEWEST).identity(self._model, server_id)
+        if typed:
+            identity = replace(identity, credential_version="")  # what comes of it says nothing of the saved values
         return await tried(server.spec, identity, typed, injector=self._injector, pool=self._pool)
 
 

@@ -138,7 +138,7 @@ class Lifecycle:
             await self._rows.add(row)
         except DATABASE_AWAY as error:
             raise NotStored from error
-        self._begin(session)
+        self.begin(session)
         return session_id
 
     async def find(self, session_id: str, principal: Principal, path: str) -> Session | None:
@@ -186,12 +186,13 @@ class Lifecycle:
         asker = _asker(principal, view, asked, mode, row.public_id, client, row.init_params, row.protocol_version)
         session = Session(digest, asker, client, path=row.view, created=row.created_at, log_level=row.options.log_level)
         session.subscriptions = {(server, own): shown for server, own, shown in row.options.subscriptions}
-        self._begin(session)
+        self.begin(session)
         if session.subscriptions:
             self._soon(self._subscribe_again(session), "subscribe-again")
         return session
 
-    def _begin(self, session: Session) -> None:
+    def begin(self, session: Session) -> None:
+        """From now on it is live."""
         self.live.add(session)
         self._traffic.session_opened(session.asker.row)
         log.info(
@@ -346,15 +347,29 @@ def one_shot(
     *,
     client: Client | None = None,
     client_params: bytes = b"{}",
+    session_id: str = "",
 ) -> Asker:
-    """Who asks in a request that belongs to no session."""
+    """Who asks in a request that belongs to no session.
+
+    Args:
+        session_id: of a stream that lives like one.
+    """
     row = SessionRow(
         principal.user_id,
         principal.key_id,
+        session_id,
         client_name=client.name if client is not None else "",
         client_version=client.version if client is not None else "",
         era=protocol,
         mode=choice(model, principal, view, asked),
         view=str(view),
     )
-    return Asker(principal, view, protocol=protocol, client_params=client_params, row=row, asked=asked)
+    return Asker(
+        principal,
+        view,
+        session_id=session_id,
+        protocol=protocol,
+        client_params=client_params,
+        row=row,
+        asked=asked,
+    )

@@ -10,6 +10,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -455,6 +456,43 @@ class Relay:
         except Exception as error:
             raise self.explained(error, server, request_id) from error
 
+    async def attend(self, asker: Asker, server: ServerState) -> None:
+        """Opens a server for somebody who wants to hear what it says by itself; failing is no news to them."""
+        with suppress(Answer):
+            await self._aside(asker, server, "ping", b"{}")
+
+    async def subscribe(self, asker: Asker, uri: str) -> tuple[str, str]:
+        """Subscribes to a resource under the address the client knows; returns (server id, its own address for it).
+
+        Raises:
+            Answer: there is no such resource, or it cannot be subscribed to.
+        """
+        if asker.verbatim:
+            server, own = self._model.servers[asker.view.id], uri
+        else:
+            server, own = await self.router.find(asker, RESOURCES, uri, datetime.now(UTC))
+        reply = await self._aside(asker, server, "resources/subscribe", b'{"uri":' + wire.encode(own) + b"}")
+        if reply.error is not None:
+            raise Answer(f"Server '{server.slug}' takes no subscription to it.", reason="not_subscribed")
+        return server.server_id, own
+
+    async def _aside(self, asker: Asker, server: ServerState, method: str, params: bytes) -> Reply:
+        """A request of the hub itself on behalf of somebody, outside any call.
+
+        Raises:
+            Answer: it was not answered.
+        """
+        control = self._limits.control_timeout
+        try:
+            inject = await self._injector.prepare(server.spec, asker.principal.user_id)
+            async with self._pool.lease(server.spec, asker.identity(self._model, server.server_id), inject) as runtime:
+                return await runtime.call(
+                    method, params, None, timeout=control, reset_on_progress=False, max_total=control
+                )
+        except Exception as error:
+            explained = self.explained(error, server, "aside")
+            raise explained if isinstance(explained, Answer) else error from error
+
     async def subscribe_again(self, session: Session) -> None:
         """After a restart the upstreams are new ones, and know nothing of what the client subscribed to.
 
@@ -465,16 +503,8 @@ class Relay:
             server = self._model.servers.get(server_id)
             if server is None or reasons.get(server_id) != "allowed":
                 continue
-            control = self._limits.control_timeout
             try:
-                inject = await self._injector.prepare(server.spec, session.principal.user_id)
-                async with self._pool.lease(
-                    server.spec, session.asker.identity(self._model, server_id), inject
-                ) as runtime:
-                    params = b'{"uri":' + wire.encode(uri) + b"}"
-                    await runtime.call(
-                        "resources/subscribe", params, None, timeout=control, reset_on_progress=False, max_total=control
-                    )
+                await self._aside(session.asker, server, "resources/subscribe", b'{"uri":' + wire.encode(uri) + b"}")
             except Exception as error:
                 log.warning("subscription_lost", server=server.slug, why=type(error).__name__)
 

@@ -25,6 +25,7 @@ from mcphub.domain.access import AccessModel, Principal, View
 from mcphub.gateway import traffic, wire
 from mcphub.gateway.errors import CONNECTION_CLOSED
 from mcphub.gateway.exposure import NOTHING, Asked
+from mcphub.gateway.protocol import MODERN_VERSION
 from mcphub.gateway.upstream.runtime import Identity, Reply
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -116,6 +117,7 @@ class Asker:
             protocol_version=self.protocol,
             client_params=self.client_params,
             credential_version=credential_digest(model, user, server_id),
+            declared=sha256(self.client_params).hexdigest()[:16] if self.protocol == MODERN_VERSION else "",
         )
         self._identities[server_id] = (model.position, made)
         return made
@@ -456,6 +458,10 @@ class Session:
         if future is not None and not future.done():
             error = bytes(message.error)
             future.set_result(Reply(error=error) if error else Reply(result=bytes(message.result)))
+
+    def release(self) -> None:
+        """The hub is about to stop: an open stream is no work, and its client comes back."""
+        self.own.cut()
 
     def close(self, reason: str) -> None:
         """Ends everything in it; what was asked of the client is answered with an error."""

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Raw
 
 from mcphub.domain.access import AccessModel, Principal, View
+from mcphub.domain.ids import new_id
 from mcphub.gateway import bridge, errors, wire
 from mcphub.gateway.bridge import MANY_ROUNDS, Question
 from mcphub.gateway.envelope import (
@@ -29,6 +30,7 @@ from mcphub.gateway.errors import Answer, BadParams
 from mcphub.gateway.exchange import Exchange, Header, failed, loose_stream, respond
 from mcphub.gateway.exposure import Asked
 from mcphub.gateway.lifecycle import Lifecycle, one_shot
+from mcphub.gateway.listening import Listeners
 from mcphub.gateway.load import Load, TooBusy
 from mcphub.gateway.parked import Conversation, Parked, Subject
 from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSION
@@ -128,6 +130,7 @@ class Stateless:
         self._parked = Parked()
         self._parked.expired = lambda conversation: conversation.give_up("not_answered")
         self._server_info = wire.encode({"name": "mcphub", "title": "MCPHub", "version": limits.version})
+        self._listeners = Listeners(model, relay, lifecycle, self._server_info, limits.ping)
         self._running: set[asyncio.Task[None]] = set()
 
     async def post(
@@ -161,7 +164,7 @@ class Stateless:
         except Rejected as rejected:
             spoken = headers.get("mcp-protocol-version", "")
             if rejected.code == errors.INVALID_PARAMS and spoken != MODERN_VERSION:
-                rejected = unsupported(spoken)  # noqa: PLW2901  whatever it lacks, it is of another revision
+                rejected = unsupported(spoken)
             await self._refuse(send, id_, rejected.code, str(rejected), rejected.data)
             return
         view = self._view_of(path, principal)
@@ -172,11 +175,22 @@ class Stateless:
         message.params = Raw(envelope.params)
         name, version = _said(envelope.info, "name"), _said(envelope.info, "version")
         client = Client(MODERN_VERSION, name, version, envelope.capabilities)
+        listens = message.method == "subscriptions/listen"
         asker = one_shot(
-            self._model, principal, view, MODERN_VERSION, asked, client=client, client_params=envelope.as_initialize
+            self._model,
+            principal,
+            view,
+            MODERN_VERSION,
+            asked,
+            client=client,
+            client_params=envelope.as_initialize,
+            session_id=new_id() if listens else "",
         )
         request = self._traffic.request(asker.row, wire.plain_method(message.method), bytes_in=len(body))
         answer_headers: list[Header] = [(b"x-mcphub-request-id", request.public_id.encode())]
+        if listens:
+            await self._listen(message, asker, client, path, request, answer_headers, receive, send)
+            return
         try:
             await self._load.enter(principal.user_id)
         except TooBusy as busy:
@@ -284,6 +298,28 @@ class Stateless:
         )
         conversation.call = call
         await self._lifecycle.loosely(call, self._relay.run(call))
+
+    async def _listen(
+        self,
+        message: wire.Msg,
+        asker: Asker,
+        client: Client,
+        path: str,
+        request: Request,
+        headers: list[Header],
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        id_ = bytes(message.id)
+        try:
+            listening = await self._listeners.open(asker, client, path, id_, bytes(message.params))
+        except Answer as answer:
+            self._row(request, "Failed", str(answer.code), answer.reason)
+            error, status = bridge.translated(answer.raw)
+            await respond(send, status, wire.failure(id_, error), headers)
+            return
+        self._row(request, "Completed", "", "")
+        await self._listeners.carry(listening, receive, send, headers)
 
     async def _discover(self, id_: bytes, asker: Asker, request: Request, exchange: Exchange) -> None:
         try:

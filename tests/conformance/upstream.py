@@ -1,7 +1,7 @@
 """The server the conformance suites expect to find: their tools, prompts and resources, over Streamable HTTP.
 
 python -m tests.conformance.upstream --port PORT: prints the port when it listens. What each name has to do is written
-in the suites' own scenarios; this is their answer for the handshake revisions.
+in the suites' own scenarios; what only 2026-07-28 has is in `rounds.py`.
 
 Written with the SDK's low-level server, since the suites compare whole schemas, and its high-level one writes them.
 """
@@ -18,6 +18,10 @@ from mcp import MCPDeprecationWarning, MCPError, types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
+from mcp_types.version import LATEST_PROTOCOL_VERSION
+
+from tests.conformance import rounds
 
 Context = ServerRequestContext[Any, Any]
 Act = Callable[[Context, dict[str, Any]], Awaitable[types.CallToolResult]]
@@ -192,12 +196,20 @@ async def list_tools(context: Context, params: object) -> types.ListToolsResult:
     return types.ListToolsResult(
         tools=[
             types.Tool(name=name, description=f"Conformance: {name}", input_schema=schema)
-            for name, (schema, _) in TOOLS.items()
+            for name, (schema, _) in {**TOOLS, **rounds_spoken(context)}.items()
         ]
     )
 
 
-async def call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+def rounds_spoken(context: Context) -> dict[str, tuple[dict[str, Any], rounds.Ask]]:
+    """The tools that only the newest revision can carry."""
+    return rounds.TOOLS if context.protocol_version == LATEST_PROTOCOL_VERSION else {}
+
+
+async def call_tool(context: Context, params: types.CallToolRequestParams) -> rounds.Answer:
+    if params.name in rounds_spoken(context):
+        _, ask = rounds.TOOLS[params.name]
+        return await ask(context, params)
     if params.name not in TOOLS:
         raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name}")
     _, act = TOOLS[params.name]
@@ -232,7 +244,11 @@ async def list_prompts(context: Context, params: object) -> types.ListPromptsRes
     )
 
 
-async def get_prompt(context: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+async def get_prompt(
+    context: Context, params: types.GetPromptRequestParams
+) -> types.GetPromptResult | types.InputRequiredResult:
+    if params.name == rounds.PROMPT and context.protocol_version == LATEST_PROTOCOL_VERSION:
+        return await rounds.ask_for_prompt(params)
     given = params.arguments or {}
     match params.name:
         case "test_simple_prompt":
@@ -316,6 +332,7 @@ def server() -> "Server[Any]":
         on_unsubscribe_resource=nothing,
         on_set_logging_level=nothing,
         on_completion=complete,
+        on_subscriptions_listen=ListenHandler(InMemorySubscriptionBus()),
     )
 
 

@@ -27,6 +27,7 @@ from mcphub.domain.hub import plugged
 from mcphub.domain.substitution import MissingVariables
 from mcphub.domain.vault import Ring, Vault, WrappedKey
 from mcphub.gateway.facade import LiveSession, Tool, TriedTool
+from mcphub.gateway.rejections import Rejections
 from mcphub.gateway.spool import Spool
 from mcphub.gateway.trial import Trial
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
@@ -47,7 +48,7 @@ ORIGIN = "http://127.0.0.1:3000"
 class StandInGateway:
     """What `gateway.facade.Gateway` promises, without upstreams."""
 
-    who: str = "key"
+    who = "key"
     statuses: dict[str, ServerStatus] = field(default_factory=dict)
     tools: dict[tuple[str, str], list[Tool]] = field(default_factory=dict)
     live: list[LiveSession] = field(default_factory=list)
@@ -249,6 +250,7 @@ async def running_api(dsn: str, home: Path, env: dict[str, str] | None = None) -
             gateway=gateway,
             log_ring=ring,
             access_log=access_log,
+            rejections=Rejections(model, pool, lambda: datetime.now(UTC)),
             started_at=datetime.now(UTC).timestamp(),
         )
         api = Api(services, gateway, dsn, make_app(services))

@@ -10,7 +10,7 @@ from itertools import count
 from msgspec import Raw
 from msgspec.structs import replace
 
-from mcphub.domain.access import AccessModel
+from mcphub.domain.access import ALL, AccessModel, Principal
 from mcphub.domain.actor import Meta
 from mcphub.domain.codec import Recorded
 from mcphub.domain.events import (
@@ -28,6 +28,7 @@ from mcphub.domain.ids import new_id
 from mcphub.domain.keys import new_key
 from mcphub.domain.vault import MemoryKeyStore, Ring, Vault, new_ring_text
 from mcphub.gateway.core import HubGateway
+from mcphub.gateway.lifecycle import one_shot
 from mcphub.gateway.request_id import readable
 from mcphub.gateway.session import Limits
 from mcphub.gateway.store import SessionRows
@@ -212,6 +213,7 @@ class World:
         self.tail = FreshTail()
         self.upstreams = {}
         self.used = []
+        self.judged = []  # (user, server, version of the values, refused)
         self.rows = rows or MemoryRows()
         self._positions = count(1)
         self.limits = Limits(**{"debounce": 0.01, **limits})
@@ -231,6 +233,7 @@ class World:
             node="n1",
             hub_variables={},
             key_used=self.used.append,
+            values_judged=lambda *judged: self.judged.append(judged),
         )
         self.gateway._lifecycle._rows = self.rows
 
@@ -284,6 +287,11 @@ class World:
 
     def change(self, name, **config):
         self.record(ServerChanged(server_id=name, config=_config(config)), server_tag(name), SERVERS)
+
+    def runtime(self, name, user):
+        """Something of that server that was opened for the user, to speak in its name."""
+        asker = one_shot(self.model, Principal(user, f"key-{user}"), ALL, "2025-11-25")
+        return ScriptedRuntime(self.upstreams[name], self.model.servers[name].spec, asker.identity(self.model, name))
 
     # requests
 

@@ -49,6 +49,7 @@ class Heard:
         self.methods: list[str] = []
         self.frames: list[bytes] = []
         self.ended: list[str] = []
+        self.judged: list[tuple[str, bool]] = []  # (version of the values, refused)
 
     def server_notification(self, runtime: Runtime, method: str, frame: bytes) -> None:
         self.methods.append(method)
@@ -56,6 +57,9 @@ class Heard:
 
     def runtime_ended(self, runtime: Runtime, reason: str) -> None:
         self.ended.append(reason)
+
+    def values_judged(self, server_id: str, identity: Identity, refused: bool) -> None:
+        self.judged.append((identity.credential_version, refused))
 
 
 class Asker:

@@ -326,3 +326,94 @@ async def test_missing_values_send_a_client_that_can_to_the_page_and_the_same_ca
     assert second["resultType"] == "input_required"
     assert told["isError"]
     assert "FAR_TOKEN" in told["content"][0]["text"]
+
+
+# subscriptions/listen
+
+
+async def listen(world, wanted, *, key, path="/mcp", leaves=None):
+    body, headers = request_of("subscriptions/listen", {"notifications": wanted}, id_="sub-1")
+    stream = await world.open("POST", path, key=key, body=body, headers=headers, leaves=leaves)
+    return await stream.until(lambda answer: answer.messages or answer.done.done())
+
+
+async def test_a_stream_begins_with_what_will_be_heard_on_it(world):
+    key = world.user("ann")
+    world.server("far", "echo").offers(resources=["x:y"])
+    wanted = {
+        "toolsListChanged": True,
+        "promptsListChanged": False,
+        "moreToCome": True,
+        "resourceSubscriptions": ["x:y", "x:z"],
+    }
+
+    stream = await listen(world, wanted, key=key)
+
+    [first] = stream.messages
+    assert first["method"] == "notifications/subscriptions/acknowledged"
+    assert first["params"]["notifications"] == {"toolsListChanged": True, "resourceSubscriptions": ["x:y"]}
+    assert first["params"]["_meta"] == {RESERVED + "subscriptionId": "sub-1"}
+    assert {event_id for event_id, _ in stream.events} == {""}
+    assert ("ann", "resources/subscribe", {"uri": "x:y"}) in world.upstreams["far"].asked
+
+
+async def test_a_change_is_heard_by_who_asked_for_it_with_the_subscription_it_belongs_to(world):
+    key = world.user("ann")
+    world.server("far", "echo")
+    tools = await listen(world, {"toolsListChanged": True}, key=key)
+    prompts = await listen(world, {"promptsListChanged": True}, key=key)
+
+    world.change("far", tools={"echo": {"enabled": False}})
+    await tools.until(lambda answer: len(answer.messages) > 1)
+    await prompts.until(lambda answer: len(answer.messages) > 1)
+
+    assert tools.messages[1] == {
+        "jsonrpc": "2.0",
+        "method": "notifications/tools/list_changed",
+        "params": {"_meta": {RESERVED + "subscriptionId": "sub-1"}},
+    }
+    assert {message["method"] for message in prompts.messages[1:]} == {"notifications/prompts/list_changed"}
+
+
+async def test_a_resource_is_heard_of_under_the_address_that_was_subscribed_to(world):
+    key = world.user("ann")
+    world.server("far", "echo").offers(resources=["x:y", "x:z"])
+    stream = await listen(world, {"resourceSubscriptions": ["x:y"]}, key=key)
+    runtime = world.runtime("far", "ann")
+
+    for uri in ("x:z", "x:y"):
+        frame = b'{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"%b"}}' % uri.encode()
+        world.gateway.server_notification(runtime, "notifications/resources/updated", frame)
+    await stream.until(lambda answer: len(answer.messages) > 1)
+
+    assert [message["params"].get("uri") for message in stream.messages] == [None, "x:y"]
+
+
+async def test_a_stream_ends_with_its_users_access_and_says_so(world):
+    key = world.user("ann")
+    stream = await listen(world, {"toolsListChanged": True}, key=key)
+
+    await world.gateway.end_user("ann", "user_deactivated")
+
+    await asyncio.wait_for(stream.done, 5)
+    assert stream.messages[-1]["id"] == "sub-1"
+    assert stream.messages[-1]["result"]["_meta"][RESERVED + "subscriptionId"] == "sub-1"
+
+
+async def test_a_client_that_leaves_its_stream_leaves_nothing_behind(world):
+    leaves = asyncio.Event()
+    stream = await listen(world, {"toolsListChanged": True}, key=world.user("ann"), leaves=leaves)
+    [live] = world.gateway.sessions()
+
+    leaves.set()
+
+    await asyncio.wait_for(stream.done, 5)
+    assert world.gateway.sessions() == []
+    assert ("client_gone", live.session_id) in world.traffic.sessions
+
+
+@pytest.mark.parametrize("params", [{}, {"notifications": 7}, {"notifications": {"resourceSubscriptions": "x"}}])
+async def test_a_filter_that_is_none_is_refused(world, params):
+    answer = await ask(world, "subscriptions/listen", params, key=world.user("ann"))
+
+    assert (answer.status, answer.json["error"]["code"]) == (400, -32602)

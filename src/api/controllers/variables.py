@@ -62,11 +62,15 @@ class EnvTemplatesAnswer(Envelope, kw_only=True):
 
 
 class ValueMeta(Out, kw_only=True):
-    """`valid` is null for a secret whose form cannot be told from here."""
+    """`valid` is null for a secret whose form cannot be told from here; false for a value a server refused, too.
+
+    `rejectedAt` is when it was refused (HTTP 401 or 403); null when it was not, or was taken since.
+    """
 
     updated_at: datetime
     version: int
     valid: bool | None
+    rejected_at: datetime | None
 
 
 class ValuesAnswer(Envelope, kw_only=True):
@@ -115,14 +119,17 @@ class VariablesController(Controller):
                 continue
             readable = await values.opened(caller.user_id, server, [slot for slot in saved if not slot.secret])
             data[server.name] = {slot.name: readable.get(slot.canonical, stored[slot.canonical].mask) for slot in saved}
-            meta[server.name] = {
-                slot.name: ValueMeta(
+            meta[server.name] = {}
+            for slot in saved:
+                rejected = services.rejections.rejected_at(caller.user_id, server.server_id, slot.canonical)
+                shown = readable.get(slot.canonical)
+                fits = check_value(slot, shown) is None if shown is not None else None
+                meta[server.name][slot.name] = ValueMeta(
                     updated_at=stored[slot.canonical].saved_at,
                     version=stored[slot.canonical].position,
-                    valid=check_value(slot, readable[slot.canonical]) is None if slot.canonical in readable else None,
+                    valid=False if rejected is not None else fits,
+                    rejected_at=rejected,
                 )
-                for slot in saved
-            }
         return ValuesAnswer(data=data, meta=meta)
 
     @post(

@@ -12,7 +12,7 @@ from multidict import CIMultiDict, istr
 
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.domain.slots import canonical, is_slot
-from mcphub.domain.substitution import Injected
+from mcphub.domain.substitution import Injected, fits_header
 from mcphub.gateway.upstream.runtime import Caller, Identity
 
 SESSION, VERSION = istr("Mcp-Session-Id"), istr("MCP-Protocol-Version")
@@ -155,7 +155,7 @@ def token_headers(spec: ServerSpec, injected: Injected) -> Mapping[str, str]:
         values = dict(injected.values)
     else:
         values = {canonical(name): injected.env[name] for name in spec.env if is_slot(name) and name in injected.env}
-    return {token_header(name): value for name, value in values.items() if "\n" not in value and "\r" not in value}
+    return {token_header(name): value for name, value in values.items() if fits_header(value)}
 
 
 def token_header(name: str) -> str:

@@ -27,6 +27,7 @@ from mcphub.gateway.upstream.frames import Flight
 from mcphub.gateway.upstream.runtime import (
     Caller,
     Identity,
+    InitializeRefused,
     Listener,
     Reply,
     UpstreamBroken,
@@ -123,7 +124,7 @@ class HttpRuntime:
             except SessionGone:
                 raise UpstreamBroken("it asks for a session before there is one") from None
             if reply.result is None:
-                raise UpstreamBroken(f"it refused initialize: {frames.said(reply.error or b'')}")
+                raise InitializeRefused(f"it refused initialize: {frames.said(reply.error or b'')}")
             version = handshake.agreed_version(reply.result)
             self._session = session
             self._life += 1

@@ -22,14 +22,18 @@ import structlog
 
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.domain.substitution import Injected
+from mcphub.gateway.protocol import MODERN_VERSION
 from mcphub.gateway.upstream.children import Children
 from mcphub.gateway.upstream.failures import Failures
 from mcphub.gateway.upstream.http import HttpRuntime
+from mcphub.gateway.upstream.judged import Judged, JudgedTransport
+from mcphub.gateway.upstream.modern import ModernHttpRuntime, NotModern
 from mcphub.gateway.upstream.openapi import OpenApiRuntime
 from mcphub.gateway.upstream.openapi_documents import Documents
 from mcphub.gateway.upstream.runtime import (
     Caller,
     Identity,
+    InitializeRefused,
     Listener,
     Reply,
     Runtime,
@@ -134,6 +138,8 @@ class Unheard:
 
     def runtime_ended(self, runtime: Runtime, reason: str) -> None: ...
 
+    def values_judged(self, server_id: str, identity: Identity, refused: bool) -> None: ...
+
 
 class RuntimePool:
     """Implements runtime.Pool.
@@ -162,6 +168,7 @@ class RuntimePool:
         self._documents = Documents(self._transports, f"mcphub/{self._version}")
         self._children = Children(settings.home)
         self._protected = [str(settings.home), *([str(settings.master_key_file)] if settings.master_key_file else [])]
+        self._eras: dict[str, Literal["handshake", "modern"]] = {}  # transport digest → the only one it speaks
         self._failures: dict[Place, Failures] = {}
         self._opened: dict[str, int] = {}  # server → how often one was opened
         self._changed: dict[str, tuple[str, float]] = {}  # server → (state, since)
@@ -230,13 +237,7 @@ class RuntimePool:
             await self.end_slot(slot, "its trial is over", at_once=True)
 
     async def _open_trial(self, slot: Slot, injected: Injected) -> None:
-        runtime = self._made(slot, injected)
-        try:
-            await runtime.open()
-        except BaseException:
-            await runtime.close("not opened", at_once=True)
-            raise
-        slot.runtime = runtime
+        slot.runtime = await self._opened_runtime(slot, injected)
 
     def _must_open(self, spec: ServerSpec) -> None:
         """
@@ -262,14 +263,10 @@ class RuntimePool:
 
     async def _open(self, slot: Slot, injected: Injected) -> UpstreamUnavailable | None:
         began, spec, user = time.monotonic(), slot.spec, slot.key[2]
-        runtime: Open | None = None
         try:
-            runtime = self._made(slot, injected)
-            await runtime.open()
+            runtime = await self._opened_runtime(slot, injected)
         except BaseException as error:
             self._remove(slot)
-            if runtime is not None:
-                await runtime.close("not opened", at_once=True)
             if isinstance(error, UpstreamFailed):
                 return self._not_opened(slot, str(error))
             raise
@@ -293,10 +290,50 @@ class RuntimePool:
             self._leave(slot)
         return None
 
+    async def _opened_runtime(self, slot: Slot, injected: Injected) -> Open:
+        """A runtime of the era that client and upstream share, the client's own if it can be had.
+
+        Raises:
+            UpstreamFailed: it cannot be opened.
+        """
+        spec, digest = slot.spec, slot.spec.transport_digest
+        if spec.type != "streamable-http":
+            return await _opened(self._made(slot, injected))
+        known = self._eras.get(digest)
+        if known == "modern" or (known is None and slot.identity.protocol_version == MODERN_VERSION):
+            try:
+                return await _opened(self._http(ModernHttpRuntime, slot, injected))
+            except NotModern as verdict:
+                if verdict.certain:
+                    self._eras[digest] = "handshake"
+        try:
+            return await _opened(self._made(slot, injected))
+        except InitializeRefused:
+            try:
+                runtime = await _opened(self._http(ModernHttpRuntime, slot, injected))
+            except (NotModern, UpstreamFailed):
+                runtime = None
+            if runtime is None:
+                raise
+            self._eras[digest] = "modern"
+            return runtime
+
+    def _http(self, kind: type[HttpRuntime], slot: Slot, injected: Injected) -> HttpRuntime:
+        return kind(
+            slot.spec,
+            slot.identity,
+            injected,
+            JudgedTransport(self._transports.for_server(slot.spec), self._judged(slot)),
+            self._listener_of(slot),
+            user_id=slot.key[2] or None,
+            hub_version=self._version,
+            listens=bool(slot.identity.session_id),
+        )
+
     def _made(self, slot: Slot, injected: Injected) -> Open:
         spec, key = slot.spec, slot.key
         user = key[2] or None
-        listener = Unheard() if slot.trial else self._listener
+        listener, judged = self._listener_of(slot), self._judged(slot)
         if slot.is_process:
             return StdioRuntime(
                 spec,
@@ -318,7 +355,7 @@ class RuntimePool:
                 spec,
                 slot.identity,
                 injected,
-                self._transports.for_server(spec),
+                JudgedTransport(self._transports.for_server(spec), judged),
                 listener,
                 user_id=user,
                 hub_version=self._version,
@@ -333,18 +370,19 @@ class RuntimePool:
                 self._documents,
                 user_id=user,
                 hub_version=self._version,
+                judged=judged,
                 proves=slot.trial,
             )
-        return HttpRuntime(
-            spec,
-            slot.identity,
-            injected,
-            self._transports.for_server(spec),
-            listener,
-            user_id=user,
-            hub_version=self._version,
-            listens=bool(slot.identity.session_id),
-        )
+        return self._http(HttpRuntime, slot, injected)
+
+    def _listener_of(self, slot: Slot) -> Listener:
+        return Unheard() if slot.trial else self._listener
+
+    def _judged(self, slot: Slot) -> Judged:
+        """Tells whose values of which version an upstream refused or took; a trial's are no others."""
+        if not slot.key[2] or not slot.spec.slots:
+            return lambda refused: None
+        return lambda refused: self._listener.values_judged(slot.spec.server_id, slot.identity, refused)
 
     def _not_opened(self, slot: Slot, reason: str) -> UpstreamUnavailable:
         failures = self._failures.setdefault(slot.place, Failures())
@@ -553,6 +591,15 @@ class RuntimePool:
             if slot.id == runtime_id and isinstance(slot.runtime, StdioRuntime):
                 return slot.runtime.stderr.lines
         return []
+
+
+async def _opened(runtime: Open) -> Open:
+    try:
+        await runtime.open()
+    except BaseException:
+        await runtime.close("not opened", at_once=True)
+        raise
+    return runtime
 
 
 def _cancelling() -> bool:

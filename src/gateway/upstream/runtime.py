@@ -37,6 +37,10 @@ class UpstreamBroken(UpstreamFailed):
     """The upstream answered something that is no answer."""
 
 
+class InitializeRefused(UpstreamBroken):
+    """The upstream answers `initialize` with an error of its own: it may be of the era that has none."""
+
+
 class UpstreamUnavailable(UpstreamFailed):
     """No runtime could be opened; nothing was asked of the upstream.
 
@@ -68,6 +72,7 @@ class Identity(Struct, frozen=True):
     protocol_version: str  # negotiated with the downstream client
     client_params: bytes  # the client's own initialize params, raw JSON
     credential_version: str  # digest of the versions of this user's values for this server
+    declared: str = ""  # of a 2026-07-28 client: digest of what it said it can do, in the place of a session
 
 
 class Caller(Protocol):
@@ -137,6 +142,9 @@ class Listener(Protocol):
     def server_notification(self, runtime: Runtime, method: str, frame: bytes) -> None: ...
 
     def runtime_ended(self, runtime: Runtime, reason: str) -> None: ...
+
+    def values_judged(self, server_id: str, identity: Identity, refused: bool) -> None:
+        """A request carried the user's values, and the upstream refused them (HTTP 401 or 403) or took them."""
 
 
 class ServerStatus(Struct, frozen=True, kw_only=True):

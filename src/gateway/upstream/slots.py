@@ -94,5 +94,7 @@ def key_of(spec: ServerSpec, identity: Identity) -> Key:
         return (spec.server_id, spec.transport_digest, "", "", "")
     session = ""
     if spec.isolation == "per-session":
-        session = identity.session_id or ONE_SHOT + identity.key_id
+        session = identity.session_id or ONE_SHOT + identity.key_id + identity.declared
+    elif identity.declared and spec.type == "streamable-http":
+        session = ONE_SHOT + identity.declared  # it may be of another era than what older clients share
     return (spec.server_id, spec.transport_digest, identity.user_id, identity.credential_version, session)

@@ -93,34 +93,6 @@ async def test_counts_of_keys_and_groups_stand_with_the_user(api):
     assert shown["lastSeenAt"] == shown["lastLoginAt"] is not None
 
 
-async def test_the_rules_of_administration_hold(api):
-    admin = await api.user("admin", admin=True)
-    second = await make(admin, "second", isAdmin=True)
-    bob = await make(admin, "bob")
-    await admin.put(f"{USERS}/{bob['id']}/active", {"isActive": False})
-
-    refused = {
-        "deactivate an admin": await admin.put(f"{USERS}/{second['id']}/active", {"isActive": False}),
-        "deactivate oneself": await admin.put(f"{USERS}/{admin.user_id}/active", {"isActive": False}),
-        "promote the inactive": await admin.put(f"{USERS}/{bob['id']}/admin", {"isAdmin": True}),
-        "delete an admin": await admin.delete(f"{USERS}/{second['id']}"),
-        "delete oneself": await admin.delete(f"{USERS}/{admin.user_id}"),
-        "nobody": await admin.put(f"{USERS}/nobody/active", {"isActive": True}),
-    }
-    await admin.put(f"{USERS}/{second['id']}/admin", {"isAdmin": False})
-    refused["the last admin"] = await admin.put(f"{USERS}/{admin.user_id}/admin", {"isAdmin": False})
-
-    assert {name: problem(answer) for name, answer in refused.items()} == {
-        "deactivate an admin": (409, "admin_protected"),
-        "deactivate oneself": (409, "self_deactivation"),
-        "promote the inactive": (409, "user_inactive"),
-        "delete an admin": (409, "admin_protected"),
-        "delete oneself": (409, "self_deletion"),
-        "nobody": (404, "not_found"),
-        "the last admin": (409, "last_admin"),
-    }
-
-
 async def test_asking_for_the_present_state_answers_200_and_records_nothing(api):
     admin = await api.user("admin", admin=True)
     bob = await make(admin, "bob")

@@ -25,6 +25,7 @@ log = structlog.get_logger()
 ROLE = "day-sealer"
 # After midnight, for rows of calls that came in before it and are written after.
 SETTLES = timedelta(minutes=10)
+LOOKS_BACK = 400  # days behind retention; the ledger is asked for these by their tags, never read as a whole
 SHORTEST_RETENTION = 2  # days; the database refuses to drop fresher ones
 CLOCK = "select clock_timestamp() at time zone 'UTC'"
 FACTS = """
@@ -83,11 +84,11 @@ class DaySealer:
         """Those whose rows an import left behind as well: of them, too, the ledger is to say that they are over."""
         with psycopg.connect(self._dsn, autocommit=True) as db:
             oldest = (_clock(db) - self._retention).date()
+            old = [oldest - timedelta(days=before) for before in range(1, LOOKS_BACK)]
             sealed, dropped = set(), set()
-            for fact in _facts(db):
-                if fact.log == of_log.name:
-                    (sealed if isinstance(fact, DaySealed) else dropped).add(fact.day)
-            return sorted(day for day in {*days.days(db, of_log), *(sealed - dropped)} if day < oldest)
+            for fact in _facts(db, of_log, old):
+                (sealed if isinstance(fact, DaySealed) else dropped).add(fact.day)
+            return sorted({day for day in days.days(db, of_log) if day < oldest} | (sealed - dropped))
 
     def _drop(self, of_log: days.Log, day: date) -> bool:
         with psycopg.connect(self._dsn, autocommit=True) as db:

@@ -61,10 +61,19 @@ def attempt(
 def note_refusal(request: Request[Any, Any, Any], error: Exception) -> None:
     """An administrator's command, when somebody else sends it or a rule says no."""
     problem = problem_of(error)
-    command = request.method not in SAFE and request.route_handler.opt.get("who") == ADMIN
-    by_rule = command and isinstance(error, Refused) and problem.status in TURNED_AWAY
-    if problem.code in NOT_FOR_THEM or by_rule:
+    if problem.code in NOT_FOR_THEM or (_by_rule(request, error) and problem.status in TURNED_AWAY):
         caller = request.scope.get("user")
         actor = caller.user_id if isinstance(caller, Caller) else ""
         subject = str(request.path_params.get("user_id", ""))
         note(Note(action="command", outcome=problem.code, actor=actor, subject=subject))
+
+
+def _by_rule(request: Request[Any, Any, Any], error: Exception) -> bool:
+    """Did a rule refuse an administrator's command? Where no handler was found, none was sent."""
+    handler = request.scope.get("route_handler")
+    return (
+        isinstance(error, Refused)
+        and request.method not in SAFE
+        and handler is not None
+        and handler.opt.get("who") == ADMIN
+    )

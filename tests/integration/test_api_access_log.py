@@ -9,7 +9,7 @@ import pytest
 
 from mcphub.api import access_log
 from mcphub.api.access_log import AccessLog, Flood
-from mcphub.api.auth import passwords
+from mcphub.api.auth import passwords, throttle
 from mcphub.api.incoming import Incoming, Note
 from mcphub.domain.actor import acting, system
 from mcphub.domain.keys import new_key
@@ -135,6 +135,7 @@ async def test_administrative_commands_that_are_refused_are_noted_with_the_code(
     await admin.put(f"/api/admin/users/{admin.user_id}/admin", {"isAdmin": False})
     await api.browser().get("/api/admin/users", headers={"Authorization": f"Bearer {key}"})
     await bob.post("/api/user/groups", {"name": ""})  # his own: no administrative command
+    await admin.post("/api/servers", {"name": "", "config": {}})  # a mistake: no rule is in its way
 
     route = "/api/admin/users/{user_id}/admin"
     noted = await rows(api, "action", "outcome", "actor", "subject", "method", "route", where="outcome <> 'done'")
@@ -181,6 +182,22 @@ async def test_a_browser_with_a_state_of_its_own_making_is_noted(database, home)
             noted = await rows(api, "outcome", "way", "subject", "route")
 
     assert noted == [("state_invalid", "github", "", "/api/oauth/callback")]
+
+
+async def test_ways_from_a_provider_that_lead_nowhere_are_limited_by_address(database, home, monkeypatch):
+    monkeypatch.setattr(throttle, "COMING_BACK", 3)
+    with FakeGitHub("http://127.0.0.1:3000/api/oauth/callback") as github:
+        github.account = GitHubAccount(42, "ann")
+        async with running_api(database.app_dsn, home, hub_env(github)) as api:
+            forged = "/api/oauth/callback?state=forged&code=c"
+            answers = [await api.browser(ip="192.0.2.1").get(forged) for _ in range(4)]
+            elsewhere = await travel(api.browser(ip="192.0.2.2"))
+            noted = await rows(api, "outcome", where="outcome <> 'done'")
+
+    assert [answer.status_code for answer in answers] == [302, 302, 302, 429]
+    assert int(answers[-1].headers["retry-after"]) > 0
+    assert elsewhere.headers["location"] == "/?welcome=true"
+    assert Counter(outcome for (outcome,) in noted) == {"state_invalid": 3, "rate_limited": 1}
 
 
 # what is in the rows

@@ -5,10 +5,13 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 
+import pytest
 import structlog
+from litestar import get
 
-from mcphub.api import door
-from tests.support.api import ORIGIN, problem, running_api
+from mcphub.api import app, door
+from mcphub.api.audiences import UndeclaredAudience
+from tests.support.api import ORIGIN, StandInGateway, problem, running_api
 
 NOT_THERE = [
     "/nothing",
@@ -422,3 +425,26 @@ async def test_a_text_with_nul_never_reaches_a_fact(api):
     assert refused == [(422, "invalid_request")] * 5
     assert api.services.tail.position == before + 1
     assert kept.json()["data"]["description"] == "the text \\u0000"
+
+
+# deny by default
+
+
+async def test_a_hub_with_a_route_that_says_not_whom_it_is_for_does_not_start(database, home, monkeypatch):
+    @get("/api/forgotten")
+    async def forgotten() -> str:
+        return "to anybody"
+
+    monkeypatch.setattr(app, "CONTROLLERS", [*app.CONTROLLERS, forgotten])
+
+    with pytest.raises(UndeclaredAudience, match="GET /api/forgotten"):
+        async with running_api(database.app_dsn, home):
+            pass
+
+
+async def test_a_hub_does_not_start_with_something_beside_the_routes_that_asks_nobody(database, home, monkeypatch):
+    monkeypatch.setattr(StandInGateway, "who", "")
+
+    with pytest.raises(UndeclaredAudience, match="/mcp"):
+        async with running_api(database.app_dsn, home):
+            pass

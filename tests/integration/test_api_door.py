@@ -25,7 +25,6 @@ NOT_THERE = [
     "/.well-known/openid-configuration",
     "/.well-known/openid-configuration/mcp",
     "/api/connections",
-    "/api/env-vars/report",
     "/schema",
     "/nowhere",
     "/api/openapi",

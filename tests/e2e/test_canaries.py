@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import httpx
 import psycopg
@@ -24,6 +24,7 @@ from tests.support.ide import HttpError, Ide, RpcError
 from tests.support.recorder import Recorder
 from tests.support.rest import Admin, Person, Rest
 from tests.support.running import RunningHub
+from tests.support.servers.over_rest import token_for
 from tests.support.upstreams import Upstreams
 
 pytestmark = pytest.mark.slow
@@ -63,6 +64,10 @@ async def lived(hub: RunningHub, recorder: Recorder, upstreams: Upstreams) -> Li
     literal = plain_canary("literal")
     far, near = upstreams.http("canary-far"), upstreams.stdio("canary-near", env={"SERVICE_TOKEN": "${USER_ENV_TOKEN}"})
     near["args"] += ["--tool", "${USER_ARG_TOKEN}"]
+    old, rest, granted = upstreams.sse("canary-old"), upstreams.rest("canary-rest"), upstreams.rest("canary-granted")
+    values |= {"old_header": plain_canary("old"), "old_query": canary("old-query"), "rest_query": canary("rest")}
+    secret = canary("client")
+    client = {"tokenUrl": f"{granted.origin}/token", "clientId": "hub", "clientSecret": secret}
     admin.add_servers(
         {
             "far": {
@@ -70,12 +75,24 @@ async def lived(hub: RunningHub, recorder: Recorder, upstreams: Upstreams) -> Li
                 "url": far.url + "?token=${USER_QUERY_TOKEN}",
             },
             "near": near,
+            "old": {
+                **old.config(headers={"Authorization": "Bearer ${USER_OLD_TOKEN}"}),
+                "url": old.url + "?token=${USER_OLD_QUERY_TOKEN}",
+            },
+            "rest": rest.config(
+                security={"type": "apiKey", "apiKey": {"name": "k", "in": "query", "value": "${USER_REST_TOKEN}"}}
+            ),
+            "granted": granted.config(security={"type": "oauth2", "oauth2": client}),
         }
     )
     person = admin.user("keeper")
     person.save("far", USER_HEADER_TOKEN=values["header"], USER_QUERY_TOKEN=values["query"])
     person.save("near", USER_ENV_TOKEN=values["env"], USER_ARG_TOKEN=values["arg"])
+    person.save("old", USER_OLD_TOKEN=values["old_header"], USER_OLD_QUERY_TOKEN=values["old_query"])
+    person.save("rest", USER_REST_TOKEN=values["rest_query"])
     key = person.key()
+    shown = base64.b64encode(f"hub:{quote_plus(secret)}".encode()).decode()
+    life.secrets |= {"client_secret": secret, "client_shown": shown, "granted_token": token_for(f"Basic {shown}")}
     life.secrets |= {**values, "literal": literal, "password": person.password, "key": key}
     life.secrets["script_token"] = person.rest.http.headers["authorization"].removeprefix("Bearer ")
     mark = recorder.mark()
@@ -99,6 +116,13 @@ async def use(hub: RunningHub, key: str, life: Life) -> None:
             await ide.text(f"{server}__whoami")
             await ide.call(f"{server}__fail", text="refused")
             await ide.call(f"{server}__crash")
+        await ide.text("old__whoami")
+        await ide.call("old__crash")
+        for server in ("rest", "granted"):
+            await ide.text(f"{server}__whoami")
+            for status in ("401", "500"):
+                refused = await ide.call(f"{server}__fail", status=status)
+                life.answers.append(json.dumps(refused, ensure_ascii=False).encode())
     by_query = Ide(f"{hub.mcp}?key={key}", "")
     await by_query.open()
     await by_query.request("ping")
@@ -164,9 +188,10 @@ def read(admin: Admin, person: Person, life: Life) -> None:
 def test_each_secret_reached_the_server_it_was_for(life: Life) -> None:
     together = "\n".join(life.received)
 
-    for name in ("header", "literal", "env"):
+    for name in ("header", "literal", "env", "old_header", "client_shown", "granted_token"):
         assert life.secrets[name] in together, name
-    assert any(shape.decode() in together for shape in shapes(life.secrets["query"])), "query"
+    for name in ("query", "old_query", "rest_query"):
+        assert any(shape.decode() in together for shape in shapes(life.secrets[name])), name
 
 
 def test_no_secret_is_in_a_dump_of_the_database(life: Life) -> None:

@@ -21,6 +21,7 @@ MOST_TOOL = 256 * 1024  # bytes of one tool's definition
 MOST_NAME = 64
 MOST_DESCRIPTION = 4000
 ARGUMENT = re.compile(r"[^A-Za-z0-9_.-]+")
+HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.1
 TOOL = re.compile(r"[^A-Za-z0-9_-]+")
 VARIABLE = re.compile(r"\{([^{}]+)\}")
 
@@ -144,6 +145,8 @@ class Draft:
                 where, name = found.get("in"), found.get("name")
                 if not isinstance(name, str) or where not in STYLES:
                     raise Unsupported(f"a parameter is in {str(where)[:20]!r}, which is no place this hub knows")
+                if where == "header" and not HEADER.fullmatch(name):
+                    raise Unsupported(f"a parameter is the header {name[:40]!r}, which is no header")
                 merged[str(where), name] = found
         for name in VARIABLE.findall(self.path):
             merged.setdefault(("path", name), {"in": "path", "name": name, "schema": {"type": "string"}})

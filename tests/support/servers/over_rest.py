@@ -8,6 +8,7 @@ to the recorder and answered with what came, /fail/{status} with that status, /t
 
 import argparse
 import asyncio
+import hashlib
 import json
 import os
 import sys
@@ -29,6 +30,11 @@ def operation(name: str, summary: str, **more: Any) -> dict[str, Any]:
 
 def query(name: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": TEXT}
+
+
+def token_for(authorization: str) -> str:
+    """What a client that shows this is given, so that a test knows it, too."""
+    return hashlib.sha256(authorization.encode()).hexdigest()
 
 
 def own_document(extra: list[str]) -> dict[str, Any]:
@@ -55,7 +61,6 @@ class Over:
         self.name = options.name
         self.recording = Recording(options.recorder)
         self.document = options.document.read_text() if options.document else json.dumps(own_document(options.tool))
-        self.tokens = 0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.text()
@@ -74,8 +79,7 @@ class Over:
         if described:
             return web.Response(text=self.document)
         if request.path == "/token":
-            self.tokens += 1
-            return web.json_response({"access_token": f"token-{self.tokens}", "expires_in": 600})
+            return web.json_response({"access_token": token_for(facts["authorization"]), "expires_in": 600})
         if request.path.startswith("/fail/"):
             told = f"refused {facts.get('x-key', '')} {facts.get('authorization', '')}"
             return web.Response(status=int(request.path.rpartition("/")[2]), text=told)

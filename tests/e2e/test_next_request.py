@@ -18,7 +18,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
-WITHIN = 5.0  # seconds
+WITHIN = 10.0  # seconds
 STATELESS, RESERVED = "2026-07-28", "io.modelcontextprotocol/"
 LIST_CHANGED = "notifications/tools/list_changed"
 

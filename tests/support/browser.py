@@ -17,7 +17,7 @@ ARGUMENTS = """
     --no-sandbox --disable-gpu --disable-quic --no-first-run --no-proxy-server
     --disable-background-networking --disable-component-update --disable-sync
 """.split()
-WITHIN = 10_000  # milliseconds, for any step
+WITHIN = 30_000  # milliseconds, for any step
 
 
 @contextmanager

@@ -273,7 +273,10 @@ class Router:
 
     def _key(self, asker: Asker, server: ServerState, offer: Offer) -> Key:
         owner = "" if server.spec.isolation == "shared" else asker.principal.user_id
-        version = asker.identity(self._model, server.server_id).credential_version
+        identity = asker.identity(self._model, server.server_id)
+        version = identity.credential_version
+        if identity.declared:  # a server may have more for clients of the newest revision
+            version += "+"
         return (server.server_id, server.spec.transport_digest, owner, version, offer.list_method)
 
     async def _ask(self, key: Key, asker: Asker, server: ServerState, offer: Offer) -> ServerList:

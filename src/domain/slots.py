@@ -146,11 +146,13 @@ def _strings(
 
 def _mentions(config: Mapping[str, Any]) -> Iterator[tuple[str, Placement, str, str]]:
     """(name, placement, placeholder text, label) of each mention, in document order."""
+    # A remote server has no environment: what is declared there reaches it as a header of the variable's own.
+    of_keys: Placement = "header" if "url" in config or "openapi" in config else "env"
     for member, value in config.items():
         if member == "env" and isinstance(value, dict):
             for key, text in value.items():
                 if is_slot(key):
-                    yield key, "env", text if isinstance(text, str) and "${" not in text else "", ""
+                    yield key, of_keys, text if isinstance(text, str) and "${" not in text else "", ""
                 else:
                     yield from ((name, "env", "", "") for name in variables(text) if is_slot(name))
         elif member == "credentialTemplate" and isinstance(value, list):

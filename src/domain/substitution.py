@@ -105,8 +105,8 @@ def inject(
     oauth = filler.tree(("oauth",), spec.oauth)
     filler.finish()
     for header, value in headers.items():
-        if any(char in value for char in "\r\n\0"):
-            raise UnusableValue(spec.name, f"the value for header {header} holds a line break")
+        if not fits_header(value):
+            raise UnusableValue(spec.name, f"the value for header {header} holds what no header carries")
     own = {slot.canonical: value for slot in spec.slots.values() if (value := filler.optional(slot.name))}
     return Injected(spec.command, args, env, url, headers, openapi, oauth, own, filler.hub_values)
 
@@ -257,6 +257,11 @@ def _component(value: str) -> str:
     return quote(value, safe="")
 
 
+def fits_header(value: str) -> bool:
+    """Can a header carry it as it is? Tab and printable ASCII, and what RFC 9110 §5.5 lets pass above that."""
+    return all(char == "\t" or (" " <= char <= "\xff" and char != "\x7f") for char in value)
+
+
 def check_value(slot: Slot, value: str) -> str | None:
     """Why a value, trimmed at its ends, cannot be saved for a slot, as a code; None when it can."""
     if BULLETS in value:
@@ -267,7 +272,9 @@ def check_value(slot: Slot, value: str) -> str | None:
         return "value_not_allowed"
     if not 0 < size <= MOST_VALUE or "\0" in value or (slot.opens_argument and value.startswith("-")):
         return "value_not_allowed"
-    if not {"header", "url", "openapi"}.isdisjoint(slot.placements) and ("\r" in value or "\n" in value):
+    if not {"url", "openapi"}.isdisjoint(slot.placements) and ("\r" in value or "\n" in value):
+        return "value_not_allowed"
+    if "header" in slot.placements and not fits_header(value):
         return "value_not_allowed"
     if slot.pattern and not matches(slot.pattern, value):
         return "pattern_mismatch"

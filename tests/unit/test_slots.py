@@ -73,12 +73,20 @@ def test_every_scanned_place_and_no_other():
         ("USER_URL_Q", ("url",)),
         ("USER_HEADER", ("header",)),
         ("USER_ENV", ("env",)),
-        ("USER_ENV_KEY", ("env",)),
+        ("USER_ENV_KEY", ("header",)),
         ("USER_ARG", ("arg",)),
         ("USER_SPEC", ("openapi",)),
         ("USER_SEC", ("openapi",)),
         ("USER_OAUTH", ("openapi",)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("server", "placement"),
+    [({"command": "node"}, "env"), ({"url": "https://h/mcp"}, "header"), ({"openapi": {"url": "https://h"}}, "header")],
+)
+def test_an_env_key_of_a_remote_server_is_a_header_there(server, placement):
+    assert one({**server, "env": {"USER_TENANT": "sample"}}).placements == (placement,)
 
 
 def test_slots_come_in_order_of_first_appearance():

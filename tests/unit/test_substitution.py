@@ -224,9 +224,10 @@ def test_a_part_of_a_host_is_checked_with_the_whole():
         filled(config, {"H": "evil.org/"})
 
 
-def test_a_header_takes_no_line_break():
+@pytest.mark.parametrize("value", ["canary\r\nEvil: 1", "canary\x01", "canary\x7f", "canary 토큰"])
+def test_a_header_takes_nothing_it_cannot_carry(value):
     with pytest.raises(UnusableValue) as caught:
-        filled({"headers": {"X": "${USER_A}"}}, {"A": "canary\r\nEvil: 1"})
+        filled({"headers": {"X": "${USER_A}"}}, {"A": value})
 
     assert "canary" not in str(caught.value)
 
@@ -246,6 +247,13 @@ ENV = {"env": {"X": "${USER_A}"}}
         (HEADER, "a\0b", "value_not_allowed"),
         (HEADER, "\ud800", "value_not_allowed"),
         (HEADER, "a\nb", "value_not_allowed"),
+        (HEADER, "a\x1bb", "value_not_allowed"),
+        (HEADER, "토큰", "value_not_allowed"),
+        (HEADER, "a\tb ü", None),
+        (ENV, "토큰 \x1b", None),
+        ({"url": "https://h/?a=${USER_A}"}, "토큰", None),
+        ({"url": "https://h", "env": {"USER_A": "sample"}}, "a\nb", "value_not_allowed"),
+        ({"command": "node", "env": {"USER_A": "sample"}}, "a\nb", None),
         ({"url": "https://h/?a=${USER_A}"}, "a\rb", "value_not_allowed"),
         ({"oauth": {"token": "${USER_A}"}}, "a\nb", "value_not_allowed"),
         (ENV, "-----BEGIN\nline", None),

@@ -42,6 +42,7 @@ class ServerState(Struct):
     slots: dict[str, Slot]
     added_at: int  # position
     changed_at: int  # position
+    offers_at: int = 0  # position of the last change of what it may offer; whom it is for is none
     _spec: ServerSpec | None = None
     _audience: Audience | None = None
 
@@ -74,6 +75,7 @@ class ServerState(Struct):
 
     def become(self, config: Document, position: int) -> None:
         self.config, self.changed_at, self._spec, self._audience = config, position, None, None
+        self.offers_at = position
         self.slots = {slot.canonical: slot for slot in slots_of(config)}
 
 
@@ -122,13 +124,16 @@ class SettingsState:
                 server = self.servers[event.server_id]
                 self._by_name.pop(server.name, None)
                 server.name, server.changed_at, server._spec = event.name, position, None
+                server.offers_at = position
                 self._by_name[event.name] = event.server_id
             case ServerEnabled() | ServerDisabled():
                 server = self.servers[event.server_id]
                 server.become({**server.config, "enabled": isinstance(event, ServerEnabled)}, position)
             case ServerAudienceChanged():
                 server = self.servers[event.server_id]
+                offers_at = server.offers_at
                 server.become(with_audience(server.config, json.loads(bytes(event.audience))), position)
+                server.offers_at = offers_at
             case ServerRemoved():
                 server = self.servers.pop(event.server_id)
                 self.removed[server.server_id] = server.name

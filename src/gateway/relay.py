@@ -32,7 +32,7 @@ from mcphub.gateway.errors import (
     UnknownName,
     ValuesMissing,
 )
-from mcphub.gateway.exposure import choice, settled
+from mcphub.gateway.exposure import choice, lists_why, settled
 from mcphub.gateway.injection import Injector
 from mcphub.gateway.kinds import LISTED, NAMED, PROMPTS, RESOURCES, TOOLS, Offer
 from mcphub.gateway.router import MOST_PAGES, Gathered, Listing, Router, as_one, described
@@ -48,9 +48,11 @@ from mcphub.gateway.upstream.runtime import (
     UpstreamUnavailable,
     UpstreamUnreachable,
 )
+from mcphub.gateway.why import DEFINITION, PROMPT, WHY, Why
 
 log = structlog.get_logger()
 
+WHY_OFFERED = {TOOLS: DEFINITION, PROMPTS: PROMPT}
 LOG_LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")  # RFC 5424
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 SUBSCRIBING = {"resources/subscribe", "resources/unsubscribe"}
@@ -172,6 +174,7 @@ class Relay:
     ) -> None:
         self.router = Router(model, self._all, deadline=limits.list_deadline, page=limits.page)
         self.server_calls = ServerCalls(model, self.router)
+        self._why = Why(model, self.router, pool.status, limits.public_url)
         self._model = model
         self._pool = pool
         self._injector = injector
@@ -258,6 +261,8 @@ class Relay:
             raise BadParams(f"{call.message.method} needs the {naming} of a {offer.what}.")
         call.request.tool = name
         call.request.ledger_position = self._model.position
+        if name == WHY and offer in WHY_OFFERED:
+            return await self._explained_why(call, offer, params)
         if offer is TOOLS and name.startswith(PREFIX):
             return await self._through_server_tool(call, params)
         server, own = await self.router.find(call.asker, offer, name, datetime.now(UTC))
@@ -285,15 +290,30 @@ class Relay:
         return wire.result(bytes(call.message.id), listing.result)
 
     def _listing(self, call: Call, gathered: Gathered, cursor: str | None) -> Listing:
-        if gathered.offer is not TOOLS:
-            return self.router.page(gathered, cursor, [])
-        asker = call.asker
+        asker, offer = call.asker, gathered.offer
+        why = offer in WHY_OFFERED and lists_why(self._model, asker.principal, asker.asked)
+        more = [(WHY, WHY_OFFERED[offer])] if why else []
+        if offer is not TOOLS:
+            return self.router.page(gathered, cursor, more)
         mode = settled(choice(self._model, asker.principal, asker.view, asker.asked), gathered.shown)
         asker.row.mode = mode
         if mode == "tools":
-            return self.router.page(gathered, cursor, [])
+            return self.router.page(gathered, cursor, more)
         each = [(tool_name(server.slug), as_one(server, found)) for server, found in gathered.lists]
-        return self.router.cut([(name, one.definition) for name, one in each if one is not None], TOOLS, cursor)
+        ones = [(name, one.definition) for name, one in each if one is not None]
+        return self.router.cut([*ones, *more], TOOLS, cursor)
+
+    async def _explained_why(self, call: Call, offer: Offer, params: wire.Members) -> bytes:
+        try:
+            tool = wire.text(wire.members(params.get("arguments", Raw())), "tool")
+        except wire.Unreadable:
+            tool = None
+        if not tool:
+            raise BadParams(f'{WHY} needs the name of a tool: {{"tool": "server__tool"}}.')
+        explained = await self._why.explain(call.asker, tool, datetime.now(UTC))
+        call.request.server, call.note = explained.server, explained.reason
+        answer = explained.as_tool(tool) if offer is TOOLS else explained.as_prompt(tool)
+        return wire.result(bytes(call.message.id), answer)
 
     async def _through_server_tool(self, call: Call, params: wire.Members) -> "bytes | _UpstreamError":
         call.request.mode = "servers"
@@ -344,6 +364,8 @@ class Relay:
             call.request.tool = name
             if server is None or not decision.allowed:
                 raise UnknownName(offer.what, name, decision.reason)
+            if name == WHY and offer in WHY_OFFERED and await self._is_ours(call.asker, server, offer):
+                return await self._explained_why(call, offer, params)
             self.router.must_be_on(server, offer, name, name)
         elif server is None or not decision.allowed:
             if method in LISTED:
@@ -354,6 +376,14 @@ class Relay:
             self._note_listed(call, LISTED[method])
             return self._without_hidden(call, server, LISTED[method], answer)
         return answer
+
+    async def _is_ours(self, asker: Asker, server: ServerState, offer: Offer) -> bool:
+        """Has the server no such thing of its own? Then the hub's is meant, here, too."""
+        try:
+            found = await self.router.listed(asker, server, offer)
+        except Answer:
+            return True
+        return all(item.name != WHY for item in found.items)
 
     def _without_hidden(self, call: Call, server: ServerState, offer: Offer, frame: bytes) -> bytes:
         """The upstream's list, untouched unless an administrator switched something off or described it anew."""
@@ -550,9 +580,14 @@ class Relay:
         reasons = self._model.reasons(asker.principal, asker.view, at)
         seen = [self._model.servers[server_id] for server_id, reason in reasons.items() if reason == "allowed"]
         mode = choice(self._model, asker.principal, asker.view, asker.asked) if changed == TOOLS.changed else ""
-        return mode, tuple(
-            (server.server_id, server.changed_at, asker.identity(self._model, server.server_id).credential_version)
-            for server in seen
+        why = changed != RESOURCES.changed and lists_why(self._model, asker.principal, asker.asked)
+        return (
+            mode,
+            why,
+            tuple(
+                (server.server_id, server.offers_at, asker.identity(self._model, server.server_id).credential_version)
+                for server in seen
+            ),
         )
 
 

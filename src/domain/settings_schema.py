@@ -97,6 +97,7 @@ OPENAPI = _members(
         openIdConnect=_members("", url=TEXT, clientId=TEXT, clientSecret=TEXT, token=TEXT),
     ),
     passthroughHeaders=TEXTS,
+    cookieSession=_described({}, "Kept, without effect."),
 )
 
 SERVER = _members(

@@ -85,10 +85,10 @@ class DaySealer:
         with psycopg.connect(self._dsn, autocommit=True) as db:
             oldest = (_clock(db) - self._retention).date()
             old = [oldest - timedelta(days=before) for before in range(1, LOOKS_BACK)]
-            sealed, dropped = set(), set()
-            for fact in _facts(db, of_log, old):
-                (sealed if isinstance(fact, DaySealed) else dropped).add(fact.day)
-            return sorted({day for day in days.days(db, of_log) if day < oldest} | (sealed - dropped))
+            facts = _facts(db, of_log, old)
+            there = {day for day in days.days(db, of_log) if day < oldest}
+        sealed = {fact.day for fact in facts if isinstance(fact, DaySealed)}
+        return sorted(there | sealed - {fact.day for fact in facts if isinstance(fact, DayDropped)})
 
     def _drop(self, of_log: days.Log, day: date) -> bool:
         with psycopg.connect(self._dsn, autocommit=True) as db:

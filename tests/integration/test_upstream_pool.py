@@ -527,6 +527,23 @@ async def test_a_user_locked_out_while_a_process_starts_gets_none(world: World) 
     assert list(marks.iterdir()) == []
 
 
+async def test_who_may_no_longer_use_a_server_has_no_process_of_it_left_and_nobody_else_loses_any(world: World) -> None:
+    near, other = world.process(), world.process("other")
+    shared = world.process("shared", mcphub={"isolation": "shared"})
+    ending = (await world.call(near))["pid"]
+    kept = [(await world.call(of, identity(user)))["pid"] for of, user in ((near, "bob"), (other, "ann"))]
+    kept.append((await world.call(shared))["pid"])
+    running = asyncio.create_task(world.call(near, params={"hang": True}))
+    await until(lambda: any(info.in_flight for info in world.infos(near)), within=3, what="a call is under way")
+
+    await world.pool.end_barred(lambda user, server: (user, server) == ("ann", near.server_id), "not_in_audience")
+
+    assert not alive(ending)
+    with pytest.raises(UpstreamUnreachable, match="not_in_audience"):
+        await running
+    assert all(alive(pid) for pid in kept)
+
+
 async def test_a_removed_server_ends_for_everybody(world: World) -> None:
     near, other = world.process(), world.process("other")
     pids = [(await world.call(near, identity(user)))["pid"] for user in ("ann", "bob")]

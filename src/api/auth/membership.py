@@ -1,7 +1,7 @@
 """Once a day each provider is asked what its users belong to: who is no longer in its allow-list is locked out, and who
 belongs to other organisations, teams or groups than before sees other servers.
 
-Decided in docs/decisions/0006-daily-look-at-memberships.md and 0007-memberships-as-digests.md.
+Decided in docs/decisions/0006-daily-look-at-memberships.md and 0008-memberships-as-digests.md.
 """
 
 import asyncio

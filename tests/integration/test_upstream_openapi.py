@@ -226,7 +226,27 @@ async def test_a_document_is_read_again_after_a_while(
 
     await ask(runtime, "tools/list")
 
-    assert len(service.reads()) == 2
+    await until(lambda: len(service.reads()) > 1, within=3, what="the document is read again")
+
+
+async def test_nobody_waits_for_a_document_that_is_only_old(
+    world: World, service: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openapi_documents, "FRESH_SECONDS", 0.0)
+    runtime = await world.open()
+    asked = asyncio.Event()
+
+    async def never(request: web.Request, body: bytes) -> web.StreamResponse:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    service.reading = never
+
+    await call(runtime, "list_things")
+
+    await asyncio.wait_for(asked.wait(), 3)
+    await world.documents.close()
 
 
 async def test_a_document_that_never_ends_is_given_up(
@@ -379,6 +399,28 @@ async def test_each_scheme_shows_the_users_value_in_its_place_and_nowhere_else(
     assert came.target == target
     assert {name: value for name, value in came.headers.items() if CANARY in value} == shown
     assert ("authorization" in came.headers) == ("authorization" in shown)
+
+
+@pytest.mark.parametrize(
+    "security",
+    [
+        {"type": "apiKey", "apiKey": {"name": "X-Key", "in": "header", "value": "${USER_OPT}"}},
+        {"type": "apiKey", "apiKey": {"name": "k", "in": "query", "value": "${USER_OPT}"}},
+        {"type": "http", "http": {"scheme": "bearer", "credentials": "${USER_OPT}"}},
+        {"type": "oauth2", "oauth2": {"token": "${USER_OPT}"}},
+        {"type": "oauth2", "oauth2": {**TOKENS, "clientSecret": "${USER_OPT}"}},
+    ],
+)
+async def test_an_optional_value_that_is_not_set_leaves_its_place_out_whole(
+    world: World, service: Api, security: dict[str, Any]
+) -> None:
+    of = world.spec(security, mcphub={"slots": {"OPT": {"required": False}}})
+
+    await call(await world.open(of), "list_things")
+
+    [came] = service.calls()
+    assert came.target == "/things"
+    assert not {"x-key", "authorization"} & set(came.headers)
 
 
 async def test_a_parameter_the_hub_fills_in_is_nobodys_to_give(world: World, service: Api) -> None:

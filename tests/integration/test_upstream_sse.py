@@ -420,3 +420,21 @@ async def test_closing_ends_the_stream_and_what_is_under_way(world: World, upstr
         await calling
     await until(lambda: upstream.open_streams == 0, within=3, what="the stream ends")
     assert world.over == []
+
+
+async def test_an_event_too_large_to_hold_ends_the_runtime_and_the_calls_in_it(
+    world: World, upstream: SseUpstream
+) -> None:
+    async def flood(request: web.Request, message: dict[str, Any]) -> None:
+        stream = upstream.streams[-1]
+        await stream.write(b"data: ")
+        for _ in range(17):
+            await stream.write(b"x" * 1024 * 1024)
+
+    upstream.on["tools/call"] = flood
+    runtime = await world.open()
+
+    with pytest.raises(UpstreamUnreachable, match="larger than"):
+        await call(runtime)
+
+    assert "larger than" in world.over[0]

@@ -39,6 +39,7 @@ class Api:
         self.url = ""
         self.document: dict[str, Any] | str = document(LIST)
         self.document_status = 200
+        self.reading: Answer | None = None  # answers for the document
         self.on: dict[str, Answer] = {}
         self.seen: list[Came] = []
 
@@ -57,6 +58,8 @@ class Api:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.seen.append(Came(request.method, request.raw_path, headers, body))
+        if request.path == "/openapi.json" and self.reading is not None:
+            return await self.reading(request, body)
         if request.path == "/openapi.json":
             if isinstance(self.document, str):
                 return web.Response(text=self.document, status=self.document_status)

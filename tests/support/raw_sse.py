@@ -18,7 +18,6 @@ class SseUpstream:
 
     Attributes:
         endpoint: what the first event says; `{n}` is the number of the stream.
-        inline: answers in the POST instead of on the stream.
         opening: what a GET is answered with instead of a stream.
         seen: (HTTP method, path and query, headers in lower case, message) of everything that came.
     """
@@ -26,7 +25,6 @@ class SseUpstream:
     def __init__(self) -> None:
         self.url = ""
         self.endpoint = "/messages/?session_id={n}"
-        self.inline = False
         self.opening: Callable[[web.Request], web.StreamResponse] | None = None
         self.on: dict[str, Answer] = {}
         self.seen: list[tuple[str, str, dict[str, str], dict[str, Any]]] = []
@@ -87,8 +85,6 @@ class SseUpstream:
             return web.Response(status=202, text="Accepted")
         result = RESULT if method == "initialize" else {"echo": message.get("params")}
         frame = {"jsonrpc": "2.0", "id": message["id"], "result": result}
-        if self.inline:
-            return web.json_response(frame)
         await self.say(frame, on=int(request.query.get("session_id", 0)))
         return web.Response(status=202, text="Accepted")
 

@@ -37,6 +37,7 @@ Key = tuple[str, str, str, Place]  # server, transport digest, address or '', pl
 class Kept(Struct):
     document: ApiDocument
     until: float  # monotonic
+    stale: bool = False  # somebody knows better: whoever comes waits for the new one
 
 
 class Documents:
@@ -55,13 +56,13 @@ class Documents:
         """
         key = _key(spec, injected, filled_in)
         kept = self._kept.get(key)
-        if kept is not None and time.monotonic() < kept.until:
+        if kept is not None and not kept.stale and time.monotonic() < kept.until:
             return kept.document
         task = self._reading.get(key)
         if task is None:
             task = self._reading[key] = asyncio.create_task(self._read(key, spec, injected), name=f"spec-{spec.slug}")
             task.add_done_callback(lambda done: self._read_all(key, done))
-        return await asyncio.shield(task)
+        return kept.document if kept is not None and not kept.stale else await asyncio.shield(task)
 
     async def anew(self, spec: ServerSpec, injected: Injected, filled_in: Place) -> ApiDocument:
         """As it is now, whatever is kept.
@@ -77,7 +78,13 @@ class Documents:
         """The next use reads it again."""
         for key, kept in self._kept.items():
             if key[0] == server_id:
-                kept.until = 0.0
+                kept.stale = True
+
+    async def close(self) -> None:
+        tasks = list(self._reading.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _read_all(self, key: Key, task: "asyncio.Task[ApiDocument]") -> None:
         del self._reading[key]
@@ -85,7 +92,7 @@ class Documents:
             task.exception()  # whoever waits is told; with nobody there, nobody needs to be
 
     async def _read(self, key: Key, spec: ServerSpec, injected: Injected) -> ApiDocument:
-        kept = self._kept.pop(key, None)
+        kept = self._kept.get(key)
         try:
             document = await self._parsed(spec, injected, key[3])
         except UpstreamFailed as error:

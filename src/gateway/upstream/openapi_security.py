@@ -83,7 +83,8 @@ class Security:
         return {self._token} - {""}
 
     async def shown(self) -> Shown:
-        """
+        """Nothing when what it takes is a variable that need not be set, and is not.
+
         Raises:
             UpstreamFailed: a token cannot be had.
         """
@@ -91,11 +92,16 @@ class Security:
             case "apiKey":
                 return self._api_key()
             case "http":
+                if not self._part.get("credentials"):
+                    return Shown()
                 scheme = str(self._part.get("scheme", ""))
                 named = scheme.capitalize() if scheme.lower() in {"basic", "bearer", "digest"} else scheme
-                return Shown({"Authorization": f"{named} {self._part.get('credentials', '')}"})
+                return Shown({"Authorization": f"{named} {self._part['credentials']}"})
             case "oauth2" | "openIdConnect":
-                return Shown({"Authorization": f"Bearer {self._part.get('token') or await self._got()}"})
+                token = str(self._part.get("token") or "")
+                if not token and not self._part.get("clientSecret"):
+                    return Shown()
+                return Shown({"Authorization": f"Bearer {token or await self._got()}"})
         return Shown()
 
     def refused(self, shown: Shown) -> None:
@@ -105,6 +111,8 @@ class Security:
 
     def _api_key(self) -> Shown:
         name, value = str(self._part.get("name", "")), str(self._part.get("value", ""))
+        if not value:
+            return Shown()
         match self._part.get("in"):
             case "query":
                 return Shown(query=(f"{quote(name, safe='')}={quote(value, safe='')}",))

@@ -508,6 +508,7 @@ class RuntimePool:
         await self._end_where(lambda _: True, "the hub stopped")
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
+        await self._documents.close()
         await self._transports.close()
 
     # rounds

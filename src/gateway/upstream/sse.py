@@ -104,7 +104,7 @@ class SseRuntime:
         with clock:
             response = await self._http.send("GET", self._url, for_stream(self._headers.first(self._own)), None)
             if response.status != 200 or response.kind != EVENTS:
-                raise await _refused(response)
+                raise await _refused(response, "; it may be a streamable-http server")
             self._reading = asyncio.create_task(self._read(response), name=f"stream-{self.slug}")
             try:
                 await asyncio.shield(self._endpoint)
@@ -250,8 +250,8 @@ class SseRuntime:
         Raises:
             UpstreamFailed: it did not arrive.
         """
-        if self.ended:
-            raise UpstreamUnreachable(self.ended, sent=False)
+        if self.ended or not self._endpoint.done():
+            raise UpstreamUnreachable(self.ended or "it has not said where messages go", sent=False)
         headers = self._headers.of(self._own, None)
         with Clock(AFTERTHOUGHT_SECONDS, AFTERTHOUGHT_SECONDS, False):
             response = await self._http.send("POST", self._endpoint.result(), headers, frame)
@@ -317,8 +317,12 @@ class SseRuntime:
             self._over(self)
 
 
-async def _refused(response: HttpResponse) -> UpstreamFailed:
-    """Why an answer is none, from its head alone."""
+async def _refused(response: HttpResponse, perhaps: str = "") -> UpstreamFailed:
+    """Why an answer is none, from its head alone.
+
+    Args:
+        perhaps: what a status could mean that says nothing else.
+    """
     status, kind = response.status, response.kind
     response.close()
     if status in (401, 403):
@@ -327,4 +331,4 @@ async def _refused(response: HttpResponse) -> UpstreamFailed:
         return UpstreamUnreachable(f"it answered HTTP {status}", sent=True)
     if status == 200:
         return UpstreamBroken(f"it answered with {kind[:64] or 'no content type'} where a stream of events is expected")
-    return UpstreamBroken(f"it answered HTTP {status}")
+    return UpstreamBroken(f"it answered HTTP {status}{perhaps}")

@@ -15,7 +15,7 @@ Every text names what failed, for whom, and what to do; it names things by slug,
 Spec: MCP 2025-11-25, Elicitation (URL mode) for -32042; contract of this hub for the wording.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -143,6 +143,9 @@ class ServerFailed(ToolError):
     """
 
     reason = "upstream_failed"
+    server = ""  # its slug, where a request has not come as far as to know it
+    #: The same failure, told to the request of this id: a list is asked for on behalf of all who wait for it.
+    told: Callable[[str], Exception] | None = None
 
     def __init__(self, message: str, *, timed_out: bool = False, reason: str = "", data: object = None) -> None:
         super().__init__(message, reason=reason, data=data)
@@ -150,10 +153,10 @@ class ServerFailed(ToolError):
 
 
 class ValuesMissing(ServerFailed):
-    reason = "values_missing"
+    reason = "variables_missing"
 
-    def __init__(self, message: str, url: str) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, url: str, *, reason: str = "") -> None:
+        super().__init__(message, reason=reason)
         self.url = url
 
     def elicitation(self, elicitation_id: str) -> bytes:
@@ -184,13 +187,15 @@ def values_missing(slug: str, names: Sequence[str], public_url: str, request_id:
 def value_unusable(why: str, slug: str, public_url: str, request_id: str) -> ValuesMissing:
     """`why` names the variable and the server, never the value."""
     url = settings_url(public_url, slug)
-    return ValuesMissing(f"{why} Change it at {url}, then call again. (request {request_id})", url)
+    return ValuesMissing(
+        f"{why} Change it at {url}, then call again. (request {request_id})", url, reason="variable_unusable"
+    )
 
 
 def hub_values_missing(slug: str, names: Sequence[str], request_id: str) -> ServerFailed:
     return ServerFailed(
         f"Server '{slug}' needs {', '.join(names)} from the hub itself. Ask an admin to set it. (request {request_id})",
-        reason="hub_values_missing",
+        reason="hub_variables_missing",
     )
 
 

@@ -195,8 +195,8 @@ class Relay:
             call.uncancel()
             status, code, reason = "Cancelled", str(errors.REQUEST_CANCELLED), call.cancelled
             frame = wire.failure(bytes(call.message.id), Cancelled(call.cancelled).raw)
-        except Answer as answer:
-            call.refused = answer
+        except Answer as failure:
+            answer = call.refused = self._own(call, failure)
             frame = self._failed(call, answer)
             status = _status(answer)
             code, reason = str(answer.code), answer.reason
@@ -226,6 +226,14 @@ class Relay:
             bytes_out=size,
         )
         log_ended(request, status, took, reason)
+
+    def _own(self, call: Call, failure: Answer) -> Answer:
+        """What went wrong while a list was asked for, on behalf of whoever waits for it, as a failure of this call."""
+        if not isinstance(failure, ServerFailed) or failure.told is None:
+            return failure
+        call.request.server = failure.server
+        again = failure.told(call.request_id)
+        return again if isinstance(again, Answer) else failure
 
     def _failed(self, call: Call, answer: Answer) -> bytes:
         id_ = bytes(call.message.id)
@@ -566,10 +574,17 @@ class Relay:
                         break
                     params = b'{"cursor":' + wire.encode(cursor) + b"}"
         except wire.Unreadable:
-            raise errors.broken(server.slug, f"its answer to {offer.list_method} cannot be read", "list") from None
+            raise self._unlisted(UpstreamBroken(f"its answer to {offer.list_method} cannot be read"), server) from None
         except Exception as error:
-            raise self.explained(error, server, "list") from error
+            raise self._unlisted(error, server) from error
         return found
+
+    def _unlisted(self, why: Exception, server: ServerState) -> Exception:
+        failure = self.explained(why, server, "list")
+        if isinstance(failure, ServerFailed):
+            failure.server = server.spec.slug
+            failure.told = lambda request_id: self.explained(why, server, request_id)
+        return failure
 
     def seen_by(self, asker: Asker, changed: str, at: datetime) -> object:
         """What a client's list depends on, short of what upstreams say themselves; equal means an equal list.

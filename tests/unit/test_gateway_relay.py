@@ -129,7 +129,11 @@ async def test_a_broken_server_takes_no_other_one_with_it(world):
 
     answer = await world.rpc("tools/call", {"name": "desk__x"}, key=key)
     assert answer.json["result"]["isError"] is True
-    assert "Server 'desk' is not available: connection refused." in answer.json["result"]["content"][0]["text"]
+    text = answer.json["result"]["content"][0]["text"]
+    assert "Server 'desk' is not available: connection refused." in text
+    # Its list was never had, so that is where the call failed: under its own id all the same, and at that server.
+    assert f"(request {answer.headers['x-mcphub-request-id']})" in text
+    assert world.traffic.ends[-1][:4] == ("tools/call", "desk", "desk__x", "Failed")
 
 
 async def test_a_late_server_is_left_out_and_its_client_told_when_it_is_there():

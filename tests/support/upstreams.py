@@ -64,6 +64,10 @@ class Upstreams:
     def http(self, name: str, *tools: str) -> HttpServer:
         return self._started("over_http", name, tools, "streamable-http")
 
+    def newest(self, name: str) -> HttpServer:
+        """One that speaks 2026-07-28 and nothing else."""
+        return self._started("over_newest", name, (), "streamable-http")
+
     def sse(self, name: str, *tools: str) -> HttpServer:
         return self._started("over_sse", name, tools, "sse")
 

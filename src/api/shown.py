@@ -1,4 +1,4 @@
-"""Facts as people may read them: what is sealed, hashed or a key's digest is left out or masked."""
+"""Facts as people may read them: what is sealed, hashed or a digest is left out, masked or counted."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def shown_fact(event: Event, *, whole: bool) -> dict[str, Any]:
     """The fields of a fact.
 
     Args:
-        whole: with configurations, which only administrators and auditors read.
+        whole: with configurations and audiences, which only administrators and auditors read.
     """
     out: dict[str, Any] = {}
     for name, value in msgspec.json.decode(encode(event)).items():
@@ -26,8 +26,10 @@ def shown_fact(event: Event, *, whole: bool) -> dict[str, Any]:
             continue
         if name in SEALED:
             out[name] = MASK if value else ""
-        elif name in {"config", "preserved"}:
+        elif name in {"config", "preserved", "audience"}:
             out |= {name: masked(value)} if whole else {}
+        elif name == "memberships":
+            out[name] = len(value)
         else:
             out[name] = value
     return out

@@ -471,13 +471,13 @@ class AccessModel:
             self._visible[principal.user_id, principal.key_id, view] = cached
         return cached
 
-    def spoken_for(self, name_digest: str) -> bool:
-        """Does a server name a user of this name, as its owner or in its audience?"""
-        return any(
-            self._name_digest(name) == name_digest
-            for server in self.servers.values()
-            for _, name in users_named(server.config)
-        )
+    def spoken_for(self) -> dict[str, list[str]]:
+        """Digest of a user name → the servers that name it as owner or in their audience, whether or not it exists."""
+        found: dict[str, list[str]] = {}
+        for server in self.servers.values():
+            for digest in {self._name_digest(name) for _, name in users_named(server.config)}:
+                found.setdefault(digest, []).append(server.name)
+        return found
 
     def _standing(self, principal: Principal, at: datetime) -> Reason:
         user = self.users.get(principal.user_id)

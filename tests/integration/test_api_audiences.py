@@ -13,7 +13,7 @@ from mcphub.domain.actor import acting, system
 from mcphub.domain.users import EraseUser, SetAdmin, SetUserActive
 from mcphub.folded import folding
 from mcphub.projections.tail import Tail
-from tests.support.api import ORIGIN, problem, running_api
+from tests.support.api import ORIGIN, PASSWORD, problem, running_api
 from tests.support.providers import FakeGitHub, FakeOidc, GitHubAccount, OidcAccount, hub_env
 from tests.support.travel import OIDC, me, outcome, signed_in, travel
 
@@ -468,6 +468,20 @@ async def test_the_simulator_tells_an_administrator_whom_a_hidden_server_is_for_
 # names that cannot be claimed
 
 
+async def test_facts_are_shown_without_digests_and_audiences_to_administrators_only(open_hub):
+    await with_servers(open_hub, jira="everyone")
+    browser = await signed_in(open_hub)
+    await open_hub.root.data("PUT", "/api/servers/jira/audience", {"audience": {"users": ["root"]}})
+
+    told = {fact["type"]: fact for fact in await open_hub.root.data("GET", "/api/audit")}
+    own = {fact["type"]: fact for fact in await browser.data("GET", "/api/audit")}
+
+    assert told["UserMembershipsChanged"]["data"]["memberships"] == 2
+    assert own["UserMembershipsChanged"]["data"]["memberships"] == 2
+    assert told["ServerAudienceChanged"]["data"]["audience"] == {"users": ["root"]}
+    assert "ServerAudienceChanged" not in own
+
+
 async def username(browser):
     return (await me(browser))["username"]
 
@@ -497,11 +511,12 @@ async def test_a_name_of_an_owner_is_not_given_away_either_and_the_save_warns_of
 
 
 async def test_an_administrator_gives_the_name_to_whom_it_was_meant_for(open_hub, github):
-    await with_servers(open_hub, jira={"users": ["ann"]})
+    await with_servers(open_hub, jira={"users": ["ann"]}, wiki="everyone")
 
-    local = await open_hub.user("ann")
+    made = await open_hub.root.data("POST", "/api/admin/users", {"username": "Ann", "password": PASSWORD})
 
-    assert await sees(local) == {"jira"}
+    assert made["namedBy"] == ["jira"]
+    assert await sees(await open_hub.log_in("ann")) == {"jira", "wiki"}
     assert await username(await signed_in(open_hub)) == "ann-2"
 
 

@@ -301,9 +301,9 @@ def test_an_audience_in_words(config, words):
 def test_a_name_a_server_is_meant_for_is_spoken_for(config):
     model = modelled(*member("ann"), added("jira", **config))
 
-    assert model.spoken_for("carol")
-    assert not model.spoken_for("ann")
-    assert not modelled(added("jira", **config), removed("jira")).spoken_for("carol")
+    assert model.spoken_for()["carol"] == ["JIRA"]
+    assert "ann" not in model.spoken_for()
+    assert modelled(added("jira", **config), removed("jira")).spoken_for() == {}
 
 
 # what is recorded: memberships

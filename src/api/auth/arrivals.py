@@ -135,10 +135,11 @@ class Arrivals:
         try:
             await self._keep(provider, user_id, vouched)
             belongs = digests(services.vault, user_id, provider.issuer, vouched.memberships) or []
+            spoken_for = services.model.spoken_for()
             for name in usernames(person.login):
                 name_is = name_digest(services.vault)(name)
                 # A name that a server is meant for is given by an administrator, not by carrying it elsewhere.
-                if name_is in services.model.user_by_name or services.model.spoken_for(name_is):
+                if name_is in services.model.user_by_name or name_is in spoken_for:
                     continue
                 username = await asyncio.to_thread(services.vault.seal_personal, user_id, USERNAME, name)
                 try:

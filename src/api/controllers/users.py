@@ -86,7 +86,10 @@ class UsersAnswer(Envelope, kw_only=True):
 
 
 class MadeUser(Out, kw_only=True):
+    """`namedBy`: servers that were for a user of this name before there was one, perhaps for somebody else."""
+
     user: User
+    named_by: list[str]
     invitation_link: str | UnsetType = UNSET
 
 
@@ -147,7 +150,8 @@ class UsersController(Controller):
             await asyncio.to_thread(account.discard)
             raise
         done.must_show()
-        made = MadeUser(user=await people.user(account.user_id), invitation_link=invitation)
+        named_by = services.model.spoken_for().get(account.digest, [])
+        made = MadeUser(user=await people.user(account.user_id), named_by=named_by, invitation_link=invitation)
         return MadeUserAnswer(data=made, position=done.position)
 
     @post(

@@ -47,12 +47,13 @@ SPOKEN = [MODERN_VERSION, *reversed(HANDSHAKE_VERSIONS)]
 class StatelessCall(Call):
     """A request of this revision under way."""
 
-    __slots__ = ("conversation", "envelope")
+    __slots__ = ("conversation", "envelope", "untouched")
 
     def __init__(self, envelope: Envelope, conversation: Conversation, *rest: Any, **options: Any) -> None:
         super().__init__(*rest, **options)
         self.envelope = envelope
         self.conversation = conversation
+        self.untouched = False  # its answer is of this revision, and for this address
 
     @property
     def opens_urls(self) -> bool:
@@ -65,6 +66,7 @@ class StatelessCall(Call):
 
     def outgoing(self, params: bytes, *, modern: bool) -> bytes:
         if modern:
+            self.untouched = self.asker.verbatim
             return self.envelope.stamped(params)
         if "requestState" in wire.members(params):  # an upstream of an older revision has given none
             raise BadParams("The requestState is none of this call's, or its time is over; call again without it.")
@@ -262,15 +264,26 @@ class Stateless:
             self._row(request, "Completed", "", "input_required")
             await exchange.finish(wire.result(id_, bridge.asks(questions, state, self._server_info)))
             return
-        await self._deliver(id_, method, subject, envelope, frame, exchange)
+        untouched = isinstance(conversation.call, StatelessCall) and conversation.call.untouched
+        await self._deliver(id_, method, subject, envelope, frame, exchange, untouched=untouched)
 
     async def _deliver(
-        self, id_: bytes, method: str, subject: Subject, envelope: Envelope, frame: bytes, exchange: Exchange
+        self,
+        id_: bytes,
+        method: str,
+        subject: Subject,
+        envelope: Envelope,
+        frame: bytes,
+        exchange: Exchange,
+        *,
+        untouched: bool,
     ) -> None:
         """The answer of the call, in this revision's words."""
         found = wire.members(frame)
         if "result" in found:
-            result = bridge.completed(method, bytes(found["result"]), self._server_info)
+            result = bytes(found["result"])
+            if not untouched:
+                result = bridge.completed(method, result, self._server_info)
             await exchange.finish(wire.result(id_, result))
             return
         error = bytes(found["error"])
@@ -323,7 +336,7 @@ class Stateless:
 
     async def _discover(self, id_: bytes, asker: Asker, request: Request, exchange: Exchange) -> None:
         try:
-            offered = await self._offered(asker, request)
+            offered, server_info = await self._offered(asker, request)
         except Answer as answer:
             self._row(request, "Failed", str(answer.code), answer.reason)
             error, status = bridge.translated(answer.raw)
@@ -336,12 +349,12 @@ class Stateless:
             "ttlMs": b"0",
             "cacheScope": b'"private"',
         }
-        frame = wire.result(id_, with_reserved(wire.joined(result), {SERVER_INFO: self._server_info}))
+        frame = wire.result(id_, with_reserved(wire.joined(result), {SERVER_INFO: server_info}))
         self._row(request, "Completed", "", "", len(frame))
         await exchange.finish(frame)
 
-    async def _offered(self, asker: Asker, request: Request) -> Mapping[str, Raw | bytes]:
-        """Capabilities and instructions: of the hub itself, or of the one server behind the address.
+    async def _offered(self, asker: Asker, request: Request) -> tuple[Mapping[str, Raw | bytes], bytes]:
+        """Capabilities and instructions, and whose: the hub's own, or those of the one server behind the address.
 
         Raises:
             Answer: the server cannot be opened.
@@ -356,14 +369,14 @@ class Stateless:
             return {
                 "capabilities": wire.encode(capabilities),
                 "instructions": wire.encode(self._instructions(asker.principal)),
-            }
+            }, self._server_info
         server = self._model.servers[asker.view.id]
         request.server = server.slug
         opened = wire.members(await self._relay.open_server(asker, server, request.public_id))
         own = dict(wire.members(opened.get("capabilities", b"")))
         own.pop("logging", None)  # here it is each request that says what it wants to hear
         instructions = {"instructions": opened["instructions"]} if "instructions" in opened else {}
-        return {"capabilities": wire.joined(own), **instructions}
+        return {"capabilities": wire.joined(own), **instructions}, bytes(opened.get("serverInfo", self._server_info))
 
     async def _refuse(self, send: Send, id_: bytes, code: int, message: str, data: Any = None) -> None:
         await respond(send, bridge.STATUS.get(code, 400), failed(id_, code, message, data))

@@ -51,6 +51,7 @@ class Upstream:
         self.down = ""
         self.behave = None  # async (method, params, caller) → Reply
         self.opened = 0
+        self.modern = False  # does it speak 2026-07-28?
 
     def offers(self, *, prompts=(), resources=(), templates=()):
         """More than tools: prompts by name, resources by address, templates by template."""
@@ -73,7 +74,9 @@ class Upstream:
 
 
 class ScriptedRuntime:
-    modern = False
+    @property
+    def modern(self):
+        return self.upstream.modern
 
     def __init__(self, upstream, spec, identity):
         self.upstream, self.spec, self.identity = upstream, spec, identity

@@ -73,7 +73,7 @@ async def test_the_address_of_one_server_speaks_for_that_server(world):
     result = (await ask(world, "server/discover", key=key, path="/mcp/far")).json["result"]
 
     assert result["capabilities"] == {"tools": {}, "prompts": {}}
-    assert result["_meta"][RESERVED + "serverInfo"]["name"] == "mcphub"
+    assert result["_meta"][RESERVED + "serverInfo"] == {"name": "theirs", "version": "9"}
 
 
 async def test_lists_and_calls_need_nothing_before_them(world):
@@ -103,6 +103,28 @@ async def test_a_list_is_never_called_good_for_others_whatever_the_upstream_says
     result = (await ask(world, "resources/read", {"uri": "x:y"}, key=key, path="/mcp/far")).json["result"]
 
     assert (result["ttlMs"], result["cacheScope"]) == (0, "private")
+
+
+async def test_a_server_of_the_same_revision_is_heard_as_it_speaks_at_its_own_address_alone(world):
+    key = world.user("ann")
+    upstream = world.server("far", "echo")
+    upstream.modern = True
+    spoken = (
+        b'{"content":[],"resultType":"complete","n":1.50,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"x"}}}'
+    )
+
+    async def newest(*_):
+        return Reply(result=spoken)
+
+    upstream.behave = newest
+    alone = await ask(world, "tools/call", {"name": "echo"}, key=key, path="/mcp/far")
+    among_others = await ask(world, "tools/call", {"name": "far__echo"}, key=key)
+
+    assert alone.body == b'{"jsonrpc":"2.0","id":1,"result":' + spoken + b"}"
+    assert among_others.json["result"]["_meta"][RESERVED + "serverInfo"]["name"] == "mcphub"
+    assert b'"n":1.50' in among_others.body
+    arrived = upstream.asked[-1][2]["_meta"]
+    assert arrived[RESERVED + "clientInfo"] == {"name": "modern", "version": "3"}
 
 
 @pytest.mark.parametrize("method", ["ping", "logging/setLevel", "resources/subscribe", "initialize"])

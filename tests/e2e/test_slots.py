@@ -3,8 +3,8 @@
 Each case is a row or a bullet of the contract. The hub is the run's own, started by its command; the settings are saved
 and the values entered by REST, and what arrived is told by the test servers themselves.
 
-Rows about `openapi.url`, `openapi.security.*` and `oauth.*` are shown where a service takes them: in
-tests/unit/test_substitution.py, until a service of the test tells what it received as these two do.
+Texts below `oauth` are filled in like those below `openapi.security`; nothing signs in to upstreams for a user yet, so
+those rows are in tests/unit/test_substitution.py alone.
 """
 
 import json
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from tests.support.ide import Ide, RpcError
-from tests.support.recorder import Recorder
+from tests.support.recorder import Received, Recorder
 from tests.support.rest import Person
 from tests.support.running import RunningHub
 from tests.support.upstreams import HttpServer, Upstreams
@@ -411,9 +411,9 @@ def test_a_slot_in_the_host_needs_the_administrators_word(bench: Bench) -> None:
         pytest.param("tracker.example", "none an administrator allowed", id="outside-the-patterns"),
         pytest.param("evil.example/x?y=.allowed.example", "is no host", id="more-than-a-host"),
         pytest.param("me@x.allowed.example", "is no host", id="userinfo"),
-        pytest.param("169.254.169.254", "not", id="metadata-service"),
-        pytest.param("127.0.0.1", "not", id="this-machine"),
-        pytest.param("10.0.0.1", "not", id="private-network"),
+        pytest.param("169.254.169.254", "not an address this hub may dial", id="metadata-service"),
+        pytest.param("127.0.0.1", "not an address this hub may dial", id="this-machine"),
+        pytest.param("10.0.0.1", "not an address this hub may dial", id="private-network"),
     ],
 )
 async def test_a_host_is_checked_with_the_final_address(bench: Bench, counted: Counted, host: str, why: str) -> None:
@@ -595,6 +595,80 @@ async def test_a_process_sees_what_is_meant_for_it_and_nothing_else(bench: Bench
     assert home != bench.hub.home
     assert home.is_relative_to(bench.hub.home / "children")
     assert os.stat(home).st_mode & 0o077 == 0
+
+
+# §4.4: services described by OpenAPI
+
+
+@dataclass
+class Service:
+    """A REST service, and what it was asked since the case began."""
+
+    server: HttpServer
+    recorder: Recorder
+    mark: int
+
+    def asked(self, event: str) -> list[Received]:
+        return self.recorder.received(server=self.server.name, event=event, since=self.mark)
+
+
+@pytest.fixture(scope="module")
+def rest(upstreams: Upstreams) -> HttpServer:
+    return upstreams.rest("slots-rest")
+
+
+@pytest.fixture
+def service(rest: HttpServer, recorder: Recorder) -> Service:
+    return Service(rest, recorder, recorder.mark())
+
+
+async def ask(bench: Bench, service: Service) -> Received:
+    async with bench.ide() as ide:
+        await ide.text("whoami")
+    return service.asked("call")[-1]
+
+
+SECURITY = {
+    "http": {"type": "http", "http": {"scheme": "bearer", "credentials": "${USER_V}"}},
+    "api-key-header": {"type": "apiKey", "apiKey": {"name": "X-Key", "in": "header", "value": "k ${USER_V}"}},
+    "api-key-query": {"type": "apiKey", "apiKey": {"name": "key", "in": "query", "value": "${USER_V}"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("http", ("Bearer a${USER_B}+/= c", "", "/whoami")),
+        ("api-key-header", ("", "k a${USER_B}+/= c", "/whoami")),
+        ("api-key-query", ("", "", "/whoami?key=a%24%7BUSER_B%7D%2B%2F%3D%20c")),
+    ],
+)
+async def test_a_service_gets_a_value_where_its_security_says(
+    bench: Bench, service: Service, place: str, expected: tuple[str, str, str]
+) -> None:
+    bench.add(service.server.config(security=SECURITY[place])).enter(USER_V="a${USER_B}+/= c")
+
+    call = await ask(bench, service)
+
+    assert (call.facts.get("authorization", ""), call.facts.get("x-key", ""), call.target) == expected
+
+
+async def test_the_address_of_a_description_takes_a_value_percent_encoded(bench: Bench, service: Service) -> None:
+    config = service.server.config()
+    config["openapi"]["url"] = service.server.url.rpartition("/")[0] + "/spec?of=${USER_V}"
+    bench.add(config).enter(USER_V="a b&c")
+
+    await ask(bench, service)
+
+    assert {document.target for document in service.asked("document")} == {"/spec?of=a%20b%26c"}
+
+
+@pytest.mark.parametrize("place", SECURITY)
+async def test_without_a_required_value_no_service_is_asked(bench: Bench, service: Service, place: str) -> None:
+    bench.add(service.server.config(security=SECURITY[place]))
+
+    assert "needs USER_V from you" in await bench.error()
+    assert service.asked("call") == []
 
 
 # §4.4 and §6.5: slots of a remote server that are env keys

@@ -35,7 +35,22 @@ TOOLS = [
     tool("hang", "Never answers.", nonce=TEXT),
     tool("fail", "A tool error that repeats its text.", text=TEXT),
 ]
+ODD_TOOL = {  # offered when it is asked for by name
+    **tool("odd", "What no library would send.", size=NUMBER),
+    "outputSchema": {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "$anchor": "a"},
+    "annotations": {"x-vendor": "@odd"},
+    "x-vendor": "@odd",
+}
 STREAMED = {"progress", "ask"}  # over HTTP these answer as an event stream
+
+
+# JSON that whoever decodes and encodes it again changes: number spelling, a big integer, a key twice, order, escapes.
+ODD = '{"z":1.50e1,"big":12345678901234567890123,"a":1.0,"z":null,"\\u00e9":"\\u00e9\\/","e":[{}, [ ]]}'
+
+
+def wired(message):
+    """A message as it goes out; "@odd" in it stands for that JSON."""
+    return json.dumps(message).replace('"@odd"', ODD)
 
 
 class Recording:
@@ -80,7 +95,8 @@ class Behaviour:
 
     def __init__(self, name, recorder_port, announce, tools=()):
         self.name = name
-        self.tools = [*TOOLS, *(tool(extra, f"The tool {extra}.") for extra in tools)]
+        extras = [ODD_TOOL if extra == "odd" else tool(extra, f"The tool {extra}.") for extra in tools]
+        self.tools = [*TOOLS, *extras]
         self._recording = Recording(recorder_port)
         self._announce = announce
         self._running = {}  # (session, id) → task
@@ -179,6 +195,9 @@ class Behaviour:
             await asyncio.Event().wait()
         if name == "fail":
             return text(arguments.get("text", "failed"), error=True)
+        if name == "odd":
+            content = [{"type": "html", "html": "x" * arguments.get("size", 0), "x-vendor": "@odd"}]
+            return {"_meta": {"example/odd": "@odd"}, "content": content, "isError": "no", "x-vendor": "@odd"}
         if any(known["name"] == name for known in self.tools):
             return text(f"called {name}")
         return text(f"no tool {name}", error=True)

@@ -7,7 +7,6 @@ Spec: MCP 2025-11-25, Transports (Streamable HTTP).
 
 import argparse
 import asyncio
-import json
 import sys
 import uuid
 from pathlib import Path
@@ -17,7 +16,7 @@ from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from behaviour import STREAMED, Behaviour, Link  # type: ignore[import-not-found]
+from behaviour import STREAMED, Behaviour, Link, wired  # type: ignore[import-not-found]
 
 STREAM = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
 
@@ -62,7 +61,7 @@ class Over:
             return stream
         if answer is None:
             return web.Response(status=202)
-        return web.json_response(answer, headers={"Mcp-Session-Id": session})
+        return web.Response(text=wired(answer), content_type="application/json", headers={"Mcp-Session-Id": session})
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         session = request.headers.get("Mcp-Session-Id", "")
@@ -87,7 +86,7 @@ class Over:
 
 
 async def write(stream: web.StreamResponse, message: dict[str, Any]) -> None:
-    await stream.write(b"event: message\ndata: " + json.dumps(message).encode() + b"\n\n")
+    await stream.write(b"event: message\ndata: " + wired(message).encode() + b"\n\n")
 
 
 async def serve(options: argparse.Namespace) -> None:

@@ -7,7 +7,6 @@ Spec: MCP 2024-11-05, Transports (HTTP with SSE).
 
 import argparse
 import asyncio
-import json
 import sys
 import uuid
 from pathlib import Path
@@ -17,7 +16,7 @@ from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from behaviour import Behaviour, Link  # type: ignore[import-not-found]
+from behaviour import Behaviour, Link, wired  # type: ignore[import-not-found]
 
 
 class Over:
@@ -31,7 +30,7 @@ class Over:
 
     async def announce(self, message: dict[str, Any]) -> None:
         for stream in list(self.streams.values()):
-            await write(stream, json.dumps(message))
+            await write(stream, wired(message))
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         session = uuid.uuid4().hex
@@ -56,7 +55,7 @@ class Over:
 
         async def send(out: dict[str, Any]) -> None:
             if session in self.streams:
-                await write(self.streams[session], json.dumps(out))
+                await write(self.streams[session], wired(out))
 
         link = Link(session, self.state[session], facts, send, target=str(request.rel_url))
         message = await request.json()

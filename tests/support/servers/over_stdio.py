@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 
-from behaviour import Behaviour, Link
+from behaviour import Behaviour, Link, wired
 
 
 async def serve(options):
@@ -21,7 +21,7 @@ async def serve(options):
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
 
     async def send(message):
-        sys.stdout.write(json.dumps(message) + "\n")
+        sys.stdout.write(wired(message) + "\n")
         sys.stdout.flush()
 
     behaviour = Behaviour(options.name, options.recorder, send, options.tool)

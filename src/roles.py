@@ -1,4 +1,4 @@
-"""Background roles that act in the hub's own name: erasure, expiry, and the use of keys.
+"""Background roles that act in the hub's own name: erasure and its remains, expiry, and the use of keys.
 
 Each round is idempotent and safe to cut off; whatever a crash left undone, the next start finds and finishes.
 """
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 import structlog
 from psycopg_pool import ConnectionPool
 
@@ -157,6 +158,42 @@ class Erasure:
     def _destroy(self, key_ids: Sequence[str]) -> None:
         for key_id in key_ids:
             self._vault.destroy(key_id)
+
+
+class KeyRemains:
+    """Rewrites the table of data keys after some were destroyed: PostgreSQL leaves a deleted row's bytes in its page.
+
+    What remains after that is in the write-ahead log, until its segment is written anew.
+
+    Args:
+        owner: how to reach the database as the owner of the table; nobody else may rewrite it.
+    """
+
+    DELETED = "select pg_stat_get_tuples_deleted('data_key'::regclass)"
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+        self._deleted = -1  # rows ever, as of the last look; nobody knows what was deleted before this hub's start
+        self._owed = 0  # rewritings
+
+    async def round(self) -> None:
+        await asyncio.to_thread(self._round)
+
+    def _round(self) -> None:
+        with psycopg.connect(self._owner, autocommit=True, application_name="mcphub-key-remains") as db:
+            row = db.execute(self.DELETED).fetchone()
+            if row is not None and row[0] != self._deleted:
+                # Twice, a round apart: a transaction that is open at the first may still see what was deleted.
+                self._deleted, self._owed = row[0], 2
+            if not self._owed:
+                return
+            # Everybody who seals or opens waits behind this, so it does not wait long for a dump to end.
+            db.execute("set lock_timeout = '200ms'")
+            try:
+                db.execute("vacuum (full) data_key")
+            except psycopg.errors.LockNotAvailable:
+                return  # the next round tries again
+            self._owed -= 1
 
 
 class KeyExpiry:

@@ -48,7 +48,7 @@ from mcphub.postgres.pool import read_pool
 from mcphub.projections.directory import Directory
 from mcphub.projections.projector import Projector, all_projections
 from mcphub.projections.tail import Tail
-from mcphub.roles import Erasure, KeyExpiry, KeyUse, utc_now
+from mcphub.roles import Erasure, KeyExpiry, KeyRemains, KeyUse, utc_now
 from mcphub.sealing import DaySealer
 from mcphub.settings import Settings
 
@@ -175,7 +175,8 @@ class RunningHub:
             started_at=time.time(),
         )
         sealer = DaySealer(base.hub, base.database.direct, settings.traffic_days)
-        await self._roles(erasure, KeyExpiry(base.hub, model), uses, traffic, sealer)
+        remains = KeyRemains(base.database.owner)
+        await self._roles(erasure, remains, KeyExpiry(base.hub, model), uses, traffic, sealer)
         self._server = HttpServer(make_app(self.services))
         await self._server.start(sockets)
         self._stack.push_async_callback(self._server.close)
@@ -195,12 +196,19 @@ class RunningHub:
         return pool
 
     async def _roles(
-        self, erasure: Erasure, expiry: KeyExpiry, uses: KeyUse, traffic: TrafficWriter, sealer: DaySealer
+        self,
+        erasure: Erasure,
+        remains: KeyRemains,
+        expiry: KeyExpiry,
+        uses: KeyUse,
+        traffic: TrafficWriter,
+        sealer: DaySealer,
     ) -> None:
         running = asyncio.create_task(erasure.run(), name="erasure")
         self._stack.push_async_callback(_ended, running)
         for role in (
             Periodic("orphaned-keys", erasure.sweep, 60 * MINUTE),
+            Periodic("key-remains", remains.round, 5 * MINUTE),
             Periodic("key-expiry", expiry.round, MINUTE),
             Periodic("key-use", uses.round, MINUTE),
             Periodic("value-rejections", self.services.rejections.round, 1.0),

@@ -1,6 +1,7 @@
 """Roles against PostgreSQL: orphaned keys, counted uses, one-time links."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -11,7 +12,7 @@ from mcphub.domain.events import PasswordSet
 from mcphub.domain.vault import Ring, Vault, WrappedKey
 from mcphub.postgres.data_key import DataKeys
 from mcphub.postgres.pool import command_pool
-from mcphub.roles import Erasure, KeyUse
+from mcphub.roles import Erasure, KeyRemains, KeyUse
 from tests.support.facts import NOW, issued, member, modelled, of_user, saved
 
 
@@ -150,3 +151,43 @@ def test_a_links_token_is_kept_nowhere(pool, database):
     token = OneTimeLinks(pool).make("setup")
 
     assert token not in str(rows(database, "select *, encode(digest, 'escape') from one_time_link"))
+
+
+def table_on_disk(database):
+    """The file the table of data keys has now, as bytes."""
+    with psycopg.connect(database.admin_dsn, autocommit=True) as db:
+        db.execute("checkpoint")
+        path = "current_setting('data_directory') || '/' || pg_relation_filepath('data_key')"
+        ((found,),) = db.execute(f"select {path}").fetchall()
+    return Path(found).read_bytes()
+
+
+async def test_destroyed_keys_do_not_remain_in_the_tables_file(pool, vault, database):
+    (gone, _), (kept, text) = sealed(vault), sealed(vault)
+    wrapped = {key: DataKeys(pool, WrappedKey).get(key).wrapped for key in (gone, kept)}
+    remains = KeyRemains(database.owner_dsn)
+    vault.destroy(gone)
+    assert wrapped[gone] in table_on_disk(database)
+
+    await remains.round()
+
+    assert wrapped[gone] not in table_on_disk(database)
+    assert wrapped[kept] in table_on_disk(database)
+    vault.forget(kept)
+    assert vault.open(text, "token", ("bob",)) == "value"
+
+
+async def test_nobody_waits_for_remains_while_the_table_is_being_dumped(vault, database):
+    remains = KeyRemains(database.owner_dsn)
+    (gone, _), (kept, text) = sealed(vault), sealed(vault)
+    vault.destroy(gone)
+
+    with psycopg.connect(database.app_dsn) as dump:
+        dump.execute("select from data_key")
+        await remains.round()
+        vault.forget(kept)
+        assert vault.open(text, "token", ("bob",)) == "value"
+    before = rows(database, "select pg_relation_filepath('data_key')")
+    await remains.round()
+
+    assert rows(database, "select pg_relation_filepath('data_key')") != before

@@ -31,9 +31,11 @@ NOTHING_CHANGES = {
     "tool call without a session": "answered",
     "new IDE session": "opened",
     "IDE stream": "open",
+    "IDE stream without a session": "open",
     "log stream": "open",
 }
-STREAMS_END = {"IDE stream": "ended", "log stream": "ended"}
+IDE_STREAMS_END = {"IDE stream": "ended", "IDE stream without a session": "ended"}
+STREAMS_END = {**IDE_STREAMS_END, "log stream": "ended"}
 NO_MORE_SESSIONS = {
     "browser": "401 session_ended",
     "browser, administering": "401 session_ended",
@@ -48,14 +50,15 @@ LOCKED_OUT = {
     "script, administering": "403 user_inactive",
     **STREAMS_END,
 }
-NO_KEY = {"tool call": "401", "tool call without a session": "401", "new IDE session": "401", "IDE stream": "ended"}
+NO_KEY = {"tool call": "401", "tool call without a session": "401", "new IDE session": "401", **IDE_STREAMS_END}
 NO_BROWSER = {
     "browser": "401 session_ended",
     "browser, administering": "401 session_ended",
     "log stream": "ended",  # the browser opened it
 }
 NO_SCRIPT = {"script": "401 session_ended", "script, administering": "401 session_ended"}
-NO_MCP_SESSION = {"tool call": "404", "IDE stream": "ended"}
+NO_IDE_SESSION = {"tool call": "404", "IDE stream": "ended"}
+NO_MCP_SESSION = {"tool call": "404", **IDE_STREAMS_END}
 DEMOTED = {
     "browser, administering": "403 admin_required",
     "script, administering": "403 admin_required",
@@ -81,7 +84,7 @@ TABLE: dict[str, dict[str, str]] = {
     "signs out in the browser": NO_BROWSER,
     "the browser's session is ended from the script": NO_BROWSER,
     "the script's session is ended from the browser": NO_SCRIPT,
-    "the IDE's session is ended by an administrator": NO_MCP_SESSION,
+    "the IDE's session is ended by an administrator": NO_IDE_SESSION,
     "a new password, by the script": NO_BROWSER | NO_SCRIPT,
 }
 
@@ -99,7 +102,9 @@ class Everywhere:
         self.ide = Ide(f"{person.url}/mcp?mode=tools", person.key())
         self.records: list[dict[str, Any]] = []
         self.log_ended = False
-        self._reading: asyncio.Task[None] | None = None
+        self.listened: list[dict[str, Any]] = []
+        self.listening_ended = False
+        self._reading: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Everywhere":
         login = {"username": self.person.username, "password": self.person.password}
@@ -108,15 +113,16 @@ class Everywhere:
         await self.ide.open()
         await self.ide.tools()  # who has seen no list is not told that it changed
         await self.ide.follow()
-        opened = asyncio.Event()
-        self._reading = asyncio.create_task(self._read(opened))
-        await asyncio.wait_for(opened.wait(), WITHIN)
+        opened = asyncio.Event(), asyncio.Event()
+        self._reading = [asyncio.create_task(self._read(opened[0])), asyncio.create_task(self._listen(opened[1]))]
+        for one in opened:
+            await asyncio.wait_for(one.wait(), WITHIN)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._reading is not None
-        self._reading.cancel()
-        await asyncio.gather(self._reading, return_exceptions=True)
+        for reading in self._reading:
+            reading.cancel()
+        await asyncio.gather(*self._reading, return_exceptions=True)
         await self.ide.close()
         await self.browser.aclose()
         await self.script.aclose()
@@ -130,6 +136,22 @@ class Everywhere:
                     self.records.append(record)
         finally:
             self.log_ended = True
+
+    async def _listen(self, opened: asyncio.Event) -> None:
+        """As a client of 2026-07-28 does it: a request whose answer is the stream."""
+        message, headers = _stateless("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
+        headers |= {"Authorization": f"Bearer {self.person.key()}", "Accept": "application/json, text/event-stream"}
+        try:
+            async with (
+                httpx.AsyncClient(trust_env=False, timeout=None) as client,
+                client.stream("POST", self.ide.url, json=message, headers=headers) as response,
+            ):
+                assert response.status_code == 200
+                async for frame in events(response):
+                    self.listened.append(frame)
+                    opened.set()  # the first word says what will be heard
+        finally:
+            self.listening_ended = True
 
     async def session(self, of: httpx.AsyncClient) -> str:
         """Id of the session of the browser, or of the script."""
@@ -152,12 +174,9 @@ class Everywhere:
 
     async def _call_without_session(self, tool: str, **arguments: str) -> dict[str, Any]:
         """As a client of 2026-07-28 does it."""
-        meta = {"protocolVersion": STATELESS, "clientCapabilities": {}, "clientInfo": {"name": "ide", "version": "1"}}
-        params = {"name": tool, "arguments": arguments, "_meta": {f"{RESERVED}{name}": meta[name] for name in meta}}
-        headers = {"MCP-Protocol-Version": STATELESS, "MCP-Method": "tools/call", "MCP-Name": tool}
+        message, headers = _stateless("tools/call", {"name": tool, "arguments": arguments})
         client = Ide(self.ide.url, self.person.key())
         try:
-            message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
             response = await client.post(message, **headers)
         finally:
             await client.close()
@@ -180,8 +199,8 @@ class Everywhere:
             await another.close()
 
     async def _streams(self) -> dict[str, str]:
-        """Something happens that both streams tell of, if they still tell anything; nothing is told once they ended."""
-        told, logged = len(self.ide.messages), len(self.records)
+        """Something happens that each stream tells of, if it still tells anything; nothing is told once it ended."""
+        told, logged, listened = len(self.ide.messages), len(self.records), len(self.listened)
         toggle = {"json": {"enabled": False}}
         done = await asyncio.to_thread(self.admin.rest.send, "POST", f"/api/servers/{self.other}/toggle", **toggle)
         position = int(done.headers["x-mcphub-position"])
@@ -194,8 +213,20 @@ class Everywhere:
             heard = any(record.get("position") == position for record in self.records[logged:])
             return "open" if heard else "ended" if self.log_ended else ""
 
-        await until(lambda: ide() and log(), within=WITHIN, what="both streams tell of it, or end")
-        return {"IDE stream": ide(), "log stream": log()}
+        def listening() -> str:
+            heard = any(frame.get("method") == LIST_CHANGED for frame in self.listened[listened:])
+            return "open" if heard else "ended" if self.listening_ended else ""
+
+        await until(lambda: ide() and log() and listening(), within=WITHIN, what="each stream tells of it, or ends")
+        return {"IDE stream": ide(), "IDE stream without a session": listening(), "log stream": log()}
+
+
+def _stateless(method: str, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A request of 2026-07-28 and the headers that repeat what it says."""
+    meta = {"protocolVersion": STATELESS, "clientCapabilities": {}, "clientInfo": {"name": "ide", "version": "1"}}
+    params = {**params, "_meta": {f"{RESERVED}{name}": meta[name] for name in meta}}
+    headers = {"MCP-Protocol-Version": STATELESS, "MCP-Method": method, "MCP-Name": str(params.get("name", ""))}
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}, headers
 
 
 async def outcome(call: Awaitable[dict[str, Any]]) -> str:
@@ -279,7 +310,9 @@ async def change(who: Everywhere, what: str) -> None:
             assert done.status_code == 204
         case "the IDE's session is ended by an administrator":
             live = await by(admin.rest.get, "/api/admin/session-stats")
-            (session,) = [session["id"] for session in live if session["userId"] == person.id]
+            (session,) = [
+                one["id"] for one in live if one["userId"] == person.id and one["protocolVersion"] != STATELESS
+            ]
             await by(admin.rest.delete, f"/api/admin/sessions/{session}")
         case "a new password, by the script":
             passwords = {"currentPassword": person.password, "newPassword": "another Pass-word 2"}

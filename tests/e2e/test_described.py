@@ -21,13 +21,12 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.e2e.conftest import StartHub
-from tests.support.api import PASSWORD
 from tests.support.providers import FakeGitHub, FakeOidc, hub_env
 from tests.support.rest import log_in
 from tests.support.routes import WORDS, pattern_of, served_by, the_rows
 from tests.support.running import RunningHub
 from tests.support.upstreams import Upstreams
-from tests.support.visits import VisitsOverLoopback, said
+from tests.support.visits import Visits, said
 
 pytestmark = pytest.mark.slow
 
@@ -73,9 +72,6 @@ async def test_every_operation_is_answered_as_described(
     hub: RunningHub, upstreams: Upstreams, description: Any
 ) -> None:
     desk = upstreams.http("desk")
-    visits = VisitsOverLoopback(hub, desk.config(headers={"X-Token": "${USER_TOKEN}"}))
-    visits.callers["admin"] = await visits.log_in("admin")
-    await visits.begin("user")
     schema = schemathesis.openapi.from_dict(description)
     operations = {
         f"{method.upper()} {path}": schema[path][method.upper()]
@@ -86,11 +82,10 @@ async def test_every_operation_is_answered_as_described(
     answered: dict[str, set[str]] = {"user": set(), "admin": set()}
     refused, wrong = set(), []
 
-    for row in the_rows():
-        route = served_by(row, patterns)
-        if route is None:
-            continue  # a page
-        for caller in answered:
+    tried = [(row, route, caller) for row in the_rows() if (route := served_by(row, patterns)) for caller in answered]
+    async with Visits(hub, desk.config(headers={"X-Token": "${USER_TOKEN}"})) as visits:
+        await visits.arrive("user")
+        for row, route, caller in tried:
             visits.owner = caller
             response = await visits.send(row, caller)
             sent = re.fullmatch(patterns[route], f"{row.method} {response.request.url.path}")
@@ -114,13 +109,12 @@ async def test_nothing_that_can_be_made_from_the_description_breaks_the_hub(
     role: str, start_hub: StartHub, upstreams: Upstreams, tmp_path: Path
 ) -> None:
     hub = start_hub()
-    visits = VisitsOverLoopback(hub, upstreams.http("desk").config(headers={"X-Token": "${USER_TOKEN}"}))
-    visits.callers["admin"] = await visits.log_in("admin")
-    await visits.begin("user")
-    visits.owner = role
     there: dict[str, str] = {}
-    for name in ("request", "key", "group", "session", "user", "server", "fact"):
-        there |= await visits.made(name, role)
+    async with Visits(hub, upstreams.http("desk").config(headers={"X-Token": "${USER_TOKEN}"})) as visits:
+        await visits.arrive("user")
+        visits.owner = role
+        for name in ("request", "key", "group", "session", "user", "server", "fact"):
+            there |= await visits.made(name, role)
     words = {name: word if name == "fact" else f'"{word}"' for name, word in there.items()}
     config = tmp_path / "schemathesis.toml"
     config.write_text(
@@ -128,7 +122,7 @@ async def test_nothing_that_can_be_made_from_the_description_breaks_the_hub(
         + "".join(f'"path.{name}" = {{ dictionary = "{of}", probability = 0.5 }}\n' for name, of in NAMED.items())
         + "".join(f"[dictionaries.{of}]\nvalues = [{words[of]}]\n" for of in sorted(set(NAMED.values())))
     )
-    token = log_in(hub.url, role, visits.passwords.get(role, PASSWORD)).http.headers["Authorization"]
+    token = log_in(hub.url, role, visits.password(role)).http.headers["Authorization"]
 
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),

@@ -1,74 +1,97 @@
-"""Every kind of caller at a running API, and the objects they ask for: to try `tests/golden/routes.txt`."""
+"""Every kind of caller at a hub that was started by itself, and what they ask for: to try `tests/golden/routes.txt`."""
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, cast
 from urllib.parse import quote
-from uuid import UUID
 
 import httpx
 
 from mcphub.api.auth.accounts import NewAccount
+from mcphub.api.auth.links import RECOVER, OneTimeLinks
 from mcphub.api.auth.passwords import HASHER
 from mcphub.api.auth.sessions import session_cookie
 from mcphub.api.auth.tokens import TokenSigner
 from mcphub.domain.actor import acting, system
 from mcphub.domain.ids import new_id
 from mcphub.domain.users import RegisterUser
-from mcphub.gateway.facade import LiveSession
-from tests.support.api import PASSWORD, Api, Browser
-from tests.support.command import mcphub
+from mcphub.foundation import Foundation
+from mcphub.settings import read
+from tests.support.api import PASSWORD, Browser
 from tests.support.ide import Ide
 from tests.support.routes import OBJECT, Row
 from tests.support.running import RunningHub
 
 STREAM = "text/event-stream"
-STARTED = """
-    insert into public.traffic (at, kind, boot, request_id, user_id, server, tool, method, node)
-    values (%(at)s, 3, 1, %(id)s, %(user)s, 'desk', 'search', 'tools/call', 'n1')
-"""
+TOOL = "echo"
 
 
 class Visits:
     """Sends the table's requests. Whoever was signed out by one of them is signed in again before the next.
 
-    Where the hub runs is said by the two classes below.
+    What no request can make is made at the hub's home, as its operator could.
+
+    Args:
+        server: the entry of a test server with a variable TOKEN, that has the tool `echo`.
     """
 
-    server: dict[str, Any]  # the entry of a <server>, with a variable TOKEN
-    tool = "search"  # one that it has
-
-    def __init__(self) -> None:
+    def __init__(self, hub: RunningHub, server: dict[str, Any]) -> None:
         self.callers: dict[str, Browser] = {}
         self.owner = "user"
-        self.passwords: dict[str, str] = {}  # those that are not PASSWORD
+        self._hub = hub
+        self._server = server
+        self._home = Foundation(read({}, home=hub.home), attach=True)
         self._numbers = count(1)
         self._last_key: dict[str, str] = {}
+        self._requests: dict[str, str] = {}
+        self._ides: list[Ide] = []
+        self._untouched: tuple[tuple[str, str], dict[str, str]] = (("", ""), {})  # row and owner it was made for; words
+
+    async def __aenter__(self) -> "Visits":
+        await self._home.__aenter__()
+        self.callers["admin"] = await self.log_in("admin")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for ide in self._ides:
+            await ide.http.aclose()
+        for caller in self.callers.values():
+            await caller.client.aclose()
+        await self._home.close()
+
+    def password(self, name: str) -> str:
+        return self._hub.password if name == "admin" else PASSWORD
 
     def browser(self) -> Browser:
-        raise NotImplementedError
+        return Browser(httpx.AsyncClient(base_url=self._hub.url, timeout=30, trust_env=False))
 
     async def log_in(self, name: str) -> Browser:
-        raise NotImplementedError
+        browser = self.browser()
+        data = await browser.data("POST", "/api/auth/login", {"username": name, "password": self.password(name)})
+        browser.user_id, browser.csrf = data["user"]["id"], data["csrfToken"]
+        return browser
 
-    async def opened(self, row: Row, browser: Browser) -> httpx.Response:
-        """Of a stream, which is left as soon as it is there; it would never end."""
-        raise NotImplementedError
-
-    async def begin(self, *names: str) -> None:
-        """Makes users of these names, once there is an administrator."""
+    async def arrive(self, *names: str) -> None:
+        """Makes users of these names, signed in."""
         for name in names:
             await self.admin.data("POST", "/api/admin/users", {"username": name, "password": PASSWORD})
             self.callers[name] = await self.log_in(name)
 
+    async def everybody(self) -> None:
+        """A caller for each column of the table."""
+        await self.arrive("user", "other", "auditor", "deactivated")
+        self.callers |= {"anonymous": self.browser(), "key": self.browser()}
+        self.callers["pending"] = await asyncio.to_thread(self._never_let_in)
+        issued = await self.admin.data("POST", "/api/oauth/keys", {"name": "ide"})
+        self.callers["key"].token = issued["keyValue"]
+        auditor, gone = self.callers["auditor"], self.callers["deactivated"]
+        await self.admin.data("PUT", f"/api/admin/users/{auditor.user_id}/auditor", {"isAuditor": True})
+        await self.admin.data("PUT", f"/api/admin/users/{gone.user_id}/active", {"isActive": False})
+
     async def send(self, row: Row, caller: str) -> httpx.Response:
-        words = {"me": caller, "password": self.passwords.get(caller, PASSWORD)}
-        for name in row.objects:
-            if name not in words:
-                words |= await self.made(name, caller)
+        words = await self._words(row, caller)
         path = OBJECT.sub(lambda found: quote(words[found[1]]), row.path)
         body = OBJECT.sub(lambda found: words[found[1]], row.body)
         browser = self.callers[caller]
@@ -76,18 +99,58 @@ class Visits:
         if body:
             options["content"] = body
             options["headers"]["Content-Type"] = "application/json"
-        if row.headers.get("Accept") == STREAM and row.answers[caller].startswith("2"):
-            return await self.opened(row, browser)
+        if row.headers.get("Accept") == STREAM:
+            return await self._opened(row, browser)
         before = list(browser.client.cookies.jar)
         response = await browser.send(row.method, path, **options)
         if session_cookie(False) in response.headers.get("set-cookie", ""):
             if caller in {"user", "other", "auditor", "admin"}:
                 self.callers[caller] = await self.log_in(caller)
+                await browser.client.aclose()
             else:  # as they came: nobody they are has a way to sign in
                 browser.client.cookies.clear()
                 for cookie in before:
                     browser.client.cookies.jar.set_cookie(cookie)
+        if row.method != "GET" and response.status_code < 400:
+            self._untouched = (("", ""), {})
         return response
+
+    async def _words(self, row: Row, caller: str) -> dict[str, str]:
+        """What stands in <>: made for this caller, or what the one before asked for in vain."""
+        made_for, words = self._untouched
+        if made_for != (row.name, self.owner) or "filled" in words:
+            words = {}
+        words |= {"me": caller, "password": self.password(caller)}
+        for wanted in row.objects:
+            if wanted not in words:
+                words |= await self.made(wanted, caller)
+        self._untouched = ((row.name, self.owner), words)
+        return words
+
+    async def _opened(self, row: Row, browser: Browser) -> httpx.Response:
+        """Of a stream, which is left as soon as it is there; it would never end."""
+        headers = {"Authorization": f"Bearer {browser.token}"} if browser.token else {}
+        async with browser.client.stream(row.method, row.path, headers=headers) as response:
+            body = b"" if response.status_code == 200 else await response.aread()
+            seen = httpx.Response(
+                response.status_code, headers=response.headers, request=response.request, content=body
+            )
+        seen.elapsed = response.elapsed
+        return seen
+
+    def _never_let_in(self) -> Browser:
+        """Somebody who waits. Nobody gives them a token, so theirs is forged with the hub's own key."""
+        vault = self._home.vault
+        account = NewAccount(vault, "pending", HASHER.hash(PASSWORD))
+        with acting(system("test")):
+            self._home.hub.execute(
+                lambda: RegisterUser(
+                    account.user_id, account.digest, account.username, password=account.password, active=False
+                )
+            )
+        browser = self.browser()
+        browser.token, _ = TokenSigner(vault.secret("session")).sign(account.user_id, new_id(), 0, 900)
+        return browser
 
     # what stands in <>
 
@@ -164,8 +227,8 @@ class Visits:
 
     async def _a_server(self) -> dict[str, str]:
         name = self._fresh()
-        await self.admin.data("POST", "/api/servers", {"name": name, "config": self.server})
-        return {"server": name, "tool": self.tool}
+        await self.admin.data("POST", "/api/servers", {"name": name, "config": self._server})
+        return {"server": name, "tool": TOOL}
 
     async def _a_filled(self, caller: str) -> dict[str, str]:
         made, browser = await self._a_server(), self.callers[caller]
@@ -173,171 +236,32 @@ class Visits:
         if (await browser.post("/api/user-env-vars", typed)).status_code == 200:  # not everybody gets that far
             for group in await browser.data("GET", "/api/user/groups"):  # none of them shows the server
                 await browser.delete(f"/api/user/groups/{group['id']}")
-        return {"filled": made["server"], "tool": self.tool}
-
-
-class VisitsInProcess(Visits):
-    """The API alone, with a stand-in for the gateway."""
-
-    server = {"command": "npx", "args": ["-y", "x@1.0.0"], "env": {"TOKEN": "${USER_TOKEN}"}}
-
-    def __init__(self, api: Api) -> None:
-        super().__init__()
-        self._api = api
-
-    def browser(self) -> Browser:
-        return self._api.browser()
-
-    async def log_in(self, name: str) -> Browser:
-        return await self._api.log_in(name)
-
-    async def everybody(self) -> None:
-        """A caller for each column of the table."""
-        self.callers["admin"] = await self._api.user("admin", admin=True)
-        await self.begin("user", "other", "auditor", "deactivated")
-        self.callers |= {"anonymous": self.browser(), "pending": await self._never_let_in(), "key": self.browser()}
-        issued = await self.admin.data("POST", "/api/oauth/keys", {"name": "ide"})
-        self.callers["key"].token = issued["keyValue"]
-        auditor, gone = self.callers["auditor"], self.callers["deactivated"]
-        await self.admin.data("PUT", f"/api/admin/users/{auditor.user_id}/auditor", {"isAuditor": True})
-        await self.admin.data("PUT", f"/api/admin/users/{gone.user_id}/active", {"isActive": False})
-
-    async def _never_let_in(self) -> Browser:
-        """Nobody gives a pending user a token, so this one is forged."""
-        vault = self._api.services.vault
-        hashed = await asyncio.to_thread(HASHER.hash, PASSWORD)
-
-        def make() -> tuple[str, int]:
-            account = NewAccount(vault, "pending", hashed)
-            with acting(system("test")):
-                done = self._api.services.hub.execute(
-                    lambda: RegisterUser(
-                        account.user_id, account.digest, account.username, password=account.password, active=False
-                    )
-                )
-            return account.user_id, done.position
-
-        user_id, position = await asyncio.to_thread(make)
-        assert await self._api.services.commands.shown(position)
-        browser = self.browser()
-        browser.token, _ = TokenSigner(vault.secret("session")).sign(user_id, new_id(), 0, 900)
-        return browser
-
-    async def opened(self, row: Row, browser: Browser) -> httpx.Response:
-        begun: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
-        cookies = "; ".join(f"{name}={value}" for name, value in browser.client.cookies.items())
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": row.method,
-            "scheme": "http",
-            "path": row.path,
-            "raw_path": row.path.encode(),
-            "root_path": "",
-            "query_string": b"",
-            "headers": [(b"host", b"127.0.0.1:3000"), (b"cookie", cookies.encode())],
-            "client": ("127.0.0.1", 40000),
-            "server": ("127.0.0.1", 3000),
-        }
-
-        async def receive() -> dict[str, Any]:
-            await begun
-            return {"type": "http.disconnect"}
-
-        async def send(message: dict[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                begun.set_result(httpx.Response(message["status"], headers=message["headers"]))
-
-        reading = asyncio.create_task(self._api.app(scope, receive, send))
-        try:
-            return await asyncio.wait_for(asyncio.shield(begun), 5)
-        finally:
-            reading.cancel()
-            await asyncio.wait([reading])
-
-    async def _a_request(self) -> dict[str, str]:
-        at = datetime.now(UTC) - timedelta(seconds=30)
-        number = next(self._numbers)
-        request_id = UUID(int=(int(at.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62) | number)
-        async with self._api.services.read.connection() as db:
-            await db.execute("select public.traffic_partition(%s::date)", (at,))
-            await db.execute(STARTED, {"at": at, "id": request_id, "user": self.user.user_id})
-        return {"request": str(request_id)}
-
-    async def _a_setup(self) -> dict[str, str]:
-        return {"setup": await asyncio.to_thread(self._api.link, "setup")}
-
-    async def _a_connection(self) -> dict[str, str]:
-        session = LiveSession(
-            session_id=self._fresh(),
-            user_id=self.user.user_id,
-            key_id="",
-            client_name="cursor-vscode",
-            client_version="1.0",
-            protocol_version="2025-06-18",
-            view="/mcp",
-            created_at=datetime.now(UTC),
-            idle_seconds=1.5,
-            in_flight=0,
-            stream_open=False,
-        )
-        self._api.gateway.live.append(session)
-        return {"connection": session.session_id}
-
-
-class VisitsOverLoopback(Visits):
-    """A hub that was started by itself.
-
-    Args:
-        server: the entry of a test server that has the tool `echo`.
-    """
-
-    tool = "echo"
-
-    def __init__(self, hub: RunningHub, server: dict[str, Any]) -> None:
-        super().__init__()
-        self._hub = hub
-        self.server = server
-        self.passwords["admin"] = hub.password
-        self._request: dict[str, str] = {}
-
-    def browser(self) -> Browser:
-        return Browser(httpx.AsyncClient(base_url=self._hub.url, timeout=30, trust_env=False))
-
-    async def log_in(self, name: str) -> Browser:
-        browser = self.browser()
-        body = {"username": name, "password": self.passwords.get(name, PASSWORD)}
-        data = await browser.data("POST", "/api/auth/login", body)
-        browser.user_id, browser.csrf = data["user"]["id"], data["csrfToken"]
-        return browser
-
-    async def opened(self, row: Row, browser: Browser) -> httpx.Response:
-        async with browser.client.stream(row.method, row.path) as response:
-            seen = httpx.Response(response.status_code, headers=response.headers, request=response.request)
-        seen.elapsed = response.elapsed
-        return seen
+        return {"filled": made["server"], "tool": TOOL}
 
     async def _a_request(self) -> dict[str, str]:
         """A call of theirs; one is enough, nothing ends it."""
-        if self.owner not in self._request:
+        if self.owner not in self._requests:
             made = await self._a_filled(self.owner)
-            await self.user.post(f"/api/servers/{made['filled']}/tools/{self.tool}/try", {"arguments": {}})
+            await self.user.post(f"/api/servers/{made['filled']}/tools/{TOOL}/try", {"arguments": {}})
             async with asyncio.timeout(10):
                 while not (rows := await self.user.data("GET", "/api/requests?status=Completed")):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
-            self._request[self.owner] = rows[0]["id"]
-        return {"request": self._request[self.owner]}
+            self._requests[self.owner] = rows[0]["id"]
+        return {"request": self._requests[self.owner]}
 
     async def _a_setup(self) -> dict[str, str]:
-        said = await asyncio.to_thread(mcphub, "setup-link", "--json", home=self._hub.home, env=self._hub.env)
-        return {"setup": json.loads(said)["setupLink"].partition("#")[2]}
+        return {"setup": await asyncio.to_thread(OneTimeLinks(self._home.pool).make, "setup")}
+
+    async def _a_recovery(self) -> dict[str, str]:
+        return {"recovery": await asyncio.to_thread(OneTimeLinks(self._home.pool).make, "setup", RECOVER)}
 
     async def _a_connection(self) -> dict[str, str]:
-        ide = Ide(self._hub.mcp, (await self._issued())["keyValue"])
-        await ide.open()
-        live = await self.admin.data("GET", "/api/admin/session-stats")
-        return {"connection": live[-1]["id"]}
+        there = {session["id"] for session in await self.admin.data("GET", "/api/admin/session-stats")}
+        self._ides.append(Ide(self._hub.mcp, (await self._issued())["keyValue"]))
+        await self._ides[-1].open()
+        now = {session["id"] for session in await self.admin.data("GET", "/api/admin/session-stats")}
+        (made,) = now - there
+        return {"connection": made}
 
 
 def said(response: httpx.Response) -> str:

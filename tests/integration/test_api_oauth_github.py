@@ -374,7 +374,9 @@ async def test_nothing_a_provider_says_of_a_person_is_in_the_ledger_in_clear(hub
     with psycopg.connect(hub.dsn) as db:
         text = "\n".join(row for (row,) in db.execute("select ledger::text from ledger").fetchall())
 
-    assert [word for word in ("Ann Ode", "ann@corp.example", "avatars.example", '"42"', ":42") if word in text] == []
+    assert [
+        word for word in ("Ann Ode", "ann@corp.example", "avatars.example", '"42"', ":42,", ":42}") if word in text
+    ] == []
     ((_, data, tags),) = facts(hub, "UserRegistered")
     assert data["issuer"].startswith("http://127.0.0.1:")
     assert tags == [f"identity:{data['identity']}", f"user:{data['user_id']}", tags[2]]

@@ -9,7 +9,7 @@ Promises:
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
@@ -130,6 +130,13 @@ class Call:
             Answer: it takes no such request.
         """
         return params
+
+    def must_agree(self, definition: Callable[[], bytes]) -> None:
+        """Headers that repeat arguments, as some tools want them, say the same.
+
+        Raises:
+            Answer: they do not.
+        """
 
     def notify(self, frame: bytes) -> None:
         if LOG_MESSAGE in frame[:200]:
@@ -429,6 +436,8 @@ class Relay:
                 leased = time.perf_counter()
                 call.wait_ms = (leased - began) * 1000
                 params = call.outgoing(params, modern=runtime.modern)
+                if not runtime.modern:
+                    call.must_agree(lambda: self._definition(call, server))
                 if method == "tools/call":
                     reply = await runtime.call(
                         method,
@@ -455,6 +464,12 @@ class Relay:
         if reply.error is not None:
             return _UpstreamError(wire.failure(id_, reply.error), _code(reply.error))
         return wire.result(id_, reply.result or b"{}")
+
+    def _definition(self, call: Call, server: ServerState) -> bytes:
+        """Of the tool that is called by its own name, as far as it is known; b'' else."""
+        request = call.request
+        found = self.router.cached(call.asker, server) if request.mode != "servers" else None
+        return next((item.raw for item in found.items if item.name == request.tool), b"") if found is not None else b""
 
     def explained(self, error: Exception, server: ServerState, request_id: str) -> Exception:
         """What the caller is told about a failure on the way to a server."""

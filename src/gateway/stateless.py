@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from msgspec import Raw
+from msgspec import Raw, json
 
 from mcphub.domain.access import AccessModel, Principal, View
 from mcphub.domain.ids import new_id
@@ -32,6 +32,7 @@ from mcphub.gateway.exposure import Asked
 from mcphub.gateway.lifecycle import Lifecycle, one_shot
 from mcphub.gateway.listening import Listeners
 from mcphub.gateway.load import Load, TooBusy
+from mcphub.gateway.param_headers import MARK, disagreement
 from mcphub.gateway.parked import Conversation, Parked, Subject
 from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSION
 from mcphub.gateway.relay import Call, Relay, log_ended
@@ -42,6 +43,11 @@ from mcphub.gateway.upstream.runtime import Reply
 Receive = Callable[[], Any]
 LOG_MESSAGE = b'"notifications/message"'
 SPOKEN = [MODERN_VERSION, *reversed(HANDSHAKE_VERSIONS)]
+
+
+class HeaderMismatch(Answer):
+    code = errors.HEADER_MISMATCH
+    reason = "header_mismatch"
 
 
 class StatelessCall(Call):
@@ -71,6 +77,14 @@ class StatelessCall(Call):
         if "requestState" in wire.members(params):  # an upstream of an older revision has given none
             raise BadParams("The requestState is none of this call's, or its time is over; call again without it.")
         return params
+
+    def must_agree(self, definition: Callable[[], bytes]) -> None:
+        if self.message.method != "tools/call" or MARK.encode() not in (raw := definition()):
+            return
+        schema = json.decode(raw).get("inputSchema")
+        arguments = json.decode(wire.members(self.message.params).get("arguments", b"{}"))
+        if why := disagreement(schema, arguments, self.headers):
+            raise HeaderMismatch(why)
 
     async def ask(self, method: str, params: bytes) -> Reply:
         if ASKED_BY_SERVERS.get(method, "") not in self.envelope.capabilities:

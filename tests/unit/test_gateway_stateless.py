@@ -6,7 +6,7 @@ import json
 import pytest
 
 from mcphub.gateway.upstream.runtime import Reply
-from tests.support.gateway import World
+from tests.support.gateway import World, tool
 
 RESERVED = "io.modelcontextprotocol/"
 NAMING = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
@@ -348,6 +348,25 @@ async def test_missing_values_send_a_client_that_can_to_the_page_and_the_same_ca
     assert second["resultType"] == "input_required"
     assert told["isError"]
     assert "FAR_TOKEN" in told["content"][0]["text"]
+
+
+async def test_a_header_that_repeats_an_argument_has_to_say_the_same(world):
+    key = world.user("ann")
+    schema = {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}
+    upstream = world.server("far", tool("deploy", inputSchema=schema))
+    body, headers = request_of("tools/call", {"name": "far__deploy", "arguments": {"region": "eu"}})
+
+    async def with_header(**more):
+        return await world.send("POST", key=key, body=body, headers={**headers, **more})
+
+    await ask(world, "tools/list", key=key)
+    same = await with_header(**{"mcp-param-region": "eu"})
+    other = await with_header(**{"mcp-param-region": "us"})
+    missing = await with_header()
+
+    assert same.status == 200
+    assert [(answer.status, answer.json["error"]["code"]) for answer in (other, missing)] == [(400, -32020)] * 2
+    assert len([asked for asked in upstream.asked if asked[1] == "tools/call"]) == 1
 
 
 # subscriptions/listen

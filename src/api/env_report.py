@@ -77,10 +77,11 @@ async def report(upkeep: Upkeep, directory: Directory, variable: str = "") -> Re
     ]
     people = await directory.names({user for _, _, holders in asked for user in holders})
     names = {user: found.username for user, found in people.items()}
+    allowed = await upkeep.access()
     servers: dict[str, ServerUsage] = {}
     variables: dict[str, _Asked] = {}
     for server, slot, holders in asked:
-        access = upkeep.with_access(server)
+        access = allowed.get(server.server_id, set())
         entry = servers.setdefault(
             server.server_id,
             ServerUsage(server=server.name, enabled=server.enabled, users=len(access), variables=[]),

@@ -27,6 +27,7 @@ Code = Literal["ORPHANED_KEY", "MISSING_KEY", "INVALID_KEY_FORMAT", "DB_INCONSIS
 Severity = Literal["ERROR", "WARNING", "INFO"]
 Place = tuple[str, str, str]  # user, server, variable
 
+AT_ONCE = 64  # users, whose access is asked for without a pause
 LOOKS = 3  # at the read table, until it stands where this process does
 TRACKED = "select position from public.tracking where name = 'credentials' and status = 'live'"
 ROWS = "select user_id, server_id, variable, data_key, position from credentials"
@@ -75,7 +76,7 @@ class Upkeep:
         """Everything that is wrong now, by code and in a fixed order."""
         found = [
             *self._orphaned(),
-            *self._missing(),
+            *await self._missing(),
             *await self._misformed(),
             *await self._inconsistent(),
         ]
@@ -108,14 +109,18 @@ class Upkeep:
             for orphan in found
         ]
 
-    def with_access(self, server: ServerState) -> set[str]:
-        """Ids of the users whose next call of this server would be let through."""
+    async def access(self) -> dict[str, set[str]]:
+        """Server id → ids of the users whose next call of it would be let through. Calls get their turn in between."""
+        found: dict[str, set[str]] = {server_id: set() for server_id in self._model.servers}
         at = utc_now()
-        return {
-            user.user_id
-            for user in self._model.users.values()
-            if user.active and self._model.reasons(Principal(user.user_id), ALL, at).get(server.server_id) == "allowed"
-        }
+        for number, user in enumerate(list(self._model.users.values()), 1):
+            reasons = self._model.reasons(Principal(user.user_id), ALL, at) if user.active else {}
+            for server_id, reason in reasons.items():
+                if reason == "allowed":
+                    found.setdefault(server_id, set()).add(user.user_id)
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return found
 
     def holders(self, server_id: str, variable: str) -> set[str]:
         """Ids of the active users who have a value there."""
@@ -139,12 +144,12 @@ class Upkeep:
             out.append(self._issue("ORPHANED_KEY", "WARNING", _place(orphan), f"{why}; a clean-up destroys the value"))
         return out
 
-    def _missing(self) -> list[Issue]:
+    async def _missing(self) -> list[Issue]:
         """Whoever never saved anything may not use the hub yet: that is news, and no fault."""
-        out = []
+        out, access = [], await self.access()
         for server in self.in_order():
             needed = [slot for slot in server.slots.values() if slot.required and not slot.default]
-            for user_id in sorted(self.with_access(server)) if needed else ():
+            for user_id in sorted(access.get(server.server_id, ())) if needed else ():
                 stored = self._model.credentials_of(user_id, server.server_id)
                 begun = any(self._model.credentials.get(user_id, {}).values())
                 severity: Severity = "WARNING" if begun else "INFO"

@@ -318,3 +318,20 @@ async def test_the_earlier_form_saves_for_every_server_that_asks(api):
     assert errors(unknown) == [("/NO_SUCH", "unknown_slot")]
     assert masks == await bob.data("GET", "/api/api-keys") == {"GITHUB_TOKEN": f"{MASK}alue"}
     assert json.dumps(masks).count(CANARY) == 0
+
+
+async def test_a_secret_of_one_server_is_not_readable_through_another_that_calls_it_none(api):
+    """What is saved for one goes to the other as well; a form must not become the way to see it."""
+    bob, admin = await hub_with_servers(api), await api.log_in("admin")
+    open_slot = {"USER_DESK_TOKEN": {"isSecret": False}}
+    made = await admin.post(
+        "/api/servers", {"name": "curious", "config": {**SERVERS["desk"], "mcphub": {"slots": open_slot}}}
+    )
+    assert made.status_code == 201
+
+    saved = await save(bob, desk={"USER_DESK_TOKEN": CANARY})
+
+    assert saved.json()["data"]["alsoSavedFor"] == [{"server": "curious", "name": "USER_DESK_TOKEN"}]
+    answer = await bob.get(VARS)
+    assert answer.json()["data"]["curious"] == {"USER_DESK_TOKEN": MASK + CANARY[-4:]}
+    assert CANARY not in answer.text

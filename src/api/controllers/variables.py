@@ -110,14 +110,19 @@ class VariablesController(Controller):
         catalog: NamedDependency[Catalog],
         values: NamedDependency[Values],
     ) -> ValuesAnswer:
+        """A value is readable where its variable is no secret to any server: one may be shared with another."""
         data: dict[str, dict[str, str]] = {}
         meta: dict[str, dict[str, ValueMeta]] = {}
-        for server in catalog.entitled(caller.user_id):
+        entitled = catalog.entitled(caller.user_id)
+        secret = {slot.canonical for server in entitled for slot in server.slots.values() if slot.secret}
+        for server in entitled:
             stored = services.model.credentials_of(caller.user_id, server.server_id)
             saved = [slot for slot in server.slots.values() if slot.canonical in stored]
             if not saved:
                 continue
-            readable = await values.opened(caller.user_id, server, [slot for slot in saved if not slot.secret])
+            readable = await values.opened(
+                caller.user_id, server, [slot for slot in saved if slot.canonical not in secret]
+            )
             data[server.name] = {slot.name: readable.get(slot.canonical, stored[slot.canonical].mask) for slot in saved}
             meta[server.name] = {}
             for slot in saved:

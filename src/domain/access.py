@@ -46,6 +46,11 @@ from mcphub.domain.events import (
     ServiceTokenSaved,
     SignedIn,
     SignedOut,
+    ToolApproved,
+    ToolChanged,
+    ToolDiscovered,
+    ToolQuarantined,
+    ToolWithdrawn,
     UserActivated,
     UserDeactivated,
     UserDeleted,
@@ -57,6 +62,7 @@ from mcphub.domain.events import (
 )
 from mcphub.domain.hub_variables import HubVariables
 from mcphub.domain.servers import ServerState, SettingsState
+from mcphub.domain.tool_book import ToolBook, applied
 
 Kind = Literal["tools", "prompts", "resources"]
 
@@ -157,11 +163,16 @@ class Principal(Struct, frozen=True):
 
 
 class Capability(Struct, frozen=True):
-    """Something of a server that may be used: a tool, a prompt or a resource, by its upstream name."""
+    """Something of a server that may be used: a tool, a prompt or a resource, by its upstream name.
+
+    Args:
+        definition: hash of what the user's own latest list says of a tool; '' when that is not known.
+    """
 
     server_id: str
     kind: Kind = "tools"
     name: str = ""
+    definition: str = ""
 
 
 Reason = Literal[
@@ -177,6 +188,7 @@ Reason = Literal[
     "no_active_group",
     "not_in_active_group",
     "switched_off",
+    "quarantined",
 ]
 
 
@@ -213,6 +225,7 @@ class AccessModel:
         self.groups_of: dict[str, dict[str, Group]] = {}
         self.credentials: dict[str, dict[str, dict[str, Credential]]] = {}  # user → server → variable
         self.settings = SettingsState()
+        self.tools: dict[str, ToolBook] = {}  # server → what its lists brought; none before the first one
         self.hub_variables = HubVariables()
         self.env_checks = EnvChecks()
         self._name_digest = name_digest
@@ -321,7 +334,11 @@ class AccessModel:
             case ServerRenamed():
                 self._rename_in_groups(event)
                 self.settings.apply(event, recorded.position)
+            case ToolDiscovered() | ToolChanged() | ToolWithdrawn() | ToolQuarantined() | ToolApproved():
+                if event.server_id in self.servers:  # a hub may have written while another one removed the server
+                    self.tools[event.server_id] = applied(self.tools.get(event.server_id), event, recorded.position)
             case ServerRemoved():
+                self.tools.pop(event.server_id, None)
                 self._meant.clear()
                 self.settings.apply(event, recorded.position)
             case _:
@@ -471,6 +488,20 @@ class AccessModel:
             self._visible[principal.user_id, principal.key_id, view] = cached
         return cached
 
+    def governed(self, server: ServerState) -> bool:
+        """May definitions of the server's tools have to wait?"""
+        book = self.tools.get(server.server_id)
+        return server.strict or (book is not None and book.closed is not None)
+
+    def offered(self, server: ServerState, kind: Kind, name: str, definition: str) -> Reason:
+        """May a thing of a visible server be seen and used by who has it in this form?"""
+        if not server.switched_on(kind, name):
+            return "switched_off"
+        book = self.tools.get(server.server_id)
+        if kind == "tools" and book is not None and book.withholds(name, definition, strict=server.strict):
+            return "quarantined"
+        return "allowed"
+
     def spoken_for(self) -> dict[str, list[str]]:
         """Digest of a user name → the servers that name it as owner or in their audience, whether or not it exists."""
         found: dict[str, list[str]] = {}
@@ -582,9 +613,10 @@ def decide(
     reason = model.reasons(principal, view, at, as_if).get(capability.server_id, "unknown_server")
     if reason != "allowed":
         return Decision(False, reason)
-    if capability.name and not model.servers[capability.server_id].switched_on(capability.kind, capability.name):
-        return Decision(False, "switched_off")
-    return YES
+    if capability.name:
+        server = model.servers[capability.server_id]
+        reason = model.offered(server, capability.kind, capability.name, capability.definition)
+    return YES if reason == "allowed" else Decision(False, reason)
 
 
 def visible_servers(model: AccessModel, principal: Principal, at: datetime, view: View = ALL) -> list[ServerState]:

@@ -1,10 +1,10 @@
 """Refusals: a rule said no and nothing was written.
 
     Refused
-    ├── NotFound(404)        UnknownUser UnknownKey UnknownGroup UnknownServerId
+    ├── NotFound(404)        UnknownUser UnknownKey UnknownGroup UnknownServerId UnknownTool
     ├── Conflict(409)        LastAdmin AdminProtected SelfDeactivation SelfDeletion UserInactive UserIsDeleted
     │                        UsernameTaken IdentityKnown KeyLimit KeyNameTaken KeyIsRevoked KeyTooLongExpired
-    │                        GroupNameTaken ServerExists AlreadySetUp Busy Irreversible
+    │                        GroupNameTaken ServerExists DefinitionOutdated AlreadySetUp Busy Irreversible
     ├── Gone(410)            UserIsErased
     ├── Outdated(412)
     └── Invalid(422)         ExpiryOutOfRange GraceOutOfRange UnknownServer BadGroupName ConfirmationNeeded …
@@ -182,6 +182,14 @@ class NotLocalAccount(Refused):
         super().__init__("This account has no password here.")
 
 
+class HasPassword(Conflict):
+    code = "has_password"
+    remedy = "Whoever it belongs to signs in with it; delete the account if nobody can."
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(f"User {user_id} has chosen a password already.")
+
+
 # keys
 
 
@@ -292,6 +300,19 @@ class UnknownServer(Invalid):
 class UnknownServerId(NotFound):
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no server {name!r}.")
+
+
+class UnknownTool(NotFound):
+    def __init__(self, tool: str) -> None:
+        super().__init__(f"The server has no tool {tool[:200]!r} on the record.")
+
+
+class DefinitionOutdated(Conflict):
+    code = "definition_outdated"
+    remedy = "Look at what waits now, and approve that."
+
+    def __init__(self, tool: str) -> None:
+        super().__init__(f"Another definition of tool {tool[:200]!r} waits by now.")
 
 
 class ServerExists(Conflict):

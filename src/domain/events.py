@@ -432,6 +432,64 @@ class ToolOverrideReset(Event, frozen=True, kw_only=True):
     kind: str = "tools"
 
 
+# what servers offer: the tools as they list them
+
+
+class ToolDiscovered(Event, frozen=True, kw_only=True):
+    """A server lists a tool nobody knew of it, or one again that it had withdrawn. Tags: server.
+
+    `definition` is what it says of the tool, canonically; null when that is not kept: it is too large, holds a value of
+    a user, or was recorded before. `seen` is when the list came in: how much an hour may bring is counted by it.
+    """
+
+    server_id: str
+    tool: str
+    hash: str  # SHA-256 of the canonical definition, hex
+    seen: datetime
+    definition: Raw = Raw(b"null")
+
+
+class ToolChanged(Event, frozen=True, kw_only=True):
+    """A server says something else of a tool than it ever did. Tags: server."""
+
+    server_id: str
+    tool: str
+    hash: str
+    former: str  # the hash of the definition that was in force
+    seen: datetime
+    definition: Raw = Raw(b"null")
+
+
+class ToolWithdrawn(Event, frozen=True, kw_only=True):
+    """No user's latest list has the tool any more. Tags: server."""
+
+    server_id: str
+    tool: str
+    seen: datetime
+
+
+class ToolQuarantined(Event, frozen=True, kw_only=True):
+    """A definition waits until an administrator approves it. Tags: server.
+
+    Without a tool: the server brought more new definitions than an hour may record; `left_out` of them, and whatever
+    else is not on the record, wait until it is.
+    """
+
+    server_id: str
+    seen: datetime
+    tool: str = ""
+    hash: str = ""
+    left_out: int = 0
+
+
+class ToolApproved(Event, frozen=True, kw_only=True):
+    """An administrator took a definition that waited. Tags: server."""
+
+    server_id: str
+    tool: str
+    hash: str
+
+
 class SystemConfigChanged(Event, frozen=True, kw_only=True):
     """The document's `systemConfig` as it is now, secrets sealed; null when the document has none. Tags: servers."""
 
@@ -555,6 +613,11 @@ AnyEvent = (
     | ToolDisabled
     | ToolDescriptionOverridden
     | ToolOverrideReset
+    | ToolDiscovered
+    | ToolChanged
+    | ToolWithdrawn
+    | ToolQuarantined
+    | ToolApproved
     | SystemConfigChanged
     | SettingsFileImported
     | DaySealed

@@ -42,10 +42,13 @@ SHAPES = {
     for member in members.split()
 }
 KNOWN = frozenset({*SHAPES, "keepAliveInterval", "idleTimeoutMs", "proxy"})
-KNOWN_OURS = frozenset({"slug", "isolation", "audience", "contextHeaders", "userHosts", "riskLevel", "slots"})
+KNOWN_OURS = frozenset(
+    {"slug", "isolation", "audience", "contextHeaders", "userHosts", "riskLevel", "slots", "onToolChange"}
+)
 KNOWN_OPTIONS = frozenset({"timeout", "resetTimeoutOnProgress", "maxTotalTimeout"})
 ISOLATIONS = ("auto", "shared", "per-user", "per-session")
 CONTEXT_HEADERS = ("identity", "tokens", "none")
+TOOL_CHANGES = ("accept", "quarantine")
 RISKS = ("low", "medium", "high", "critical")
 MOST_NAME = 100
 
@@ -215,7 +218,12 @@ def _ours(config: Mapping[str, Any], policy: Policy, notes: Notes) -> None:
     for slot in slots:
         if slot.pattern and not usable_pattern(slot.pattern):
             notes.error(("mcphub", "slots", slot.name), "pattern_invalid", "validationRegex is no usable pattern")
-    for member, allowed in (("isolation", ISOLATIONS), ("contextHeaders", CONTEXT_HEADERS), ("riskLevel", RISKS)):
+    for member, allowed in (
+        ("isolation", ISOLATIONS),
+        ("contextHeaders", CONTEXT_HEADERS),
+        ("riskLevel", RISKS),
+        ("onToolChange", TOOL_CHANGES),
+    ):
         if member in ours and ours[member] not in allowed:
             notes.error(("mcphub", member), "type_conflict", f"one of {', '.join(allowed)}")
     if ours.get("isolation") == "shared" and slots:

@@ -7,7 +7,7 @@ Draft-07, because that is what editors read.
 from typing import Any
 
 from mcphub.domain.audience import EVERYONE
-from mcphub.domain.server_check import CONTEXT_HEADERS, ISOLATIONS, MOST_NAME, RISKS, TYPES
+from mcphub.domain.server_check import CONTEXT_HEADERS, ISOLATIONS, MOST_NAME, RISKS, TOOL_CHANGES, TYPES
 from mcphub.domain.transport_check import COMMANDS
 
 TEXT = {"type": "string"}
@@ -80,6 +80,11 @@ OURS = _members(
     },
     userHosts=_described(TEXTS, "Patterns of hosts a user's variable may name, as *.example.com."),
     riskLevel={"enum": list(RISKS)},
+    onToolChange={
+        "enum": list(TOOL_CHANGES),
+        "default": "accept",
+        "description": "quarantine: a new or changed tool is neither listed nor callable until it is approved.",
+    },
     slots={"type": "object", "additionalProperties": SLOT},
 )
 

@@ -26,9 +26,10 @@ from mcphub.domain.events import (
     ToolOverrideReset,
 )
 from mcphub.domain.server_spec import ServerSpec, spec_of
-from mcphub.domain.settings_file import Document
+from mcphub.domain.settings_file import Document, objects
 from mcphub.domain.slots import Slot, slots_of
 
+QUARANTINE = "quarantine"
 ToolEvent = ToolEnabled | ToolDisabled | ToolDescriptionOverridden | ToolOverrideReset
 
 
@@ -56,6 +57,11 @@ class ServerState(Struct):
         if self._spec is None:
             self._spec = spec_of(self.server_id, self.name, self.slug, self.config, self.slots)
         return self._spec
+
+    @property
+    def strict(self) -> bool:
+        """Do new definitions of its tools wait until an administrator approves them?"""
+        return waits_for_approval(self.config)
 
     @property
     def audience(self) -> Audience:
@@ -172,6 +178,10 @@ class SettingsState:
             elif member in self.preserved:
                 out[member] = self.preserved[member]
         return out
+
+
+def waits_for_approval(config: Document) -> bool:
+    return objects(config, "mcphub").get("onToolChange") == QUARANTINE
 
 
 def with_tool(config: Document, event: ToolEvent) -> Document:

@@ -6,6 +6,8 @@ that the same actions give the same facts on every recorder.
 
 from datetime import timedelta
 
+from msgspec.json import encode
+
 from mcphub.domain.actor import acting, system
 from mcphub.domain.env_schedule import ConfigureEnvScheduler, NoteEnvCheck
 from mcphub.domain.errors import Refused
@@ -29,6 +31,8 @@ from mcphub.domain.servers import (
 )
 from mcphub.domain.sign_in import Identity, NoteMemberships, RegisterByProvider, ShutOut, SignInByProvider
 from mcphub.domain.tokens import SaveValues, SealedValue
+from mcphub.domain.tool_book import definition_of
+from mcphub.domain.tools import ApproveTool, Listed, ObserveTools
 from mcphub.domain.users import (
     CertifyErasure,
     ChangePreferences,
@@ -53,6 +57,7 @@ CONFIGS = (
     {"url": "https://h.example/mcp", "type": "streamable-http", "headers": {"Authorization": "Bearer ${USER_TOKEN}"}},
     {"command": "npx", "args": ["-y", "server@1.0.0"], "env": {"TOKEN": "${USER_TOKEN}", "ROOM": "${USER_ROOM}"}},
     {"command": "npx", "args": ["-y", "server@1.0.0"], "enabled": False, "tools": {"search": {"enabled": False}}},
+    {"url": "https://h.example/mcp", "type": "streamable-http", "mcphub": {"onToolChange": "quarantine"}},
 )
 AUDIENCES = ("everyone", {"users": ["name0"]}, {"teams": ["acme/core"], "groups": ["staff"]}, {})
 BELONGS = ((), ("core",), ("acme", "core"), ("staff",))
@@ -74,6 +79,7 @@ class Life:
         self._people = {}  # number → id of the living user
         self._keys = {}  # number of the user → ids of keys
         self._groups = {}
+        self._servers = {}  # number → id of the server last added by itself
         self._values = []  # every value ever saved
         self.erased = []
 
@@ -305,7 +311,8 @@ class Life:
 
     def add_server(self, who, what, more):
         server = self.fresh("s")
-        yield lambda: AddServer(server, self.server(what), CONFIGS[more % 4])
+        yield lambda: AddServer(server, self.server(what), CONFIGS[more % len(CONFIGS)])
+        self._servers[what] = server
 
     def change_server(self, who, what, more):
         yield lambda: ChangeServer(self.server(what), config=CONFIGS[more % 4])
@@ -329,6 +336,19 @@ class Life:
     def describe_tool(self, who, what, more):
         yield lambda: SetToolDescription(self.server(what), f"tool{who}", TEXTS[more % 4] or None)
 
+    def observe_tools(self, who, what, more):
+        """A list of `more` % 5 tools, one of which says something of its own; without it none is listed any more."""
+        server, listed = self._living(what), more % 5
+        tools = [Listed(f"tool{number}", _definition(number, TEXTS[who])) for number in range(listed)]
+        vanished = [f"tool{number}" for number in range(listed, 5)]
+        yield lambda: ObserveTools(server, tools, vanished, self.now)
+
+    def approve_tool(self, who, what, more):
+        yield lambda: ApproveTool(self._living(what), f"tool{more % 5}", _definition(more % 5, TEXTS[who]).hash)
+
+    def _living(self, number):
+        return self._servers.get(number, f"noserver{number}")
+
     def change_system(self, who, what, more):
         yield lambda: ChangeSystemConfig({"routing": {"n": more}, "text": TEXTS[who]})
 
@@ -339,6 +359,12 @@ class Life:
         yield lambda: SealDay(log, day, rows=1 + more, sha256=f"{who:064x}", first=what, last=what + more)
         if who % 2:
             yield lambda: DropDay(log, day)
+
+
+def _definition(number, text):
+    """Of tool0 the same always; of the others what is said of them."""
+    said = text if number else "first"
+    return definition_of(encode({"name": f"tool{number}", "description": said, "inputSchema": {"type": "object"}}))
 
 
 HELPERS = {"run", "fresh", "person", "username", "server", "key", "group"}
@@ -362,4 +388,6 @@ TOUR = [
     ("sign_in_elsewhere", 3, 2, 3), ("seal_day", 0, 1, 5), ("seal_day", 1, 1, 5), ("save_values", 3, 1, 1),
     ("schedule_check", 0, 0, 1), ("check_values", 0, 2, 1), ("check_values", 0, 2, 2), ("purge_orphans", 0, 0, 0),
     ("set_hub_variable", 0, 1, 1), ("set_hub_variable", 0, 1, 2), ("remove_hub_variable", 0, 1, 0),
+    ("add_server", 0, 3, 4), ("observe_tools", 1, 3, 2), ("observe_tools", 2, 3, 3), ("approve_tool", 2, 3, 2),
+    ("observe_tools", 2, 3, 1), ("observe_tools", 2, 3, 2),
 ]  # fmt: skip

@@ -148,6 +148,7 @@ class Vault:
         self._clock = clock
         self._cache: dict[str, tuple[float, str, AESGCM]] = {}  # key id → (until, owner, cipher)
         self._personal_ids: dict[str, str] = {}
+        self._forgotten = 0  # how often keys were; threads that read a key meanwhile do not keep it
         # Random keys of the hub's own, wrapped like any other: derived from a master key, a rotation would change them.
         self._index = self.secret("index")
         self._pepper = self.secret("pepper")
@@ -195,8 +196,9 @@ class Vault:
 
     def destroy(self, key_id: str) -> bool:
         """Makes what the key sealed unreadable for ever; False when it was gone already."""
-        self._cache.pop(key_id, None)
-        return self._store.remove(key_id)
+        gone = self._store.remove(key_id)
+        self.forget(key_id)
+        return gone
 
     def destroy_owner(self, owner: str) -> int:
         """Destroys every key of a user; returns how many there were."""
@@ -206,10 +208,12 @@ class Vault:
 
     def forget(self, key_id: str) -> None:
         """Drops the key from this process's cache: somebody destroyed it, perhaps elsewhere."""
+        self._forgotten += 1
         self._cache.pop(key_id, None)
 
     def forget_owner(self, owner: str) -> None:
         """Drops all of a user's keys from this process's cache."""
+        self._forgotten += 1
         self._personal_ids.pop(owner, None)
         # A copy: threads that seal and open add to it meanwhile.
         for key_id in [key_id for key_id, entry in list(self._cache.items()) if entry[1] == owner]:
@@ -281,12 +285,16 @@ class Vault:
         entry = self._cache.get(key_id)
         if entry is not None and entry[0] > self._clock():
             return entry[2]
+        forgotten = self._forgotten
         stored = self._store.get(key_id)
         if stored is None:
             self._cache.pop(key_id, None)
             raise Unopenable("its data key was destroyed")
         context = _wrap_context(stored.id, stored.owner, stored.purpose)
-        return self._remember(stored.id, stored.owner, self._ring.unwrap(stored.kek_id, stored.wrapped, context))
+        cipher = self._remember(stored.id, stored.owner, self._ring.unwrap(stored.kek_id, stored.wrapped, context))
+        if forgotten != self._forgotten:
+            self._cache.pop(stored.id, None)  # perhaps it was this one that was destroyed after it had been read
+        return cipher
 
     def _remember(self, key_id: str, owner: str, key: bytes) -> AESGCM:
         if len(self._cache) >= self.CACHE_SIZE:

@@ -3,8 +3,8 @@
 A hub of its own lives with somebody who has a profile, values in running servers, keys, groups, sessions and a history.
 One of the values is cleared, then the person is erased; after each everything the hub keeps, says and runs is searched.
 
-PostgreSQL's own files are searched for the values and the profile, too. What remains there is ciphertext, and for a while
-the wrapped data keys of it: docs/ARCHITECTURE.md says where and how long, tests/integration/test_roles.py shows it.
+PostgreSQL's own files are searched for the values and the profile, too. What remains there is ciphertext, and for a
+while the wrapped data keys of it; docs/ARCHITECTURE.md says where and how long.
 """
 
 import asyncio

@@ -74,6 +74,29 @@ def test_destroying_a_users_keys_erases_everything_personal():
     assert ours.open_personal(name, "bob", "profile.username") == ERASED
 
 
+def test_a_key_destroyed_while_it_is_being_read_is_not_kept():
+    """One thread opens, another erases: what the first has read by then must not stay in memory."""
+
+    class Slow(MemoryKeyStore):
+        meanwhile = staticmethod(lambda: None)
+
+        def get(self, key_id):
+            found = super().get(key_id)
+            self.meanwhile()
+            return found
+
+    store = Slow()
+    ours = vault(store)
+    key, sealed = ours.seal_new("bob", "token", (), "s3cret")
+    ours.forget(key)
+    store.meanwhile = lambda: ours.destroy_owner("bob")
+
+    assert ours.open(sealed, "token", ()) == "s3cret"
+
+    with pytest.raises(Unopenable):
+        ours.open(sealed, "token", ())
+
+
 def test_personal_data_shares_one_key_also_between_processes():
     store = MemoryKeyStore()
     here, there = vault(store), vault(store)

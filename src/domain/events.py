@@ -151,6 +151,12 @@ class UserKeyDestroyed(Event, frozen=True, kw_only=True):
     data_keys: int
 
 
+class UserInvited(Event, frozen=True, kw_only=True):
+    """A new link was made for a local account that has no password yet; older ones work no longer. Tags: user."""
+
+    user_id: str
+
+
 class PasswordSet(Event, frozen=True, kw_only=True):
     """A local account's password, as a sealed argon2id hash. Ends the account's other sessions. Tags: user."""
 
@@ -582,6 +588,7 @@ AnyEvent = (
     | UserRestored
     | UserErased
     | UserKeyDestroyed
+    | UserInvited
     | PasswordSet
     | SignedIn
     | SignedOut

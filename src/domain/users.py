@@ -18,6 +18,7 @@ from msgspec import UNSET, UnsetType
 from mcphub.domain.errors import (
     AdminProtected,
     AlreadySetUp,
+    HasPassword,
     LastAdmin,
     NotLocalAccount,
     SelfDeactivation,
@@ -45,6 +46,7 @@ from mcphub.domain.events import (
     UserDeactivated,
     UserDeleted,
     UserErased,
+    UserInvited,
     UserKeyDestroyed,
     UserPreferencesChanged,
     UserRegistered,
@@ -402,6 +404,42 @@ class RestoreUser(UserCommand):
         if self.deleted:
             named = [username_tag(self.name_digest)] if self.name_digest else []
             self.trigger_event(UserRestored, [user_tag(self.user_id), *named], user_id=self.user_id)
+
+
+class InviteUser(UserCommand):
+    """A new invitation for a local account that nobody has chosen a password for; older ones are void.
+
+    Raises:
+        UnknownUser, UserIsErased, UserIsDeleted: nobody to invite.
+        NotLocalAccount: the account signs in elsewhere.
+        HasPassword: the account is its owner's already, and nobody else gets into it.
+    """
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(user_id)
+        self.provider = ""
+        self.has_password = False
+
+    def consistency_boundary(self) -> Sequence[Selector]:
+        return [Selector(types=[*LIFE, PasswordSet], tags=[user_tag(self.user_id)])]
+
+    def evolve(self, event: Event) -> None:
+        match event:
+            case UserRegistered(provider=provider):
+                self.provider = provider
+            case PasswordSet():
+                self.has_password = True
+        super().evolve(event)
+
+    def execute(self) -> None:
+        self.must_exist()
+        if self.deleted:
+            raise UserIsDeleted(self.user_id)
+        if self.provider != "local":
+            raise NotLocalAccount
+        if self.has_password:
+            raise HasPassword(self.user_id)
+        self.trigger_event(UserInvited, [user_tag(self.user_id)], user_id=self.user_id)
 
 
 class SetPassword(UserCommand):

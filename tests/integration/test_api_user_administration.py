@@ -17,15 +17,16 @@ async def make(admin, username, **more):
     return (await admin.data("POST", USERS, {"username": username, "password": PASSWORD, **more}))["user"]["id"]
 
 
-async def never_let_in(api, user_id):
-    """Somebody who signed in elsewhere and waits."""
+async def elsewhere(api, user_id, *, active=True):
+    """Somebody who signs in elsewhere, under this name."""
 
     def work():
         with acting(system("test")):
             vault = api.services.vault
             sealed = vault.seal_personal(user_id, "user.username", user_id)
+            name = vault.tag("username", user_id)
             return api.services.hub.execute(
-                lambda: RegisterUser(user_id, vault.tag("username", user_id), sealed, active=False)
+                lambda: RegisterUser(user_id, name, sealed, active=active, provider="github")
             ).position
 
     assert await api.services.commands.shown(await asyncio.to_thread(work))
@@ -46,7 +47,7 @@ async def facts(admin, user_id, *types):
 async def test_counts_are_of_everybody_whatever_the_list_is_narrowed_to(api):
     admin = await api.user("admin", admin=True)
     ids = {name: await make(admin, name) for name in ("bob", "eve", "ada", "gone", "locked")}
-    await never_let_in(api, "waiting")
+    await elsewhere(api, "waiting", active=False)
     await admin.put(f"{USERS}/{ids['ada']}/auditor", {"isAuditor": True})
     await admin.put(f"{USERS}/{ids['locked']}/active", {"isActive": False})
     await admin.delete(f"{USERS}/{ids['gone']}")
@@ -216,3 +217,52 @@ async def test_the_newest_entries_of_the_timeline_come_first(api):
         ("UserDeactivated", "admin", "bob")
     ]
     assert len(more) == 3
+
+
+# invitations
+
+
+async def accept(api, link, password=PASSWORD):
+    return await api.browser().post(
+        "/api/auth/accept-invitation", {"token": link.partition("#")[2], "password": password}
+    )
+
+
+async def test_a_new_invitation_takes_the_place_of_the_old_one_and_works_once(api):
+    admin = await api.user("admin", admin=True)
+    made = await admin.data("POST", USERS, {"username": "bob"})
+    path = f"{USERS}/{made['user']['id']}/invitation"
+
+    again = (await admin.data("POST", path))["invitationLink"]
+
+    assert problem(await accept(api, made["invitationLink"])) == (410, "invitation_used")
+    assert (await accept(api, again)).status_code == 200
+    assert problem(await accept(api, again)) == (410, "invitation_used")
+    assert problem(await admin.post(path)) == (409, "has_password")
+
+
+async def test_an_invitation_is_for_a_living_local_account_without_a_password_only(api):
+    admin = await api.user("admin", admin=True)
+    bob, gone = await make(admin, "bob"), await make(admin, "gone")
+    await admin.delete(f"{USERS}/{gone}")
+    await elsewhere(api, "ann")
+
+    answers = [await admin.post(f"{USERS}/{user}/invitation") for user in (bob, gone, "ann", "nobody")]
+
+    assert [problem(answer) for answer in answers] == [
+        (409, "has_password"),
+        (409, "user_deleted"),
+        (403, "not_local_account"),
+        (404, "not_found"),
+    ]
+
+
+async def test_an_invitation_is_on_the_record(api):
+    admin = await api.user("admin", admin=True)
+    made = await admin.data("POST", USERS, {"username": "bob"})
+
+    await admin.data("POST", f"{USERS}/{made['user']['id']}/invitation")
+
+    (fact,) = [fact for fact in await admin.data("GET", "/api/audit?kind=fact") if fact["type"] == "UserInvited"]
+    assert (fact["actor"], fact["userName"], fact["category"]) == (admin.user_id, "bob", "users")
+    assert "invite#" not in str(fact)

@@ -38,6 +38,7 @@ from mcphub.domain.users import (
     ChangePreferences,
     DeleteUser,
     EraseUser,
+    InviteUser,
     RegisterUser,
     RestoreUser,
     SetAdmin,
@@ -171,6 +172,9 @@ class Life:
         if self.erased:
             user = self.erased[what % len(self.erased)]
             yield lambda: CertifyErasure(user, more)
+
+    def invite(self, who, what, more):
+        yield lambda: InviteUser(self.person(who))
 
     def set_password(self, who, what, more):
         yield lambda: SetPassword(self.person(who), f"v1.{self.fresh('p')}.hash")
@@ -390,4 +394,5 @@ TOUR = [
     ("set_hub_variable", 0, 1, 1), ("set_hub_variable", 0, 1, 2), ("remove_hub_variable", 0, 1, 0),
     ("add_server", 0, 3, 4), ("observe_tools", 1, 3, 2), ("observe_tools", 2, 3, 3), ("approve_tool", 2, 3, 2),
     ("observe_tools", 2, 3, 1), ("observe_tools", 2, 3, 2),
+    ("register", 2, 1, 2), ("invite", 2, 0, 0),
 ]  # fmt: skip

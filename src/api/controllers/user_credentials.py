@@ -1,11 +1,13 @@
-"""What a user comes in with, for administrators: sessions of browsers and scripts, and keys."""
+"""What a user comes in with, for administrators: invitations, sessions of browsers and scripts, and keys."""
 
+import asyncio
 from datetime import UTC, datetime
 
-from litestar import Controller, delete, get
+from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from mcphub.api.auth.links import OneTimeLinks
 from mcphub.api.browser_sessions import SessionsAnswer, sessions_of
 from mcphub.api.caller import ADMIN, Caller
 from mcphub.api.notes import signed_out
@@ -14,7 +16,15 @@ from mcphub.api.problems import not_found
 from mcphub.api.schemas import Envelope, Out
 from mcphub.api.services import Services
 from mcphub.domain.keys import RevokeKeys
-from mcphub.domain.users import SignOut
+from mcphub.domain.users import InviteUser, SignOut
+
+
+class Invitation(Out, kw_only=True):
+    invitation_link: str
+
+
+class InvitationAnswer(Envelope, kw_only=True):
+    data: Invitation
 
 
 class Revoked(Out, kw_only=True):
@@ -28,6 +38,25 @@ class RevokedAnswer(Envelope, kw_only=True):
 class UserCredentialsController(Controller):
     path = "/api/admin/users/{user_id:str}"
     tags = ("Users",)
+
+    @post(
+        "/invitation",
+        operation_id="inviteUser",
+        summary="Invite a user anew, who has not chosen a password yet",
+        status_code=200,
+        who=ADMIN,
+    )
+    async def invite(
+        self,
+        user_id: FromPath[str],
+        services: NamedDependency[Services],
+        links: NamedDependency[OneTimeLinks],
+    ) -> InvitationAnswer:
+        """Links from before work no longer. An account with a password is its owner's: nobody else gets into it."""
+        done = await services.commands.run(lambda: InviteUser(user_id))
+        token = await asyncio.to_thread(links.renew, "invite", user_id)
+        link = f"{services.settings.public_url}/invite#{token}"
+        return InvitationAnswer(data=Invitation(invitation_link=link), position=done.position)
 
     @get("/sessions", operation_id="userSessions", summary="Where a user is signed in", who=ADMIN)
     async def sessions(

@@ -1,9 +1,13 @@
 """What an OpenAPI document describes, as tools."""
 
+import copy
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mcphub.gateway.upstream.openapi_document import ApiDocument, described
 from mcphub.gateway.upstream.openapi_operation import MOST_TOOL
@@ -364,3 +368,77 @@ def test_documents_are_read_from_json_and_yaml_alike(text: bytes, value: dict[st
 def test_texts_that_are_no_document_are_refused_and_harm_nobody(text: bytes) -> None:
     with pytest.raises(Unsupported):
         read(text)
+
+
+# anything at all
+
+RICH = document(
+    (
+        "post",
+        "/pets/{id}",
+        {
+            "operationId": "it",
+            "summary": "s",
+            "tags": ["a"],
+            "servers": [{"url": "/{v}", "variables": {"v": {"default": "1"}}}],
+            "parameters": [
+                {
+                    "name": "q",
+                    "in": "query",
+                    "style": "form",
+                    "explode": False,
+                    "schema": {"type": "array", "items": {}},
+                },
+                {"name": "c", "in": "query", "content": {"application/json": {"schema": {"type": "object"}}}},
+                {"$ref": "#/components/parameters/H"},
+            ],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "multipart/form-data": {
+                        "schema": {"$ref": "#/components/schemas/Pet"},
+                        "encoding": {"name": {"style": "form", "contentType": "text/plain"}},
+                    }
+                },
+            },
+        },
+    ),
+    ("get", "/plain", {"operationId": "plain"}),
+    version="3.0.3",
+    servers=[{"url": "https://api.example.com"}],
+    components={"parameters": {"H": parameter("H", "header")}, "schemas": SCHEMAS["schemas"]},
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5) | st.just("#/paths"),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["$ref", "type", "in", "x"]), inner),
+    max_leaves=4,
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(found for key, item in inner for found in places(item, (*path, key)))]
+
+
+@given(changes=st.lists(st.tuples(st.sampled_from(places(RICH)[1:]), JSON), min_size=1, max_size=3))
+@settings(max_examples=500)
+def test_whatever_is_wrong_in_a_document_is_a_reason_and_no_accident(
+    changes: list[tuple[tuple[Any, ...], Any]],
+) -> None:
+    broken = copy.deepcopy(RICH)
+    for path, value in changes:
+        with suppress(KeyError, IndexError, TypeError):  # an earlier change took the place away
+            held: Any = broken
+            for key in path[:-1]:
+                held = held[key]
+            held[path[-1]] = value
+
+    try:
+        found = described(broken, at=AT)
+    except Unsupported:
+        return
+
+    json.loads(found.tools)
+    for operation in found.operations.values():
+        schema = json.loads(operation.definition)["inputSchema"]
+        assert set(schema.get("required", ())) <= set(schema["properties"])

@@ -66,12 +66,12 @@ def described(document: Mapping[str, Any], *, at: str = "", hidden: tuple[str, s
     if not operations:
         why = next(iter(left_out.values()), "it describes no operation")
         raise Unsupported(f"nothing in it can be a tool: {why}")
-    info = document.get("info") if isinstance(document.get("info"), dict) else {}
-    assert isinstance(info, dict)
+    info = document.get("info")
+    told = info if isinstance(info, dict) else {}
     return ApiDocument(
-        title=str(info.get("title") or "")[:200],
-        version=str(info.get("version") or "")[:100],
-        about=str(info.get("description") or "")[:MOST_DESCRIPTION],
+        title=str(told.get("title") or "")[:200],
+        version=str(told.get("version") or "")[:100],
+        about=str(told.get("description") or "")[:MOST_DESCRIPTION],
         operations=operations,
         left_out=left_out,
     )
@@ -103,10 +103,10 @@ def _tool_names(found: Sequence[Draft]) -> list[str]:
     """In the order of the operations; where two come out alike, all but the one that says it exactly get a hash."""
     stems = [operation.stem for operation in found]
     many = Counter(stems)
-    exact = Counter(operation.entry.get("operationId") for operation in found)
+    exact = Counter(str(operation.entry.get("operationId")) for operation in found)
     names = []
     for operation, stem in zip(found, stems, strict=True):
-        said = operation.entry.get("operationId")
+        said = str(operation.entry.get("operationId"))
         if (many[stem] == 1 or (said == stem and exact[said] == 1)) and len(stem) <= MOST_NAME:
             names.append(stem)
         else:

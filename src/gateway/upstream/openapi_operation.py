@@ -32,6 +32,7 @@ STYLES: dict[str, tuple[str, ...]] = {  # the first is the default
     "header": ("simple",),
     "cookie": ("form",),
 }
+PLACES = tuple(STYLES)  # in the order of arguments
 # Headers that are the connection's, the hub's or the credentials'; OpenAPI itself passes over the first three.
 NOT_ARGUMENTS = {
     *("accept", "content-type", "authorization", "cookie", "host", "connection", "content-length", "expect"),
@@ -143,17 +144,16 @@ class Draft:
             for raw in listed if isinstance(listed, list) else ():
                 found = followed(self._document, raw)
                 where, name = found.get("in"), found.get("name")
-                if not isinstance(name, str) or where not in STYLES:
+                if not isinstance(name, str) or where not in PLACES:
                     raise Unsupported(f"a parameter is in {str(where)[:20]!r}, which is no place this hub knows")
                 if where == "header" and not HEADER.fullmatch(name):
                     raise Unsupported(f"a parameter is the header {name[:40]!r}, which is no header")
                 merged[str(where), name] = found
         for name in VARIABLE.findall(self.path):
             merged.setdefault(("path", name), {"in": "path", "name": name, "schema": {"type": "string"}})
-        order = list(STYLES)
         kept = [
             found
-            for (where, name), found in sorted(merged.items(), key=lambda entry: order.index(entry[0][0]))
+            for (where, name), found in sorted(merged.items(), key=lambda entry: PLACES.index(entry[0][0]))
             if not self._not_asked(where, name)
         ]
         return [found for found in kept if found["in"] != "path" or f"{{{found['name']}}}" in self.path]

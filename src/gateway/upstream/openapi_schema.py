@@ -25,7 +25,7 @@ LEFT_OUT = {
     *("discriminator", "xml", "externalDocs", "example", "nullable", "$defs", "definitions"),
     *("$id", "$schema", "$anchor", "$dynamicAnchor", "$comment", "$vocabulary"),
 }
-TYPES = {"string", "number", "integer", "boolean", "array", "object", "null"}
+TYPES = ("string", "number", "integer", "boolean", "array", "object", "null")
 UNNAMED = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -134,7 +134,9 @@ class SchemaWriter:
                     out["type"] = kept
             elif key == "required":
                 if isinstance(item, list):
-                    out["required"] = [name for name in item if not self._read_only(value, name)]
+                    out["required"] = [
+                        name for name in item if isinstance(name, str) and not self._read_only(value, name)
+                    ]
             else:
                 out[key] = item
         if "example" in value and "examples" not in out:
@@ -167,7 +169,7 @@ class SchemaWriter:
             return {**out, "type": [*types, "null"] if "null" not in types else types}
         return {"anyOf": [out, {"type": "null"}]} if LISTS & out.keys() else out
 
-    def _read_only(self, value: Mapping[str, Any], name: object) -> bool:
+    def _read_only(self, value: Mapping[str, Any], name: str) -> bool:
         """A property that only answers have; requests must not be asked for it."""
         properties = value.get("properties")
         return isinstance(properties, dict) and self._marked(properties.get(name), "readOnly")
@@ -198,4 +200,4 @@ def _types(value: Any) -> Any:
     """The types JSON Schema knows; None when there is none among them."""
     if isinstance(value, list):
         return [one for one in value if one in TYPES] or None
-    return value if isinstance(value, str) and value in TYPES else None
+    return value if value in TYPES else None

@@ -9,7 +9,8 @@ from msgspec import UNSET, UnsetType
 from mcphub.api.problems import Problem, not_found
 from mcphub.api.schemas import Envelope, Out
 from mcphub.api.services import Services
-from mcphub.domain.access import AccessModel, Capability, Principal, View, decide
+from mcphub.domain.access import AccessModel, Capability, Principal, User, View, decide
+from mcphub.domain.audience import Audience
 from mcphub.gateway.exposure import Asked, Shown, UnknownMode, asked_in, choice, settled
 from mcphub.gateway.facade import Tool
 from mcphub.gateway.server_tools import tool_name
@@ -78,7 +79,7 @@ def access_of(services: Services, user_id: str, url: str, *, whole: bool = True,
             seen = Seen(model, principal, server_id, view, now, as_if, verbatim=chosen == "verbatim")
             views = [seen.tool(tool) for tool in tools]
             barred = whole and reason == "not_in_audience"
-            detail = f"for {server.audience.described()}" if barred else UNSET
+            detail = _whom_for(model.users[user_id], server.audience) if barred else UNSET
             shown.servers.append(VisibleServer(server=server.name, reason=reason, detail=detail, tools=views))
             sent[server.slug] = [tool.exposed_name for tool in views if tool.reason == "allowed"]
     shown.mode = settled(chosen, sum(map(len, sent.values())))
@@ -87,6 +88,11 @@ def access_of(services: Services, user_id: str, url: str, *, whole: bool = True,
     else:
         shown.listed = [name for slug in sorted(sent) for name in sent[slug]]
     return shown
+
+
+def _whom_for(user: User, audience: Audience) -> str:
+    unknown = bool(audience.memberships) and not user.memberships
+    return f"for {audience.described()}" + ("; the user is not known to belong to anything" if unknown else "")
 
 
 def _address(url: str) -> tuple[str, Asked]:

@@ -463,6 +463,10 @@ async def test_the_simulator_tells_an_administrator_whom_a_hidden_server_is_for_
     }
     assert [server["server"] for server in own.json()["data"]["servers"]] == ["wiki"]
     assert "globex" not in own.text
+    of_root = await open_hub.root.data("GET", "/api/user/access?url=/mcp")
+    assert of_root["servers"][0]["detail"] == (
+        "for organizations globex; teams globex/core; the user is not known to belong to anything"
+    )
 
 
 # names that cannot be claimed

@@ -76,7 +76,7 @@ def _decoded(body: bytes, media: str) -> str:
             charset = value.strip().strip("\"'")
     try:
         return body.decode(charset, "replace")
-    except LookupError:
+    except (LookupError, ValueError):  # no charset, or one that knows no "replace"
         return body.decode("utf-8", "replace")
 
 

@@ -35,6 +35,7 @@ from mcphub.gateway.relay import Relay
 from mcphub.gateway.router import ServerList, described
 from mcphub.gateway.session import Limits, Session
 from mcphub.gateway.store import SessionRows
+from mcphub.gateway.tool_news import ToolNews
 from mcphub.gateway.traffic import TrafficWriter
 from mcphub.gateway.trial import Trial, tried
 from mcphub.gateway.upstream.runtime import Identity, Listener, Pool, Runtime, RuntimeInfo, ServerStatus
@@ -87,6 +88,8 @@ class HubGateway(Listener):
         self._injector = Injector(model, vault, values, self._hub_values)
         self._relay = Relay(model=model, pool=self._pool, injector=self._injector, traffic=traffic, limits=limits)
         self._relay.router.arrived_late = self._list_arrived
+        self.tool_news = ToolNews(model, self._relay.router.lists_of)
+        self._relay.router.brought_news = self.tool_news.brought
         self._lifecycle = Lifecycle(
             model=model,
             rows=SessionRows(rows, node),
@@ -174,6 +177,7 @@ class HubGateway(Listener):
     def facts_applied(self, facts: Sequence[Recorded]) -> None:
         """The tail's sink, after the access model: ends what lost its ground, and tells clients what changed."""
         self._lifecycle.facts_applied(facts)
+        self.tool_news.facts_applied(facts)
         for recorded in facts:
             match recorded.event:
                 case (
@@ -330,6 +334,15 @@ class HubGateway(Listener):
     def runtimes(self) -> list[RuntimeInfo]:
         return self._pool.runtimes()
 
+    async def end_runtime(self, runtime_id: str, reason: str) -> bool:
+        return await self._pool.end_runtime(runtime_id, reason)
+
+    def stderr(self, runtime_id: str) -> list[str]:
+        return self._pool.stderr(runtime_id)
+
+    def sandbox(self, server_id: str) -> str:
+        return self._pool.sandbox(self._model.servers[server_id].spec)
+
     async def reload(self, server_id: str) -> None:
         await self._pool.end_server(server_id, "reloaded")
         self._pool.forget_failures(server_id)
@@ -377,7 +390,7 @@ def _tools(server: Any, found: ServerList) -> list[Tool]:
     for item in found.items:
         definition = described(server, TOOLS, item.name, item.raw)
         original = wire.text(wire.members(item.raw), "description") if definition is not item.raw else None
-        out.append(Tool(item.name, item.exposed, definition, original))
+        out.append(Tool(item.name, item.exposed, definition, original, item.hash))
     return out
 
 

@@ -36,6 +36,7 @@ class Tool(Struct, frozen=True):
     exposed_name: str  # on the aggregate
     definition: bytes
     original_description: str | None = None  # set when the description is overridden
+    hash: str = ""  # of what the server said of it
 
 
 class TriedTool(Struct, frozen=True, kw_only=True):
@@ -74,6 +75,15 @@ class Gateway(Protocol):
     def status(self, server_id: str) -> ServerStatus: ...
 
     def runtimes(self) -> list[RuntimeInfo]: ...
+
+    async def end_runtime(self, runtime_id: str, reason: str) -> bool:
+        """False when there is none of this id here. What is under way in it ends with an error."""
+
+    def stderr(self, runtime_id: str) -> list[str]:
+        """The newest lines a process wrote, oldest first, secrets masked."""
+
+    def sandbox(self, server_id: str) -> str:
+        """What keeps the server's processes in: `limits`, `landlock` or `landlock-strict`; '' when it has none."""
 
     async def reload(self, server_id: str) -> None:
         """Ends the server's runtimes; the next call opens new ones, whatever the back-off says."""

@@ -139,6 +139,8 @@ async def test_upstreams_are_shown_by_server_and_runtime(api):
             in_flight=1,
         )
     ]
+    api.gateway.sandboxes[git] = "landlock"
+    api.gateway.written["r1"] = [f"line {number}" for number in range(30)]
 
     states = {state["server"]: state for state in await admin.data("GET", "/api/admin/upstream-status")}
     (runtime,) = await admin.data("GET", "/api/admin/upstream-sessions")
@@ -146,13 +148,31 @@ async def test_upstreams_are_shown_by_server_and_runtime(api):
 
     assert (states["git"]["state"], states["git"]["runtimes"], states["git"]["reconnects"]) == ("connected", 2, 3)
     assert states["off"]["state"] == "disabled"
+    assert (states["git"]["sandbox"], states["off"]["sandbox"]) == ("landlock", None)
     assert (runtime["server"], runtime["username"], runtime["pid"]) == ("git", "admin", 42)
+    assert (runtime["stderr"][0], runtime["stderr"][-1]) == ("line 10", "line 29")
     assert (totals["users"], totals["admins"], totals["servers"], totals["serversByStatus"]) == (
         1,
         1,
         2,
         {"connected": 1, "disabled": 1},
     )
+
+
+async def test_an_upstream_runtime_is_ended_by_its_server_and_id(api):
+    admin = await api.user("admin", admin=True)
+    await admin.post("/api/servers", {"name": "git", "config": STDIO})
+    await admin.post("/api/servers", {"name": "other", "config": STDIO})
+    git = api.services.model.settings.by_name("git").server_id
+    at = {"opened_at": 1.0, "last_used": 2.0, "in_flight": 0}
+    api.gateway.open = [RuntimeInfo(id="r1", server_id=git, user_id=None, session_id="", kind="stdio", pid=42, **at)]
+
+    answers = [
+        await admin.delete(f"/api/admin/upstream-sessions/{place}") for place in ("other/r1", "git/r2", "git/r1")
+    ]
+
+    assert [answer.status_code for answer in answers] == [404, 404, 204]
+    assert api.gateway.asked == [("end_runtime", "r1", "ended by an administrator")]
 
 
 # logs

@@ -53,6 +53,8 @@ class StandInGateway:
     tools: dict[tuple[str, str], list[Tool]] = field(default_factory=dict)
     live: list[LiveSession] = field(default_factory=list)
     open: list[RuntimeInfo] = field(default_factory=list)
+    written: dict[str, list[str]] = field(default_factory=dict)
+    sandboxes: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     scopes: list[dict[str, Any]] = field(default_factory=list)
     tried: TriedTool = field(default_factory=lambda: TriedTool(request_id="r1", duration_ms=2.0, result=b"{}"))
@@ -83,6 +85,16 @@ class StandInGateway:
 
     def runtimes(self) -> list[RuntimeInfo]:
         return self.open
+
+    async def end_runtime(self, runtime_id: str, reason: str) -> bool:
+        self.asked.append(("end_runtime", runtime_id, reason))
+        return any(runtime.id == runtime_id for runtime in self.open)
+
+    def stderr(self, runtime_id: str) -> list[str]:
+        return self.written.get(runtime_id, [])
+
+    def sandbox(self, server_id: str) -> str:
+        return self.sandboxes.get(server_id, "")
 
     async def reload(self, server_id: str) -> None:
         self.asked.append(("reload", server_id))

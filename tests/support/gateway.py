@@ -139,6 +139,15 @@ class ScriptedPool:
     def runtimes(self):
         return []
 
+    async def end_runtime(self, runtime_id, reason):
+        return False
+
+    def stderr(self, runtime_id):
+        return []
+
+    def sandbox(self, spec):
+        return ""
+
     async def close(self):
         pass
 

@@ -255,6 +255,16 @@ class Visits:
     async def _a_recovery(self) -> dict[str, str]:
         return {"recovery": await asyncio.to_thread(OneTimeLinks(self._home.pool).make, "setup", RECOVER)}
 
+    async def _a_runtime(self) -> dict[str, str]:
+        made = await self._a_filled("admin")
+        await self.admin.post(f"/api/servers/{made['filled']}/tools/{TOOL}/try", {"arguments": {}})
+        open_ = await self.admin.data("GET", "/api/admin/upstream-sessions")
+        (runtime,) = [runtime["id"] for runtime in open_ if runtime["server"] == made["filled"]]
+        return {"opened": made["filled"], "runtime": runtime}
+
+    async def _a_opened(self) -> dict[str, str]:
+        return await self._a_runtime()
+
     async def _a_connection(self) -> dict[str, str]:
         there = {session["id"] for session in await self.admin.data("GET", "/api/admin/session-stats")}
         self._ides.append(Ide(self._hub.mcp, (await self._issued())["keyValue"]))

@@ -14,6 +14,8 @@ from mcphub.api.schemas import Envelope, Out
 from mcphub.api.services import Services
 from mcphub.projections.requests import Filters, Requests
 
+STDERR_LINES = 20
+
 
 class LiveSession(Out, kw_only=True):
     id: str
@@ -36,6 +38,8 @@ class LiveSessionsAnswer(Envelope, kw_only=True):
 
 
 class UpstreamState(Out, kw_only=True):
+    """`sandbox` is what keeps the server's processes in; null when it has none."""
+
     server: str
     slug: str
     state: str
@@ -45,6 +49,7 @@ class UpstreamState(Out, kw_only=True):
     runtimes: int
     leases: int
     reconnects: int
+    sandbox: str | None
 
 
 class UpstreamStatesAnswer(Envelope, kw_only=True):
@@ -52,7 +57,7 @@ class UpstreamStatesAnswer(Envelope, kw_only=True):
 
 
 class UpstreamRuntime(Out, kw_only=True):
-    """`userId` is null for a shared one."""
+    """`userId` is null for a shared one; `stderr` is what its process wrote last, secrets masked."""
 
     id: str
     server: str
@@ -64,6 +69,7 @@ class UpstreamRuntime(Out, kw_only=True):
     opened_at: datetime
     last_used_at: datetime
     in_flight: int
+    stderr: list[str]
 
 
 class UpstreamRuntimesAnswer(Envelope, kw_only=True):
@@ -143,6 +149,7 @@ class LiveController(Controller):
                     runtimes=status.runtimes,
                     leases=status.leases,
                     reconnects=status.reconnects,
+                    sandbox=services.gateway.sandbox(server.server_id) or None,
                 )
             )
         return UpstreamStatesAnswer(data=states)
@@ -165,10 +172,28 @@ class LiveController(Controller):
                     opened_at=datetime.fromtimestamp(runtime.opened_at, UTC),
                     last_used_at=datetime.fromtimestamp(runtime.last_used, UTC),
                     in_flight=runtime.in_flight,
+                    stderr=services.gateway.stderr(runtime.id)[-STDERR_LINES:],
                 )
                 for runtime in open_
             ]
         )
+
+    @delete(
+        "/upstream-sessions/{name:str}/{runtime_id:str}",
+        operation_id="endUpstreamRuntime",
+        summary="End a process or connection; the next call opens another",
+        who=ADMIN,
+    )
+    async def end_runtime(
+        self, name: FromPath[str], runtime_id: FromPath[str], services: NamedDependency[Services]
+    ) -> None:
+        server = services.model.settings.by_name(name)
+        known = server is not None and any(
+            runtime.id == runtime_id and runtime.server_id == server.server_id
+            for runtime in services.gateway.runtimes()
+        )
+        if not known or not await services.gateway.end_runtime(runtime_id, "ended by an administrator"):
+            raise not_found("There is no such process or connection on this node.")
 
     @get("/stats", operation_id="totals", summary="Counts of everything", who=ADMIN)
     async def totals(

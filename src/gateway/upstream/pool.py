@@ -23,6 +23,7 @@ import structlog
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.domain.substitution import Injected
 from mcphub.gateway.protocol import MODERN_VERSION
+from mcphub.gateway.upstream import sandbox
 from mcphub.gateway.upstream.children import Children
 from mcphub.gateway.upstream.failures import Failures
 from mcphub.gateway.upstream.http import HttpRuntime
@@ -476,7 +477,6 @@ class RuntimePool:
         await self._end_where(lambda slot: bool(slot.key[2]) and barred(slot.key[2], slot.key[0]), reason, at_once=True)
 
     async def end_runtime(self, runtime_id: str, reason: str) -> bool:
-        """False when there is none of this id."""
         known = any(slot.id == runtime_id for slot in (*self.slots.values(), *self._leaving))
         await self._end_where(lambda slot: slot.id == runtime_id, reason)
         return known
@@ -586,8 +586,10 @@ class RuntimePool:
             if slot.runtime is not None
         ]
 
+    def sandbox(self, spec: ServerSpec) -> str:
+        return sandbox.level(self._settings.stdio_sandbox) if spec.type == "stdio" else ""
+
     def stderr(self, runtime_id: str) -> list[str]:
-        """The newest lines its process wrote, oldest first, secrets masked; for administrators."""
         for slot in (*self.slots.values(), *self._leaving):
             if slot.id == runtime_id and isinstance(slot.runtime, StdioRuntime):
                 return slot.runtime.stderr.lines

@@ -216,6 +216,15 @@ class Pool(Protocol):
     def forget_failures(self, server_id: str) -> None:
         """The next call may try at once, whatever the back-off says."""
 
+    async def end_runtime(self, runtime_id: str, reason: str) -> bool:
+        """False when there is none of this id."""
+
+    def stderr(self, runtime_id: str) -> list[str]:
+        """The newest lines a process wrote, oldest first, secrets masked; none of anything else."""
+
+    def sandbox(self, spec: ServerSpec) -> str:
+        """What keeps the server's processes in: `limits`, `landlock` or `landlock-strict`; '' when it has none."""
+
     def status(self, server_id: str) -> ServerStatus: ...
 
     def runtimes(self) -> list[RuntimeInfo]: ...

@@ -445,26 +445,40 @@ class InviteUser(UserCommand):
 class SetPassword(UserCommand):
     """Give a local account a new password; ends its sessions.
 
+    Args:
+        first: it must be the account's first one, as of somebody who was invited.
+
     Raises:
         UnknownUser, UserIsErased: nobody to give it to.
         NotLocalAccount: the account signs in elsewhere.
+        HasPassword: it is not the first.
     """
 
-    def __init__(self, user_id: str, sealed: str, *, local_only: bool = True) -> None:
+    def __init__(self, user_id: str, sealed: str, *, local_only: bool = True, first: bool = False) -> None:
         super().__init__(user_id)
         self.sealed = sealed
         self.local_only = local_only
+        self.first = first
         self.provider = ""
+        self.has_password = False
+
+    def consistency_boundary(self) -> Sequence[Selector]:
+        return [Selector(types=[*LIFE, PasswordSet], tags=[user_tag(self.user_id)])]
 
     def evolve(self, event: Event) -> None:
-        if isinstance(event, UserRegistered):
-            self.provider = event.provider
+        match event:
+            case UserRegistered(provider=provider):
+                self.provider = provider
+            case PasswordSet():
+                self.has_password = True
         super().evolve(event)
 
     def execute(self) -> None:
         self.must_exist()
         if self.local_only and self.provider != "local":
             raise NotLocalAccount
+        if self.first and self.has_password:
+            raise HasPassword(self.user_id)
         self.trigger_event(PasswordSet, [user_tag(self.user_id)], user_id=self.user_id, sealed=self.sealed)
 
 

@@ -241,6 +241,19 @@ async def test_a_new_invitation_takes_the_place_of_the_old_one_and_works_once(ap
     assert problem(await admin.post(path)) == (409, "has_password")
 
 
+async def test_a_link_that_outlived_the_choice_of_a_password_changes_nothing(api):
+    """Two links at once can only come from a race; the second must not open what is somebody's own."""
+    admin = await api.user("admin", admin=True)
+    made = await admin.data("POST", USERS, {"username": "bob"})
+    late = api.link("invite", made["user"]["id"])
+    await accept(api, made["invitationLink"])
+
+    answers = [await accept(api, f"#{late}", "another long enough phrase") for _ in range(2)]
+
+    assert {problem(answer) for answer in answers} == {(410, "invitation_used")}
+    assert (await api.log_in("bob")).user_id == made["user"]["id"]
+
+
 async def test_an_invitation_is_for_a_living_local_account_without_a_password_only(api):
     admin = await api.user("admin", admin=True)
     bob, gone = await make(admin, "bob"), await make(admin, "gone")

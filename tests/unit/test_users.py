@@ -5,7 +5,9 @@ from mcphub.domain.actor import ActorMissing, acting, system
 from mcphub.domain.errors import (
     AdminProtected,
     AlreadySetUp,
+    HasPassword,
     LastAdmin,
+    NotLocalAccount,
     SelfDeactivation,
     SelfDeletion,
     UnknownUser,
@@ -27,6 +29,7 @@ from mcphub.domain.events import (
     UserDeactivated,
     UserDeleted,
     UserErased,
+    UserInvited,
     UserKeyDestroyed,
     UserPreferencesChanged,
     UserRegistered,
@@ -40,10 +43,12 @@ from mcphub.domain.users import (
     DeleteUser,
     EndSessions,
     EraseUser,
+    InviteUser,
     RegisterUser,
     RestoreUser,
     SetAdmin,
     SetAuditor,
+    SetPassword,
     SetUpAdmin,
     SetUserActive,
     SignIn,
@@ -226,6 +231,29 @@ def test_an_erasure_is_certified_once(scenario):
 
     scenario.given((UserKeyDestroyed(user_id="bob", data_keys=3), [user_tag("bob")]))
     scenario.when(CertifyErasure("bob", 0)).then()
+
+
+def test_an_invitation_is_for_who_has_no_password_yet(scenario):
+    scenario.given(*member("bob"))
+    scenario.when(InviteUser("bob")).then(UserInvited(user_id="bob"))
+    scenario.when(SetPassword("bob", "hash", first=True)).then(PasswordSet(user_id="bob", sealed="hash"))
+
+    scenario.given(of_user(PasswordSet, "bob", sealed="hash"))
+    scenario.when(InviteUser("bob")).refused(HasPassword)
+    scenario.when(SetPassword("bob", "another", first=True)).refused(HasPassword)
+    scenario.when(SetPassword("bob", "another")).then(PasswordSet(user_id="bob", sealed="another"))
+
+
+@pytest.mark.parametrize(("fact", "refusal"), [(UserDeleted, UserIsDeleted), (UserErased, UserIsErased)])
+def test_nobody_who_is_gone_is_invited(scenario, fact, refusal):
+    scenario.given(*member("bob"), gone("bob", fact))
+    scenario.when(InviteUser("bob")).refused(refusal)
+    scenario.when(InviteUser("nobody")).refused(UnknownUser)
+
+
+def test_who_signs_in_elsewhere_is_not_invited(scenario):
+    scenario.given((UserRegistered(user_id="bob", username="b", provider="github"), [user_tag("bob")]))
+    scenario.when(InviteUser("bob")).refused(NotLocalAccount)
 
 
 def test_signing_out_of_a_session_that_is_over_writes_nothing(scenario):

@@ -21,7 +21,7 @@ from mcphub.api.people import Me, People
 from mcphub.api.problems import Problem, user_inactive, user_pending
 from mcphub.api.schemas import Envelope, Out, Schema
 from mcphub.api.services import Accepted, Services
-from mcphub.domain.errors import Refused, UnknownUser
+from mcphub.domain.errors import HasPassword, Refused, UnknownUser
 from mcphub.domain.users import SetPassword, SignOut
 from mcphub.domain.vault import Unopenable, key_of
 
@@ -158,7 +158,7 @@ class SignInController(Controller):
             throttle.use_link(incoming().ip)
             user_id = await asyncio.to_thread(links.take, "invite", data.token)
             if user_id is None:
-                raise Problem(410, "invitation_used", "This invitation was used, or is over.", "Ask for a new one.")
+                raise _invitation_used()
             throttle.link_worked(incoming().ip)
         with attempt("link", subject=user_id):
             await _accept(services, passwords, links, data, user_id)
@@ -170,21 +170,30 @@ async def _accept(
 ) -> None:
     """
     Raises:
-        Problem, Refused: nothing was changed, and the link works again.
+        Problem, Refused: nothing was changed, and the link works again, unless the account has a password by now.
     """
     try:
         check_strength(data.password, (await services.directory.name(user_id)).username)
         user = services.model.users.get(user_id)
         if user is None or not user.active:
             raise user_inactive()
-        await set_password(services, user_id, await passwords.hash(data.password))
+        await set_password(services, user_id, await passwords.hash(data.password), first=True)
+    except HasPassword:
+        raise _invitation_used() from None
     except Exception:
         await asyncio.to_thread(links.put, "invite", data.token, user_id)
         raise
 
 
-async def set_password(services: Services, user_id: str, hashed: str) -> None:
+def _invitation_used() -> Problem:
+    return Problem(410, "invitation_used", "This invitation was used, or is over.", "Ask for a new one.")
+
+
+async def set_password(services: Services, user_id: str, hashed: str, *, first: bool = False) -> None:
     """As the user's own doing. The data key of the password before dies with it.
+
+    Args:
+        first: refused when the account has one.
 
     Raises:
         Refused: nothing was changed.
@@ -194,7 +203,7 @@ async def set_password(services: Services, user_id: str, hashed: str) -> None:
     data_key, sealed = await asyncio.to_thread(seal_password, services.vault, user_id, hashed)
     act_as(user_id, source="ui")
     try:
-        await services.commands.run(lambda: SetPassword(user_id, sealed))
+        await services.commands.run(lambda: SetPassword(user_id, sealed, first=first))
     except Refused:
         await asyncio.to_thread(services.vault.destroy, data_key)
         raise

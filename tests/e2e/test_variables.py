@@ -17,6 +17,7 @@ from tests.support.ide import Ide, RpcError
 from tests.support.owners import eventually
 from tests.support.rest import Admin, Person, Rest
 from tests.support.running import RunningHub
+from tests.support.upstreams import Upstreams
 
 pytestmark = pytest.mark.slow
 
@@ -124,6 +125,29 @@ def test_the_connection_test_marks_what_is_saved_and_nothing_that_is_only_typed(
         assert (typed["ok"], after_typed["rejectedAt"]) == (False, None)
         assert saved["ok"] is False
         assert meta(ann, name)["valid"] is False
+
+
+def test_a_rest_service_that_refuses_a_key_marks_it_as_well(
+    hub: RunningHub, admin: Admin, upstreams: Upstreams, name: str
+) -> None:
+    key = {"type": "apiKey", "apiKey": {"name": "k", "in": "query", "value": f"${{{SLOT}}}"}}
+    admin.add_servers({name: upstreams.rest(name).config(security=key)})
+    ann = admin.user(f"ann-{name}")
+    ann.save(name, USER_DOOR_TOKEN="good")
+
+    async def in_one_session() -> list[dict[str, Any]]:
+        async with Ide(f"{hub.mcp}/{name}", ann.key()) as ide:
+            await ide.call("fail", status="500")
+            failed = await asyncio.to_thread(meta, ann, name)
+            await ide.call("fail", status="401")
+            refused = await asyncio.to_thread(meta, ann, name)
+            await ide.call("whoami")
+            return [failed, refused, await asyncio.to_thread(meta, ann, name)]
+
+    failed, refused, taken_back = asyncio.run(in_one_session())
+
+    assert [found["valid"] for found in (failed, refused, taken_back)] == [None, False, None]
+    assert taken_back["rejectedAt"] is None
 
 
 def test_a_mark_outlives_the_hub_and_goes_with_its_user(start_hub: Any) -> None:

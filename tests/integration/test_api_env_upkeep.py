@@ -9,7 +9,7 @@ from mcphub.api.env_scheduler import EnvScheduler
 from mcphub.domain.actor import acting, system
 from mcphub.domain.tokens import SaveValues, SealedValue
 from tests.integration.test_api_values import CANARY, VARS, hub_with_servers, stored_keys, token_keys
-from tests.support.api import problem
+from tests.support.api import problem, running_api
 
 VALIDATE, REPORT, CLEAN = "/api/env-vars/validate", "/api/env-vars/report", "/api/env-vars/cleanup"
 SCHEDULER = "/api/admin/env-scheduler"
@@ -87,11 +87,13 @@ async def test_a_trial_clean_up_names_exactly_what_the_real_one_destroys(api, pe
 
     trial = await admin.data("POST", CLEAN, {"dryRun": True})
     after_trial = await token_keys(api)
-    real = await admin.data("POST", CLEAN, {})
+    answer = await admin.post(CLEAN, {})
+    real = answer.json()["data"]
     again = await admin.data("POST", CLEAN, {})
 
     assert trial == {"dryRun": True, "removed": 1, "items": real["items"]}
     assert places(real["items"]) == [(bob.user_id, "desk", "DESK_TOKEN")]
+    assert answer.headers["x-mcphub-position"] == str(answer.json()["position"])
     assert after_trial == keys
     assert await token_keys(api) == keys - {orphan} == stored_keys(api, bob)
     assert again == {"dryRun": False, "removed": 0, "items": []}
@@ -287,6 +289,23 @@ async def test_a_due_round_is_made_once_whoever_comes_first(api, people):
     assert later == [False, False]
     last = (await admin.data("GET", f"{SCHEDULER}/status"))["lastRun"]
     assert (last["by"], last["due"]) == ("system:env-scheduler", tomorrow.strftime("%Y-%m-%dT00:00:00Z"))
+
+
+async def test_two_hubs_on_one_database_make_one_round(database, home, tmp_path):
+    async with running_api(database.app_dsn, home) as here, running_api(database.app_dsn, tmp_path) as there:
+        admin = await here.user("admin", admin=True)
+        set_up = await admin.post(f"{SCHEDULER}/config", {"enabled": True})
+        await there.services.commands.shown(set_up.json()["position"])
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+
+        rounds = [EnvScheduler(api.services, lambda: tomorrow).round() for api in (here, there, here, there)]
+        made = await asyncio.gather(*rounds)
+        late = await EnvScheduler(there.services, lambda: tomorrow).round()
+
+        facts = (await admin.get("/api/audit?type=EnvVarsChecked")).json()["data"]
+    assert sorted(made) == [False, False, False, True]
+    assert late is False
+    assert len(facts) == 1
 
 
 async def test_nothing_is_due_before_its_time_nor_while_it_is_off(api, people):

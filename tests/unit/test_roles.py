@@ -9,6 +9,8 @@ from mcphub import roles
 from mcphub.domain.access import AccessModel
 from mcphub.domain.codec import Recorded, decode, decode_meta
 from mcphub.domain.events import (
+    HubVariableRemoved,
+    HubVariableSet,
     KeyExpired,
     KeyExtended,
     KeyFirstUsed,
@@ -17,6 +19,7 @@ from mcphub.domain.events import (
     ServiceTokenSaved,
     UserErased,
     UserKeyDestroyed,
+    hub_variable_tag,
     server_tag,
     user_tag,
 )
@@ -104,6 +107,24 @@ async def test_an_erased_users_keys_are_destroyed_and_certified_as_a_consequence
     ((event, meta),) = world.recorded(UserKeyDestroyed)
     assert event == UserKeyDestroyed(user_id="bob", data_keys=2)
     assert (meta.actor, meta.causation_id, meta.command) == ("system:erasure", erased, "CertifyErasure")
+
+
+async def test_data_keys_of_replaced_and_removed_hub_variables_are_destroyed(world):
+    def stored():
+        key, sealed = world.vault.seal_new("hub:variables", "hub_variable", ("HUB_A",), "value")
+        event = HubVariableSet(name="HUB_A", data_key=key, sealed=sealed, mask="", fingerprint=key)
+        world.happen((event, [hub_variable_tag("HUB_A")]))
+        return key
+
+    replaced, removed = stored(), stored()
+    await world.erasure.round()
+    after_replacing = [world.store.get(key) is None for key in (replaced, removed)]
+    world.happen((HubVariableRemoved(name="HUB_A", data_key=removed), [hub_variable_tag("HUB_A")]))
+
+    await world.erasure.round()
+
+    assert after_replacing == [True, False]
+    assert world.store.get(removed) is None
 
 
 async def test_keys_an_old_backup_brought_back_are_destroyed_again_and_certified_once(world):

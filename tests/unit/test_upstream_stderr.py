@@ -62,6 +62,14 @@ def test_the_last_line_is_the_last_that_says_something() -> None:
     assert stderr.last == "Error: no such file"
 
 
+def test_a_value_of_the_hub_is_a_secret_alone_and_with_what_stands_around_it() -> None:
+    spec = spec_of("s", "s", "s", {"command": "node", "env": {"AUTH": "Bearer ${HUB_TOKEN}"}})
+
+    injected = inject(spec, {}, {"HUB_TOKEN": "hubs-own", "HUB_OTHER": "not-here"}, lambda _, sealed: sealed)
+
+    assert secrets_of(spec, injected) == {"hubs-own", "Bearer hubs-own"}
+
+
 def test_secrets_are_the_users_values_and_what_is_sealed_or_the_hubs_but_not_plain_settings() -> None:
     config = {
         "command": "node",

@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 from mcphub.api.caller import ADMIN
 from mcphub.api.env_report import Report, report
 from mcphub.api.env_scheduler import EnvScheduler
+from mcphub.api.incoming import incoming
 from mcphub.api.schemas import Envelope, Out, Schema, at_each
 from mcphub.api.services import Services
 from mcphub.api.upkeep import Issue, Removal, Upkeep
@@ -128,7 +129,8 @@ class EnvUpkeepController(Controller):
         """For good: their data keys are destroyed. A variable that is asked for again meanwhile keeps its value."""
         found = await upkeep.purge(dry_run=data.dry_run)
         items = upkeep.removals(found)
-        return CleanUpAnswer(data=CleanUpResult(dry_run=data.dry_run, removed=len(items), items=items))
+        result = CleanUpResult(dry_run=data.dry_run, removed=len(items), items=items)
+        return CleanUpAnswer(data=result, position=incoming().position or UNSET)
 
     @get("/admin/env-scheduler/status", operation_id="envScheduler", summary="The regular round over values", who=ADMIN)
     async def status(self, services: NamedDependency[Services]) -> SchedulerAnswer:

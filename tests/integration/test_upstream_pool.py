@@ -15,10 +15,12 @@ from aiohttp import web
 
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.domain.substitution import Injected, MissingVariables
+from mcphub.gateway.upstream import sse
 from mcphub.gateway.upstream.pool import RuntimePool
 from mcphub.gateway.upstream.runtime import Identity, RuntimeInfo, UpstreamUnavailable, UpstreamUnreachable
 from mcphub.gateway.upstream.slots import Caps
 from mcphub.settings import Settings
+from tests.support.raw_api import api
 from tests.support.raw_sse import sse_upstream
 from tests.support.raw_upstreams import (
     Asker,
@@ -465,6 +467,56 @@ async def test_an_unused_conversation_is_kept_alive(world: World, upstream: WebU
 
     await until(lambda: len(upstream.messages("ping")) == 2, within=3, what="it is pinged")
     assert world.infos(there)[0].in_flight == 0
+
+
+async def test_an_unused_stream_is_kept_alive_and_given_up_when_nothing_answers(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "PING_SECONDS", 0.1)
+
+    async def never(request: web.Request, message: dict[str, Any]) -> None: ...
+
+    async with sse_upstream() as streaming:
+        there = spec("there", type="sse", url=streaming.url, keepAliveInterval=45_000)
+        await world.call(there)
+        world.pool.round(time.monotonic() + 44)
+        world.pool.round(time.monotonic() + 46)
+        await until(lambda: len(streaming.messages("ping")) == 1, within=3, what="it is pinged")
+
+        streaming.on["ping"] = never
+        world.pool.round(time.monotonic() + 92)
+
+        await until(lambda: world.infos(there) == [], within=3, what="it is given up")
+        assert world.heard.ended == ["its stream does not answer any more"]
+
+
+async def test_a_service_is_one_runtime_a_user_whatever_the_session(world: World) -> None:
+    async with api() as service:
+        part = {"url": service.described_at, "security": {"type": "http", "http": {"scheme": "bearer"}}}
+        part["security"]["http"]["credentials"] = "${USER_TOKEN}"
+        there = spec("there", type="openapi", openapi=part)
+        for user, session in (("ann", "s1"), ("ann", "s2"), ("bob", "s3"), ("ann", "")):
+            await world.call(there, identity(user, session), {"name": "list_things"}, TOKEN=f"token-of-{user}")
+
+        assert sorted(info.user_id or "" for info in world.infos(there)) == ["ann", "bob"]
+        assert [call.headers["authorization"] for call in service.calls()] == [
+            f"Bearer token-of-{user}" for user in ("ann", "ann", "bob", "ann")
+        ]
+        await world.pool.end_user("ann", "user_deactivated")
+        assert [info.user_id for info in world.infos(there)] == ["bob"]
+
+
+async def test_a_service_whose_document_is_broken_is_not_asked_again_at_once(world: World) -> None:
+    async with api() as service:
+        service.document = "{}"
+        there = spec("there", type="openapi", openapi={"url": service.described_at})
+
+        for _ in range(3):
+            with pytest.raises(UpstreamUnavailable, match="its OpenAPI document cannot be used"):
+                await world.call(there)
+
+        assert len(service.reads()) == 1
+        assert world.pool.status(there.server_id).state == "error"
 
 
 async def test_a_thousand_calls_open_nothing_more(world: World, upstream: WebUpstream) -> None:

@@ -51,6 +51,7 @@ from mcphub.projections.tail import Tail
 from mcphub.roles import Erasure, KeyExpiry, KeyRemains, KeyUse, utc_now
 from mcphub.sealing import DaySealer
 from mcphub.settings import Settings
+from mcphub.tool_record import ToolRecord
 
 log = structlog.get_logger()
 
@@ -204,8 +205,10 @@ class RunningHub:
         traffic: TrafficWriter,
         sealer: DaySealer,
     ) -> None:
-        running = asyncio.create_task(erasure.run(), name="erasure")
-        self._stack.push_async_callback(_ended, running)
+        tools = ToolRecord(self.services.hub, self.services.model, self._gateway.tool_news)
+        for name, work in (("erasure", erasure.run()), ("tool-record", tools.run())):
+            running = asyncio.create_task(work, name=name)
+            self._stack.push_async_callback(_ended, running)
         for role in (
             Periodic("orphaned-keys", erasure.sweep, 60 * MINUTE),
             Periodic("key-remains", remains.round, 5 * MINUTE),

@@ -32,7 +32,11 @@ ADDED = "select server_id, added_at from servers where server_id = any(%s)"
 
 
 class ToolView(Out, kw_only=True):
-    """A tool; `exposedName` is its name where many servers share one address."""
+    """A tool; `exposedName` is its name where many servers share one address.
+
+    `quarantined`: what the server says of it waits for an administrator, who alone is shown it. `firstSeen` and
+    `changedAt` are null until its list is on the record.
+    """
 
     name: str
     exposed_name: str
@@ -42,6 +46,9 @@ class ToolView(Out, kw_only=True):
     output_schema: dict[str, Any] | UnsetType = UNSET
     annotations: dict[str, Any] | UnsetType = UNSET
     enabled: bool
+    state: Literal["active", "quarantined"]
+    first_seen: datetime | None
+    changed_at: datetime | None
     server: str
 
 
@@ -149,7 +156,7 @@ class Catalog:
             enabled=server.enabled,
             create_time=added,
             tools=tools,
-            tool_count=sum(tool.enabled for tool in tools),
+            tool_count=sum(tool.enabled and tool.state == "active" for tool in tools),
             slots=self.slots(caller.user_id, server, sharing),
             isolation=server.spec.isolation,
             version=server.changed_at,
@@ -179,10 +186,10 @@ class Catalog:
         return [name for name in dict.fromkeys(named_in(server.config)) if name not in stored and not known.get(name)]
 
     def tools(self, caller: Caller, server: ServerState) -> list[ToolView]:
-        """From the list the gateway holds for the caller; users are not shown what is switched off."""
+        """From the list the gateway holds for the caller; users are not shown what is switched off or waits."""
         known = self._services.gateway.known_tools(caller.user_id, server.server_id) or []
         views = [self.tool(server, tool) for tool in known]
-        return [view for view in views if view.enabled or caller.admin]
+        return [view for view in views if (view.enabled and view.state == "active") or caller.admin]
 
     def tool(self, server: ServerState, tool: facade.Tool) -> ToolView:
         definition = msgspec.json.decode(tool.definition)
@@ -196,8 +203,20 @@ class Catalog:
             output_schema=definition.get("outputSchema") or UNSET,
             annotations=definition.get("annotations") or UNSET,
             enabled=server.switched_on("tools", tool.name),
+            **self._history(server, tool.name, tool.hash),
             server=server.name,
         )
+
+    def _history(self, server: ServerState, name: str, hash: str) -> dict[str, Any]:
+        """What the record says of a tool as it is listed; '' for one that is not listed."""
+        book = self._model.tools.get(server.server_id)
+        record = book.tools.get(name) if book is not None else None
+        withheld = bool(hash) and book is not None and book.withholds(name, hash, strict=server.strict)
+        return {
+            "state": "quarantined" if withheld else "active",
+            "first_seen": record.first_seen if record is not None else None,
+            "changed_at": record.changed_at if record is not None else None,
+        }
 
     def unlisted(self, server: ServerState, name: str) -> ToolView:
         """A tool the document names and the upstream has not listed to the caller."""
@@ -207,6 +226,7 @@ class Catalog:
             description=str(server.override("tools", name).get("description", "")),
             input_schema={},
             enabled=server.switched_on("tools", name),
+            **self._history(server, name, ""),
             server=server.name,
         )
 

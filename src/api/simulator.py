@@ -117,7 +117,7 @@ class Seen(NamedTuple):
     verbatim: bool
 
     def tool(self, tool: Tool) -> VisibleTool:
-        capability = Capability(self.server_id, name=tool.name)
+        capability = Capability(self.server_id, name=tool.name, definition=tool.hash)
         decision = decide(self.model, self.principal, capability, self.now, self.view, self.as_if)
         name = tool.name if self.verbatim else tool.exposed_name
         return VisibleTool(name=tool.name, exposed_name=name, reason=decision.reason)

@@ -20,6 +20,7 @@ from msgspec import Raw
 from mcphub.domain.access import AccessModel, Capability, decide
 from mcphub.domain.settings_state import ServerState
 from mcphub.domain.substitution import MissingVariables, UnusableValue
+from mcphub.domain.tool_book import definition_of
 from mcphub.domain.vault import Unopenable
 from mcphub.gateway import errors, wire
 from mcphub.gateway.errors import (
@@ -35,10 +36,11 @@ from mcphub.gateway.errors import (
 from mcphub.gateway.exposure import choice, lists_why, settled
 from mcphub.gateway.injection import Injector
 from mcphub.gateway.kinds import LISTED, NAMED, PROMPTS, RESOURCES, TOOLS, Offer
-from mcphub.gateway.router import MOST_PAGES, Gathered, Listing, Router, as_one, described
+from mcphub.gateway.router import MOST_PAGES, Fetched, Gathered, Listing, Router, described
 from mcphub.gateway.server_calls import ServerCalls, Told
 from mcphub.gateway.server_tools import PREFIX, tool_name
 from mcphub.gateway.session import Asker, Limits, Session
+from mcphub.gateway.telling import Tells, telling
 from mcphub.gateway.traffic import NotRecorded, Request, Status, TrafficWriter
 from mcphub.gateway.upstream.runtime import (
     Pool,
@@ -48,6 +50,7 @@ from mcphub.gateway.upstream.runtime import (
     UpstreamUnavailable,
     UpstreamUnreachable,
 )
+from mcphub.gateway.upstream.stderr import secrets_of
 from mcphub.gateway.why import DEFINITION, PROMPT, WHY, Why
 
 log = structlog.get_logger()
@@ -314,7 +317,7 @@ class Relay:
         asker.row.mode = mode
         if mode == "tools":
             return self.router.page(gathered, cursor, more)
-        each = [(tool_name(server.slug), as_one(server, found)) for server, found in gathered.lists]
+        each = [(tool_name(server.slug), self.router.as_one(server, found)) for server, found in gathered.lists]
         ones = [(name, one.definition) for name, one in each if one is not None]
         return self.router.cut([*ones, *more], TOOLS, cursor)
 
@@ -381,16 +384,37 @@ class Relay:
                 raise UnknownName(offer.what, name, decision.reason)
             if name == WHY and offer in WHY_OFFERED and await self._is_ours(call.asker, server, offer):
                 return await self._explained_why(call, offer, params)
-            self.router.must_be_on(server, offer, name, name)
+            await self.router.must_be_on(call.asker, server, offer, name)
         elif server is None or not decision.allowed:
             if method in LISTED:
                 return wire.result(bytes(call.message.id), LISTED[method].empty)
             raise NotSupported(method)
         answer = await self._forward(call, server, bytes(call.message.params))
         if method in LISTED and isinstance(answer, bytes):
+            if LISTED[method] is TOOLS:
+                await self._heard(call, server, params, answer)
             self._note_listed(call, LISTED[method])
             return self._without_hidden(call, server, LISTED[method], answer)
         return answer
+
+    async def _heard(self, call: Call, server: ServerState, params: wire.Members, frame: bytes) -> None:
+        """What a server listed at its own address counts like what the hub asked it for."""
+        try:
+            result = wire.members(wire.members(frame)["result"])
+            if wire.text(params, "cursor") is None and wire.text(result, "nextCursor") is None:
+                raw = bytes(result.get(TOOLS.member, b"[]"))
+                if not self.router.heard_again(call.asker, server, raw):
+                    self.router.heard(call.asker, server, raw, await self._given(call.asker, server))
+                return
+        except wire.Unreadable:
+            return  # the client has it as it is, as long as nothing is to be left out of it
+        with suppress(Answer):  # a page says nothing of the whole
+            await self.router.listed(call.asker, server)
+
+    async def _given(self, asker: Asker, server: ServerState) -> Tells:
+        """What the server was given for the asker."""
+        inject = await self._injector.prepare(server.spec, asker.principal.user_id)
+        return telling(lambda: secrets_of(server.spec, inject()))
 
     async def _is_ours(self, asker: Asker, server: ServerState, offer: Offer) -> bool:
         """Has the server no such thing of its own? Then the hub's is meant, here, too."""
@@ -401,18 +425,24 @@ class Relay:
         return all(item.name != WHY for item in found.items)
 
     def _without_hidden(self, call: Call, server: ServerState, offer: Offer, frame: bytes) -> bytes:
-        """The upstream's list, untouched unless an administrator switched something off or described it anew."""
-        if not server.config.get(offer.kind):
+        """The upstream's list, untouched unless something is switched off, waits for approval, or is described anew."""
+        governed = offer is TOOLS and self._model.governed(server)
+        if not governed and not server.config.get(offer.kind):
             return frame
         result: dict[str, Raw | bytes] = dict(wire.members(wire.members(frame)["result"]))
         try:
             raws = wire.items(bytes(result.get(offer.member, b"[]")))
         except wire.Unreadable:
+            if governed:
+                raise ServerFailed(
+                    f"Server '{server.slug}' sent a list that cannot be read.", reason="unreadable_list"
+                ) from None
             return frame
         shown = []
         for raw in raws:
             name = wire.text(wire.members(raw), offer.naming) or ""
-            if server.switched_on(offer.kind, name):
+            definition = definition_of(raw).hash if governed else ""
+            if self._model.offered(server, offer.kind, name, definition) == "allowed":
                 shown.append(described(server, offer, name, raw))
         call.request.shown, call.request.filtered = len(shown), len(raws) - len(shown)
         result[offer.member] = b"[" + b",".join(shown) + b"]"
@@ -561,7 +591,7 @@ class Relay:
             except Exception as error:
                 log.warning("subscription_lost", server=server.slug, why=type(error).__name__)
 
-    async def _all(self, asker: Asker, server: ServerState, offer: Offer) -> list[bytes]:
+    async def _all(self, asker: Asker, server: ServerState, offer: Offer) -> Fetched:
         """Everything of a kind that a server has, page by page; nothing when it has no such kind.
 
         Raises:
@@ -580,7 +610,7 @@ class Relay:
                     )
                     if reply.error is not None:
                         if _code(reply.error) == str(errors.METHOD_NOT_FOUND):
-                            return []
+                            return Fetched([])
                         raise UpstreamBroken(f"it answered {offer.list_method} with error {_code(reply.error)}")
                     page = wire.members(reply.result or b"")
                     found += wire.items(bytes(page.get(offer.member, b"[]")))
@@ -592,7 +622,7 @@ class Relay:
             raise self._unlisted(UpstreamBroken(f"its answer to {offer.list_method} cannot be read"), server) from None
         except Exception as error:
             raise self._unlisted(error, server) from error
-        return found
+        return Fetched(found, telling(lambda: secrets_of(server.spec, inject())))
 
     def _unlisted(self, why: Exception, server: ServerState) -> Exception:
         failure = self.explained(why, server, "list")
@@ -615,7 +645,12 @@ class Relay:
             mode,
             why,
             tuple(
-                (server.server_id, server.offers_at, asker.identity(self._model, server.server_id).credential_version)
+                (
+                    server.server_id,
+                    server.offers_at,
+                    asker.identity(self._model, server.server_id).credential_version,
+                    self.router.withheld(asker, server) if changed == TOOLS.changed else (),
+                )
                 for server in seen
             ),
         )

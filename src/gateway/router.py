@@ -11,18 +11,22 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
+from typing import Literal
 
 import structlog
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from mcphub.domain.access import AccessModel, Capability, decide, visible_servers
 from mcphub.domain.names import SEPARATOR, tool_map
 from mcphub.domain.settings_state import ServerState
+from mcphub.domain.tool_book import definition_of
 from mcphub.gateway import wire
 from mcphub.gateway.errors import Answer, BadParams, UnknownName
 from mcphub.gateway.kinds import RESOURCES, TEMPLATES, TOOLS, Offer
 from mcphub.gateway.server_tools import OneTool, one_tool
 from mcphub.gateway.session import Asker
+from mcphub.gateway.telling import Tells, nothing
 from mcphub.gateway.uris import marked, matches, unmarked
 
 log = structlog.get_logger()
@@ -35,27 +39,57 @@ KNOWN_AGAIN_SECONDS = 2.0  # an unknown name asks the upstream anew at most that
 
 
 class Item(Struct, frozen=True):
-    """A thing of one server: its name there, its name on the aggregate, its definition under either."""
+    """A thing of one server: its name there, its name on the aggregate, its definition under either.
+
+    Args:
+        hash: of a tool's definition, as the record has it.
+        telling: where a value is that was given to the server for this user; it is not put on the record.
+    """
 
     name: str
     exposed: str
     raw: bytes
     exposed_raw: bytes
+    hash: str = ""
+    telling: Literal["", "name", "text"] = ""
 
 
 class ServerList(Struct):
-    """What a server listed to one user, in its order."""
+    """What a server listed to one user, in its order.
+
+    Args:
+        heard: the array as it came by at the server's own address; b"" for a list the hub asked for itself.
+    """
 
     offer: Offer
     items: list[Item]
     by_exposed: dict[str, Item]
+    by_name: dict[str, Item]
     at: float  # monotonic seconds
     stale: bool = False
-    chunk: tuple[int, bytes, int, int] | None = None  # (server's position, joined, shown, filtered)
-    as_one: tuple[int, OneTool | None] | None = None  # (server's position, the list as one tool)
+    heard: bytes = b""
+    chunk: "Chunk | None" = None
+    as_one: tuple[int, OneTool | None] | None = None  # (position, the list as one tool)
 
 
-Fetch = Callable[[Asker, ServerState, Offer], Awaitable[list[bytes]]]
+class Chunk(Struct, frozen=True):
+    """A server's part of a merged list. `withheld` are the tools that wait for approval."""
+
+    position: int
+    joined: bytes
+    shown: int
+    filtered: int
+    withheld: tuple[str, ...]
+
+
+class Fetched(Struct, frozen=True):
+    """Definitions as a server sent them. `tells`: does a text hold a value that was given to the server?"""
+
+    raws: list[bytes]
+    tells: Tells = nothing
+
+
+Fetch = Callable[[Asker, ServerState, Offer], Awaitable[Fetched]]
 Key = tuple[str, str, str, str, str]
 Lists = list[tuple[ServerState, ServerList]]
 Named = list[tuple[str, bytes]]  # name → definition, in the order of the list
@@ -94,6 +128,8 @@ class Router:
     def __init__(self, model: AccessModel, fetch: Fetch, *, deadline: float, page: int) -> None:
         #: told (server id, user id or None for all, kind) when a list arrives that somebody was answered without
         self.arrived_late: Callable[[str, str | None, Offer], None] = lambda *_: None
+        #: told (server id, tools that left the list) when a list of tools brought what is not on the record, or less
+        self.brought_news: Callable[[str, set[str]], None] = lambda *_: None
         self._model = model
         self._fetch = fetch
         self._deadline = deadline
@@ -110,9 +146,9 @@ class Router:
         filtered = sum(len(found.items) for found in self._hidden(asker, servers, offer))
         shown = 0
         for server, found in lists:
-            _, count, off = _chunk(server, found)
-            shown += count
-            filtered += off
+            chunk = self._chunk(server, found)
+            shown += chunk.shown
+            filtered += chunk.filtered
         return Gathered(offer, lists, shown, filtered, late)
 
     def page(self, gathered: Gathered, cursor: str | None, more: Named) -> Listing:
@@ -122,11 +158,11 @@ class Router:
             BadParams: the cursor is none of ours.
         """
         offer, shown = gathered.offer, gathered.shown + len(more)
-        chunks = [joined for server, found in gathered.lists if (joined := _chunk(server, found)[0])]
+        chunks = [joined for server, found in gathered.lists if (joined := self._chunk(server, found).joined)]
         if cursor is None and shown <= self._page and (offer.prefixed or len(chunks) <= 1):
             joined = b",".join([*chunks, *(raw for _, raw in more)])
             return Listing(b'{"%b":[%b]}' % (offer.member.encode(), joined), shown)
-        items = [(server, item, raw) for server, found in gathered.lists for item, raw in _shown(server, found)]
+        items = [(server, item, raw) for server, found in gathered.lists for item, raw in self._shown(server, found)]
         return self.cut([*_told_apart(items, offer), *more], offer, cursor)
 
     def cut(self, named: Named, offer: Offer, cursor: str | None) -> Listing:
@@ -163,16 +199,43 @@ class Router:
         decision = decide(self._model, asker.principal, Capability(server.server_id), at, asker.view)
         if not decision.allowed:
             raise UnknownName(offer.what, exposed, decision.reason)
-        found = self.cached(asker, server, offer)
-        if found is None:
-            found = await self.listed(asker, server, offer)
+        found = await self.own_list(asker, server, offer)
         item = found.by_exposed.get(exposed)
         if item is None and (anew := await self.known_again(asker, server, found)) is not None:
             item = anew.by_exposed.get(exposed)
         if item is None:
             raise UnknownName(offer.what, exposed, f"unknown_{offer.what}")
-        self.must_be_on(server, offer, item.name, exposed)
+        self._must_be_on(server, offer, item.name, item.hash, exposed)
         return server, item.name
+
+    async def own_list(self, asker: Asker, server: ServerState, offer: Offer = TOOLS) -> ServerList:
+        """The list a call of the asker is decided by: the latest one, however old, unless it is known to be outdated
+        and what changed may have to wait.
+
+        Raises:
+            Answer: there is none, and it cannot be had.
+        """
+        found = self.cached(asker, server, offer)
+        if found is None or (found.stale and offer is TOOLS and self._model.governed(server)):
+            found = await self.listed(asker, server, offer)
+        return found
+
+    async def must_be_on(self, asker: Asker, server: ServerState, offer: Offer, name: str) -> None:
+        """For a name at the server's own address, where the server itself says what it does not know.
+
+        Raises:
+            UnknownName: an administrator switched it off, or it waits for approval.
+            Answer: it may have to wait, and the server cannot be asked what it says of it.
+        """
+        if offer is not TOOLS or not self._model.governed(server):
+            self._must_be_on(server, offer, name, "", name)
+            return
+        found = await self.own_list(asker, server)
+        if name not in found.by_name and (anew := await self.known_again(asker, server, found)) is not None:
+            found = anew
+        if (item := found.by_name.get(name)) is None:
+            raise UnknownName(offer.what, name, f"unknown_{offer.what}")
+        self._must_be_on(server, offer, name, item.hash, name)
 
     async def known_again(self, asker: Asker, server: ServerState, found: ServerList) -> ServerList | None:
         """The list anew, for a name that is not in it; None when that was done a moment ago.
@@ -197,16 +260,17 @@ class Router:
             owners = [server for server, found in lists if any(matches(item.name, own) for item in found.items)]
         if len(owners) != 1:
             raise UnknownName("resource", uri, "ambiguous_resource" if owners else "unknown_resource")
-        self.must_be_on(owners[0], RESOURCES, own, uri)
+        self._must_be_on(owners[0], RESOURCES, own, "", uri)
         return owners[0], own
 
-    def must_be_on(self, server: ServerState, offer: Offer, name: str, shown_as: str) -> None:
+    def _must_be_on(self, server: ServerState, offer: Offer, name: str, definition: str, shown_as: str) -> None:
         """
         Raises:
-            UnknownName: an administrator switched it off.
+            UnknownName: an administrator switched it off, or it waits for approval.
         """
-        if not server.switched_on(offer.kind, name):
-            raise UnknownName(offer.what, shown_as, "switched_off")
+        reason = self._model.offered(server, offer.kind, name, definition)
+        if reason != "allowed":
+            raise UnknownName(offer.what, shown_as, reason)
 
     def cached(self, asker: Asker, server: ServerState, offer: Offer = TOOLS) -> ServerList | None:
         """The list as it is held, however old."""
@@ -224,6 +288,22 @@ class Router:
             and method == TOOLS.list_method
         ]
         return max(fitting, key=lambda found: found.at, default=None)
+
+    def lists_of(self, server_id: str) -> list[ServerList]:
+        """The latest list of tools of each user."""
+        latest: dict[str, ServerList] = {}
+        for (server, _, owner, _, method), found in self._lists.items():
+            if server == server_id and method == TOOLS.list_method:
+                before = latest.get(owner)
+                if before is None or before.at < found.at:
+                    latest[owner] = found
+        return list(latest.values())
+
+    def withheld(self, asker: Asker, server: ServerState) -> tuple[str, ...]:
+        """Tools of the asker's latest list that wait for approval."""
+        if not self._model.governed(server) or (found := self.cached(asker, server)) is None:
+            return ()
+        return self._chunk(server, found).withheld
 
     async def listed(
         self, asker: Asker, server: ServerState, offer: Offer = TOOLS, *, anew: bool = False
@@ -280,18 +360,59 @@ class Router:
         return (server.server_id, server.spec.transport_digest, owner, version, offer.list_method)
 
     async def _ask(self, key: Key, asker: Asker, server: ServerState, offer: Offer) -> ServerList:
-        raws = await self._fetch(asker, server, offer)
-        named = [(name, raw) for raw in raws if (name := _name(raw, offer)) is not None]
+        fetched = await self._fetch(asker, server, offer)
+        return self._took(key, server, offer, fetched)
+
+    def heard_again(self, asker: Asker, server: ServerState, raw: bytes) -> bool:
+        """Is a list of tools that came by at the server's own address the asker's latest one? Then it is fresh again.
+
+        Args:
+            raw: the array.
+        """
+        found = self._lists.get(self._key(asker, server, TOOLS))
+        if found is None or found.heard != raw:
+            return False
+        found.at, found.stale = time.monotonic(), False
+        return True
+
+    def heard(self, asker: Asker, server: ServerState, raw: bytes, tells: Tells) -> None:
+        """A list of tools came by that is another one: it is the asker's latest from now on.
+
+        Raises:
+            Unreadable: it is no list.
+        """
+        key = self._key(asker, server, TOOLS)
+        self._took(key, server, TOOLS, Fetched(wire.items(raw), tells)).heard = raw
+
+    def _took(self, key: Key, server: ServerState, offer: Offer, fetched: Fetched) -> ServerList:
+        named = [(name, raw) for raw in fetched.raws if (name := _name(raw, offer)) is not None]
         exposed_of: dict[str, str] = {}
         if offer.prefixed:
             exposed_of = {name: exposed for exposed, name in tool_map(server.slug, [name for name, _ in named]).items()}
         items = []
         for name, raw in named:
             exposed = exposed_of.get(name, name)
-            items.append(Item(name, exposed, raw, _renamed(raw, offer, exposed) if exposed != name else raw))
-        made = ServerList(offer, items, {item.exposed: item for item in items}, time.monotonic())
+            exposed_raw = _renamed(raw, offer, exposed) if exposed != name else raw
+            hash = definition_of(raw).hash if offer is TOOLS else ""
+            items.append(Item(name, exposed, raw, exposed_raw, hash))
+        by_exposed = {item.exposed: item for item in items}
+        made = ServerList(offer, items, by_exposed, {item.name: item for item in items}, time.monotonic())
+        before = self._lists.get(key)
         self._lists[key] = made
+        if offer is TOOLS:
+            self._look_for_news(server, before, made, fetched.tells)
         return made
+
+    def _look_for_news(self, server: ServerState, before: ServerList | None, made: ServerList, tells: Tells) -> None:
+        book = self._model.tools.get(server.server_id)
+        news = False
+        for number, item in enumerate(made.items):
+            if book is None or not book.knows(item.name, item.hash):
+                news = True
+                made.items[number] = _marked(item, tells)
+        gone = before.by_name.keys() - made.by_name.keys() if before is not None else set()
+        if news or gone:
+            self.brought_news(server.server_id, gone)
 
     async def _gather(self, asker: Asker, servers: list[ServerState], offer: Offer) -> tuple[Lists, tuple[str, ...]]:
         """Lists of all servers; one that is down or late keeps its last list, or is left out, and delays no other."""
@@ -338,6 +459,40 @@ class Router:
             if server.server_id not in visible and (found := self.cached(asker, server, offer)) is not None:
                 yield found
 
+    # what may be seen of a list
+
+    def _shown(self, server: ServerState, found: ServerList) -> Iterable[tuple[Item, bytes]]:
+        for item in found.items:
+            if self._model.offered(server, found.offer.kind, item.name, item.hash) == "allowed":
+                yield item, described(server, found.offer, item.name, item.exposed_raw)
+
+    def _position(self, server: ServerState) -> int:
+        """Of the last fact that what is offered of the server may depend on."""
+        book = self._model.tools.get(server.server_id)
+        return server.changed_at if book is None else max(server.changed_at, book.changed_at)
+
+    def _chunk(self, server: ServerState, found: ServerList) -> Chunk:
+        """A server's part of the merged list; made once for what the facts say."""
+        position = self._position(server)
+        if found.chunk is None or found.chunk.position != position:
+            raws = [raw for _, raw in self._shown(server, found)]
+            off = len(found.items) - len(raws)
+            withheld = [
+                item.name
+                for item in (found.items if off else ())
+                if self._model.offered(server, found.offer.kind, item.name, item.hash) == "quarantined"
+            ]
+            found.chunk = Chunk(position, b",".join(raws), len(raws), off, tuple(withheld))
+        return found.chunk
+
+    def as_one(self, server: ServerState, found: ServerList) -> OneTool | None:
+        """A list of tools as one tool, of what may be seen of it; made once for what the facts say."""
+        position = self._position(server)
+        if found.as_one is None or found.as_one[0] != position:
+            seen = {item.name: described(server, TOOLS, item.name, item.raw) for item, _ in self._shown(server, found)}
+            found.as_one = (position, one_tool(server, seen))
+        return found.as_one[1]
+
 
 def described(server: ServerState, offer: Offer, name: str, raw: bytes) -> bytes:
     """A definition with the administrator's description, when there is one."""
@@ -353,28 +508,6 @@ def _fresh(found: ServerList) -> bool:
     return not found.stale and time.monotonic() - found.at < FRESH_SECONDS
 
 
-def _shown(server: ServerState, found: ServerList) -> Iterable[tuple[Item, bytes]]:
-    for item in found.items:
-        if server.switched_on(found.offer.kind, item.name):
-            yield item, described(server, found.offer, item.name, item.exposed_raw)
-
-
-def _chunk(server: ServerState, found: ServerList) -> tuple[bytes, int, int]:
-    """A server's part of the merged list: (joined definitions, shown, switched off); made once a configuration."""
-    if found.chunk is None or found.chunk[0] != server.changed_at:
-        raws = [raw for _, raw in _shown(server, found)]
-        found.chunk = (server.changed_at, b",".join(raws), len(raws), len(found.items) - len(raws))
-    return found.chunk[1:]
-
-
-def as_one(server: ServerState, found: ServerList) -> OneTool | None:
-    """A list of tools as one tool, of what may be seen of it; made once a configuration."""
-    if found.as_one is None or found.as_one[0] != server.changed_at:
-        seen = {item.name: described(server, TOOLS, item.name, item.raw) for item, _ in _shown(server, found)}
-        found.as_one = (server.changed_at, one_tool(server, seen))
-    return found.as_one[1]
-
-
 def _told_apart(items: list[tuple[ServerState, Item, bytes]], offer: Offer) -> Named:
     """(name, definition) of each item; an address that two servers have carries its server's mark."""
     if offer.prefixed:
@@ -388,6 +521,13 @@ def _told_apart(items: list[tuple[ServerState, Item, bytes]], offer: Offer) -> N
             name = marked(server.slug, item.exposed)
             out.append((name, _renamed(raw, offer, name)))
     return out
+
+
+def _marked(item: Item, tells: Tells) -> Item:
+    text = definition_of(item.raw).text
+    if text is None or not tells(text.decode()):
+        return item
+    return replace(item, telling="name" if tells(item.name) else "text")
 
 
 def _name(raw: bytes, offer: Offer) -> str | None:

@@ -18,7 +18,7 @@ from mcphub.gateway import wire
 from mcphub.gateway.arguments import Violation
 from mcphub.gateway.checker import Checker
 from mcphub.gateway.errors import CallRefused, UnknownName
-from mcphub.gateway.router import Router, ServerList, as_one
+from mcphub.gateway.router import Router, ServerList
 from mcphub.gateway.server_tools import PREFIX, Inner, OneTool, lines
 from mcphub.gateway.session import Asker
 from mcphub.gateway.traffic import Request
@@ -78,10 +78,10 @@ class ServerCalls:
         server, found = await self._listed(asker, shown_as, at)
         wanted = _wanted(bytes(params.get("arguments", Raw())))
         request.server, request.tool = server.slug, "" if wanted.asks_for_names else wanted.name
-        tools = as_one(server, found)
+        tools = self._router.as_one(server, found)
         known = wanted.asks_for_names or (tools is not None and wanted.name in tools.inner)
         if not known and (anew := await self._router.known_again(asker, server, found)) is not None:
-            tools = as_one(server, anew)
+            found, tools = anew, self._router.as_one(server, anew)
         if tools is None:
             raise UnknownName("tool", shown_as, "no_visible_tool")
         if wanted.wrong:
@@ -89,10 +89,12 @@ class ServerCalls:
         if wanted.asks_for_names:
             return Told(_names(tools), "listed")
         tool = tools.inner.get(wanted.name)
-        own = Capability(server.server_id, "tools", wanted.name)
+        item = found.by_name.get(wanted.name)
+        own = Capability(server.server_id, "tools", wanted.name, item.hash if item is not None else "")
         decision = decide(self._model, asker.principal, own, at, asker.view)
         if tool is None or not decision.allowed:
-            raise _unknown(server, wanted.name, tools, "unknown_tool" if decision.allowed else decision.reason)
+            unheard_of = item is None or decision.allowed
+            raise _unknown(server, wanted.name, tools, "unknown_tool" if unheard_of else decision.reason)
         if wanted.describe:
             return Told(_described(tool), "described")
         return await self._checked(server, tool, wanted, params)

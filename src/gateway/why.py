@@ -41,6 +41,10 @@ DEFINITION = wire.encode(
         "annotations": {"readOnlyHint": True},
     }
 )
+OFF: dict[Reason, str] = {  # what administrators are told
+    "switched_off": "An administrator switched {} off.",
+    "quarantined": "{} is new or says something else than before. It waits until an administrator approves it.",
+}
 PROMPT = wire.encode(
     {
         "name": WHY,
@@ -105,12 +109,12 @@ class Why:
         if exposed and item is None:
             raise UnknownName("tool", name, "unknown_tool")
         if item is not None:
-            own = Capability(server.server_id, "tools", item.name)
+            own = Capability(server.server_id, "tools", item.name, item.hash)
             decision = decide(self._model, asker.principal, own, at, asker.view)
             if not decision.allowed and not admin:
                 raise UnknownName("tool", name, decision.reason)
             if not decision.allowed:
-                return Explained(decision.reason, f"An administrator switched {item.exposed} off.", server.slug)
+                return Explained(decision.reason, OFF[decision.reason].format(item.exposed), server.slug)
         return await self._there(asker, server, item, at)
 
     def _meant(self, name: str) -> tuple[ServerState | None, str]:

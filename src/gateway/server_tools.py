@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import DecodeError, Raw, Struct
+from msgspec import DecodeError, Struct
 from msgspec.json import decode
 
 from mcphub.domain.settings_state import ServerState
@@ -25,12 +25,22 @@ USE = 'First {"tool_name": …, "describe": true} for the arguments of a tool, t
 
 
 class Inner(Struct, frozen=True):
-    """One tool of the server, under the name it has there."""
+    """One tool of the server, under the name it has there. Of its definition no copy is kept."""
 
     name: str
     gist: str
-    described: bytes  # what `describe` answers
-    schema: bytes  # b'' without one
+    raw: bytes
+
+    @property
+    def described(self) -> bytes:
+        """What `describe` answers."""
+        found = wire.members(self.raw)
+        return wire.joined({member: found[member] for member in SHOWN if member in found})
+
+    @property
+    def schema(self) -> bytes:
+        """b'' without one."""
+        return bytes(wire.members(self.raw).get("inputSchema", b""))
 
 
 class OneTool(Struct, frozen=True):
@@ -87,10 +97,7 @@ def first_sentence(text: str, most: int) -> str:
 
 
 def _inner(name: str, raw: bytes) -> Inner:
-    found = wire.members(raw)
-    described = wire.joined({member: found[member] for member in SHOWN if member in found})
-    gist = first_sentence(wire.text(found, "description") or "", MOST_GIST)
-    return Inner(name, gist, described, bytes(found.get("inputSchema", Raw())))
+    return Inner(name, first_sentence(wire.text(wire.members(raw), "description") or "", MOST_GIST), raw)
 
 
 def _description(server: ServerState, inner: Mapping[str, Inner]) -> str:

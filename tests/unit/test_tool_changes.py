@@ -4,10 +4,10 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from eventsourcing.dcb.domain import Tagged
 
-from mcphub.domain.access import ALL, Capability, Principal, decide
 from mcphub.domain.actor import acting, system
-from mcphub.domain.codec import decode
+from mcphub.domain.codec import JsonMapper, decode
 from mcphub.domain.events import SERVERS, ServerAdded, server_tag
 from mcphub.domain.hub import Hub
 from mcphub.domain.testing import NEVER
@@ -39,10 +39,6 @@ class Recorded(World):
         return super().record(event, *tags)
 
     def write(self, event, tags):
-        from eventsourcing.dcb.domain import Tagged
-
-        from mcphub.domain.codec import JsonMapper
-
         with acting(system("test")):
             self.hub.recorder.append([JsonMapper().to_dcb_event(Tagged(tags=tags, decision=event))], NEVER)
         self.seen = len(list(self.hub.recorder.read()))
@@ -89,6 +85,10 @@ class Recorded(World):
 @pytest.fixture
 async def world():
     return Recorded()
+
+
+async def stream(world, session):
+    return await world.open("GET", **{**session, "headers": {**session["headers"], "accept": "text/event-stream"}})
 
 
 def types(events):
@@ -207,11 +207,11 @@ async def test_only_sessions_whose_view_changes_hear_of_an_approval(world):
     world.gateway._relay.router.changed("jira", None)
     await world.rpc("tools/list", **at_jira)
     await world.settle()
-    streams = [await world.open("GET", **who) for who in (at_jira, elsewhere)]
+    streams = [await stream(world, who) for who in (at_jira, elsewhere)]
 
     world.approve("search", "otherwise")
 
-    await streams[0].until(lambda stream: stream.messages)
+    await streams[0].until(lambda answer: answer.messages)
     assert [message["method"] for message in streams[0].messages] == ["notifications/tools/list_changed"]
     assert streams[1].messages == []
 
@@ -236,7 +236,7 @@ async def test_a_storm_leaves_the_ledger_alone_and_the_known_tools_usable(world)
     world.now += timedelta(hours=1)
     world.role.look_again()
     await world.settle()
-    assert len(await world.names(key, PLACES[0])) == 1001
+    assert (await world.call(key, PLACES[0], "new999"))[0]
 
 
 async def test_what_was_lost_with_the_hub_the_next_list_brings_again(world):
@@ -298,11 +298,3 @@ async def test_a_definition_that_repeats_a_users_value_is_not_kept(world):
     (event,) = await world.settle()
     assert bytes(event.definition) == b"null"
     assert "s3cr3t" not in str(list(world.hub.recorder.read()))
-
-
-def test_what_decides_is_asked_by_the_simulator_too(world):
-    """An administrator sees why, by the same function that leaves it out."""
-    world.user("ann")
-    world.server("jira", "search", **STRICT)
-
-    assert decide(world.model, Principal("ann"), Capability("jira", "tools", "search", "x"), world.now, ALL).allowed

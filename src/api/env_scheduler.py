@@ -7,7 +7,7 @@ was due, so that a hub which comes later finds it made.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 
@@ -16,7 +16,6 @@ from mcphub.api.services import Services
 from mcphub.api.upkeep import Upkeep, counted
 from mcphub.domain.actor import acting, system
 from mcphub.domain.env_schedule import NoteEnvCheck
-from mcphub.roles import utc_now
 
 log = structlog.get_logger()
 
@@ -28,7 +27,7 @@ HEAD = "select position from ledger_head"
 class EnvScheduler:
     """The role, and what the API asks of it."""
 
-    def __init__(self, services: Services, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, services: Services, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._services = services
         self._upkeep = Upkeep(services)
         self._checks = services.model.env_checks

@@ -7,6 +7,7 @@ a pattern, and its server's configuration changed since. That is in memory, and 
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -21,7 +22,6 @@ from mcphub.domain.slots import Slot, is_slot
 from mcphub.domain.substitution import check_value
 from mcphub.domain.vault import Unopenable
 from mcphub.gateway.values import PURPOSE, place
-from mcphub.roles import utc_now
 
 Code = Literal["ORPHANED_KEY", "MISSING_KEY", "INVALID_KEY_FORMAT", "DB_INCONSISTENCY"]
 Severity = Literal["ERROR", "WARNING", "INFO"]
@@ -112,7 +112,7 @@ class Upkeep:
     async def access(self) -> dict[str, set[str]]:
         """Server id → ids of the users whose next call of it would be let through. Calls get their turn in between."""
         found: dict[str, set[str]] = {server_id: set() for server_id in self._model.servers}
-        at = utc_now()
+        at = datetime.now(UTC)
         for number, user in enumerate(list(self._model.users.values()), 1):
             reasons = self._model.reasons(Principal(user.user_id), ALL, at) if user.active else {}
             for server_id, reason in reasons.items():

@@ -30,6 +30,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 MOST_HOURS = 24 * 31
 MOST_ORPHANS = 1_000_000
+ASKED = "env-check:asked"  # a tag that no fact carries
 
 
 class Schedule(Struct, frozen=True, kw_only=True):
@@ -178,6 +179,3 @@ class NoteEnvCheck(Command):
             removed=self.removed,
             due=self.due,
         )
-
-
-ASKED = "env-check:asked"  # no fact carries it

@@ -1,6 +1,6 @@
 """The upkeep of users' values, for administrators: what is wrong, who has which, the clean-up and its schedule."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from litestar import Controller, get, post
@@ -17,7 +17,6 @@ from mcphub.api.schemas import Envelope, Out, Schema, at_each
 from mcphub.api.services import Services
 from mcphub.api.upkeep import Issue, Removal, Upkeep
 from mcphub.domain.env_schedule import ConfigureEnvScheduler
-from mcphub.roles import utc_now
 
 
 class Validation(Out, kw_only=True):
@@ -180,5 +179,5 @@ async def _status(services: Services) -> SchedulerStatus:
             removed=last.removed,
         )
     return SchedulerStatus(
-        config=ShownConfig(**asdict(checks.schedule)), last_run=shown, next_run=checks.next(utc_now())
+        config=ShownConfig(**asdict(checks.schedule)), last_run=shown, next_run=checks.next(datetime.now(UTC))
     )

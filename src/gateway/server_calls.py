@@ -55,6 +55,15 @@ class Wanted(Struct):
     def asks_for_names(self) -> bool:
         return self.name in ("", "?")
 
+    @property
+    def calls(self) -> bool:
+        """Is it a call, and no question about one?"""
+        return self.arguments is not None and not self.describe and not self.asks_for_names
+
+    @property
+    def given(self) -> bytes:
+        return NOTHING if self.arguments is None else self.arguments
+
 
 class ServerCalls:
     """Takes calls of server tools apart; one for all sessions."""
@@ -75,21 +84,19 @@ class ServerCalls:
             Answer: the server's list cannot be had.
         """
         shown_as = wire.text(params, "name") or ""
-        server, found = await self._listed(asker, shown_as, at)
+        server = self._server(asker, shown_as, at)
         wanted = _wanted(bytes(params.get("arguments", Raw())))
         request.server, request.tool = server.slug, "" if wanted.asks_for_names else wanted.name
-        tools = self._router.as_one(server, found)
-        known = wanted.asks_for_names or (tools is not None and wanted.name in tools.inner)
-        if not known and (anew := await self._router.known_again(asker, server, found)) is not None:
-            found, tools = anew, self._router.as_one(server, anew)
+        found, tools = await self._known(asker, server, wanted)
         if tools is None:
             raise UnknownName("tool", shown_as, "no_visible_tool")
         if wanted.wrong:
             raise _misfit(tools.definition, wanted.wrong, f"{shown_as} was called wrongly")
         if wanted.asks_for_names:
             return Told(_names(tools), "listed")
-        tool = tools.inner.get(wanted.name)
-        item = found.by_name.get(wanted.name)
+        found, tools, wrong = await self._checked(asker, server, found, tools, wanted)
+        # Decided last: nothing is waited for between the decision and the call.
+        tool, item = tools.inner.get(wanted.name), found.by_name.get(wanted.name)
         own = Capability(server.server_id, "tools", wanted.name, item.hash if item is not None else "")
         decision = decide(self._model, asker.principal, own, at, asker.view)
         if tool is None or not decision.allowed:
@@ -97,29 +104,46 @@ class ServerCalls:
             raise _unknown(server, wanted.name, tools, "unknown_tool" if unheard_of else decision.reason)
         if wanted.describe:
             return Told(_described(tool), "described")
-        return await self._checked(server, tool, wanted, params)
+        if wrong and wanted.arguments is None:
+            return Told(_described(tool, "Arguments needed: call again with `arguments`."), "arguments_needed")
+        if wrong:
+            raise _misfit(tool.described, wrong, f"The arguments do not fit the tool {tool.name!r}")
+        named: dict[str, Raw | bytes] = dict(params)
+        named["name"], named["arguments"] = wire.encode(tool.name), wanted.given
+        return Forwarded(server, wire.joined(named))
 
-    async def _listed(self, asker: Asker, shown_as: str, at: datetime) -> tuple[ServerState, ServerList]:
+    def _server(self, asker: Asker, shown_as: str, at: datetime) -> ServerState:
         server = self._model.settings.by_slug(shown_as.removeprefix(PREFIX))
         if server is None:
             raise UnknownName("tool", shown_as, "unknown_tool")
         decision = decide(self._model, asker.principal, Capability(server.server_id), at, asker.view)
         if not decision.allowed:
             raise UnknownName("tool", shown_as, decision.reason)
-        return server, await self._router.listed(asker, server)
+        return server
+
+    async def _known(self, asker: Asker, server: ServerState, wanted: Wanted) -> tuple[ServerList, OneTool | None]:
+        """The server's tools, asked for anew when the one that is wanted is not among them."""
+        # Who asks for a description gets the one of now; a call is not to wait for a list.
+        found = await (self._router.own_list if wanted.calls else self._router.listed)(asker, server)
+        tools = self._router.as_one(server, found)
+        known = wanted.asks_for_names or (tools is not None and wanted.name in tools.inner)
+        if not known and (anew := await self._router.known_again(asker, server, found)) is not None:
+            return anew, self._router.as_one(server, anew)
+        return found, tools
 
     async def _checked(
-        self, server: ServerState, tool: Inner, wanted: Wanted, params: wire.Members
-    ) -> Told | Forwarded:
-        given = NOTHING if wanted.arguments is None else wanted.arguments
-        wrong = await self._checker.violations(tool.schema, given)
-        if wrong and wanted.arguments is None:
-            return Told(_described(tool, "Arguments needed: call again with `arguments`."), "arguments_needed")
-        if wrong:
-            raise _misfit(tool.described, wrong, f"The arguments do not fit the tool {tool.name!r}")
-        named: dict[str, Raw | bytes] = dict(params)
-        named["name"], named["arguments"] = wire.encode(tool.name), given
-        return Forwarded(server, wire.joined(named))
+        self, asker: Asker, server: ServerState, found: ServerList, tools: OneTool, wanted: Wanted
+    ) -> tuple[ServerList, OneTool, list[Violation]]:
+        """What is wrong with the arguments, by the schema as it is now if the held one refuses them."""
+        wrong = await self._violations(tools, wanted)
+        if wrong and (anew := await self._router.listed(asker, server)) is not found:
+            found, tools = anew, self._router.as_one(server, anew) or tools
+            wrong = await self._violations(tools, wanted)
+        return found, tools, wrong
+
+    async def _violations(self, tools: OneTool, wanted: Wanted) -> list[Violation]:
+        tool = tools.inner.get(wanted.name)
+        return [] if tool is None or wanted.describe else await self._checker.violations(tool.schema, wanted.given)
 
     async def close(self) -> None:
         await self._checker.close()

@@ -111,7 +111,7 @@ async def test_a_value_is_missing(world):
 
     reason, said = await why(world, key, "jira__x")
 
-    assert reason == "values_missing"
+    assert reason == "variables_missing"
     assert "JIRA_TOKEN" in said
     assert "http://127.0.0.1:3000/settings#jira" in said
 

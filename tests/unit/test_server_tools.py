@@ -337,3 +337,35 @@ async def test_a_tool_that_is_new_on_the_server_is_found(world, monkeypatch):
     await called(world, key, tool_name="b")
 
     assert calls(wiki) == [{"name": "b", "arguments": {}}]
+
+
+async def test_a_schema_that_has_changed_since_is_asked_for_before_arguments_are_refused(world, monkeypatch):
+    key = world.user("ann")
+    wiki = world.server("wiki", FIND)
+    await listed(world, key)
+    wiki.tools[0] = {**FIND, "inputSchema": {"type": "object", "required": ["words"]}}
+    monkeypatch.setattr("mcphub.gateway.router.FRESH_SECONDS", -1)
+
+    await called(world, key, tool_name="find", arguments={"words": "a"})
+    asked = [method for _, method, _ in wiki.asked]
+    await called(world, key, tool_name="find", arguments={"words": "b"})
+
+    assert asked == ["tools/list", "tools/list", "tools/call"]
+    assert [params["arguments"] for params in calls(wiki)] == [{"words": "a"}, {"words": "b"}]
+    assert [method for _, method, _ in wiki.asked][3:] == ["tools/call"]  # no list, as long as arguments fit
+
+
+async def test_what_is_taken_away_while_arguments_are_checked_is_not_called(world, monkeypatch):
+    key = world.user("ann")
+    wiki = world.server("wiki", FIND)
+    await listed(world, key)
+
+    async def slow(schema, arguments):
+        world.record(ToolDisabled(server_id="wiki", tool="find"), server_tag("wiki"), SERVERS)
+        return []
+
+    monkeypatch.setattr(world.gateway._relay.server_calls._checker, "violations", slow)
+    result = await called(world, key, tool_name="find", arguments={"q": "a"})
+
+    assert (result["isError"], calls(wiki)) == (True, [])
+    assert world.traffic.ends[-1][-2:] == ("Denied", "switched_off")

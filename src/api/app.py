@@ -31,6 +31,7 @@ from mcphub.api.controllers.requests import RequestsController
 from mcphub.api.controllers.servers import ServersController
 from mcphub.api.controllers.settings_file import SettingsFileController, SystemConfigController
 from mcphub.api.controllers.sign_in import SignInController
+from mcphub.api.controllers.tool_changes import ToolChangesController
 from mcphub.api.controllers.user_credentials import UserCredentialsController
 from mcphub.api.controllers.users import UsersController
 from mcphub.api.controllers.variables import SeedVariablesController, VariablesController
@@ -56,6 +57,7 @@ CONTROLLERS = [
     KeysController,
     UserKeysController,
     ServersController,
+    ToolChangesController,
     SettingsFileController,
     SystemConfigController,
     VariablesController,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any, cast
 from urllib.parse import quote
@@ -16,6 +17,8 @@ from mcphub.api.auth.sessions import session_cookie
 from mcphub.api.auth.tokens import TokenSigner
 from mcphub.domain.actor import acting, system
 from mcphub.domain.ids import new_id
+from mcphub.domain.tool_book import definition_of
+from mcphub.domain.tools import Listed, ObserveTools
 from mcphub.domain.users import RegisterUser
 from mcphub.foundation import Foundation
 from mcphub.settings import read
@@ -229,6 +232,18 @@ class Visits:
         name = self._fresh()
         await self.admin.data("POST", "/api/servers", {"name": name, "config": self._server})
         return {"server": name, "tool": TOOL}
+
+    async def _a_told(self) -> dict[str, str]:
+        """A server whose first list is on the record."""
+        made = await self._a_server()
+        (added,) = await self.admin.data("GET", "/api/audit?type=ServerAdded&limit=1")
+        said = definition_of(json.dumps({"name": TOOL}).encode())
+        await asyncio.to_thread(self._told, added["data"]["server_id"], Listed(TOOL, said))
+        return {"told": made["server"], "tool": TOOL, "definition": said.hash}
+
+    def _told(self, server_id: str, listed: Listed) -> None:
+        with acting(system("test")):
+            self._home.hub.execute(lambda: ObserveTools(server_id, [listed], (), datetime.now(UTC)))
 
     async def _a_filled(self, caller: str) -> dict[str, str]:
         made, browser = await self._a_server(), self.callers[caller]

@@ -113,7 +113,7 @@ async def test_an_endpoint_may_be_a_whole_address_of_the_same_origin(world: Worl
         "http://127.0.0.1:1/messages",
         "//elsewhere.example/messages",
         "https://127.0.0.1/messages",
-        "http://ann:word@{here}/messages",
+        "http://ann:word@{here}/messages",  # scan:allow
         "file:///etc/passwd",
         "http://[broken",
     ],

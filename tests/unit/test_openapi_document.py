@@ -314,7 +314,13 @@ def test_an_operations_own_server_counts_more_than_the_paths_and_the_documents()
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://example.com", "https://a:b@example.com", "https://{r}.example.com", "http://[x"]
+    "url",
+    [
+        "ftp://example.com",
+        "https://a:b@example.com",  # scan:allow
+        "https://{r}.example.com",
+        "http://[x",
+    ],
 )
 def test_a_server_nobody_can_dial_leaves_nothing_of_the_document(url: str) -> None:
     with pytest.raises(Unsupported, match="server's address"):

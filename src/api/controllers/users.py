@@ -89,7 +89,7 @@ class MadeUser(Out, kw_only=True):
     """`namedBy`: servers that were for a user of this name before there was one, perhaps for somebody else."""
 
     user: User
-    named_by: list[str]
+    named_by: list[str] = []
     invitation_link: str | UnsetType = UNSET
 
 

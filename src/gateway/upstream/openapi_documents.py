@@ -5,6 +5,7 @@ A document is asked for without anybody's credentials: its address may belong to
 
 import asyncio
 import time
+from hashlib import sha256
 from typing import Any
 
 import structlog
@@ -31,7 +32,7 @@ LARGE = 64 * 1024  # bytes; parsing more than that would hold everybody up
 LEFT_OUT_SHOWN = 10
 
 Place = tuple[str, str] | None  # (where, name) of a parameter the hub fills in itself
-Key = tuple[str, str, str, Place]  # server, transport digest, address or '', place
+Key = tuple[str, str, str, Place]  # server, transport digest, digest of the address or '', place
 
 
 class Kept(Struct):
@@ -146,7 +147,8 @@ class Documents:
 
 
 def _key(spec: ServerSpec, injected: Injected, filled_in: Place) -> Key:
-    return (spec.server_id, spec.transport_digest, str(injected.openapi.get("url", "")), filled_in)
+    url = str(injected.openapi.get("url", ""))  # may hold a user's value, which must not outlive the runtime here
+    return (spec.server_id, spec.transport_digest, sha256(url.encode()).hexdigest() if url else "", filled_in)
 
 
 def _described(document: Any, at: str, filled_in: Place) -> ApiDocument:

@@ -103,7 +103,7 @@ class UserCommand(Command):
 
 
 class RegisterUser(Command):
-    """Make a person known, and under the policy `active` let them in.
+    """Make a person known, and under the policy `active` let them in. An id that is known already writes nothing.
 
     Args:
         user_id: a fresh id.
@@ -136,22 +136,27 @@ class RegisterUser(Command):
         self.active = active
         self.password = password
         self.admin = admin
+        self.known = False
         self.holders: set[str] = set()
 
     def consistency_boundary(self) -> Sequence[Selector]:
         return [
             Selector(types=[UserRegistered, UserErased], tags=[username_tag(self.name_digest)]),
+            Selector(types=[UserRegistered], tags=[user_tag(self.user_id)]),
             Selector(types=ROSTER, tags=[ADMINS]),
         ]
 
     def evolve(self, event: Event) -> None:
         match event:
             case UserRegistered(user_id=user):
+                self.known = self.known or user == self.user_id
                 self.holders.add(user)
             case UserErased(user_id=user):
                 self.holders.discard(user)
 
     def execute(self) -> None:
+        if self.known:
+            return  # the same request, sent again
         if self.holders:
             raise UsernameTaken
         me = user_tag(self.user_id)

@@ -69,6 +69,41 @@ async def test_counts_are_of_everybody_whatever_the_list_is_narrowed_to(api):
     assert [user["id"] for user in await admin.data("GET", f"{USERS}?role=auditor")] == [ids["ada"]]
 
 
+# the same request, sent again
+
+
+async def test_a_user_is_made_once_with_one_idempotency_key(api):
+    admin = await api.user("admin", admin=True)
+    again = {"headers": {"Idempotency-Key": "one"}}
+
+    answers = [await admin.post(USERS, {"username": "bob"}, **again) for _ in range(2)]
+    refused = await admin.post(USERS, {"username": "bob"}, headers={"Idempotency-Key": "two"})
+    erased = answers[0].json()["data"]["user"]["id"]
+    opened = await accept(api, answers[0].json()["data"]["invitationLink"])
+    await admin.send("DELETE", f"{USERS}/{erased}?hard=true", json={"confirm": "bob"})
+    after = await admin.post(USERS, {"username": "bob"}, **again)
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json()["data"]["user"] == answers[1].json()["data"]["user"]
+    assert ["invitationLink" in answer.json()["data"] for answer in answers] == [True, False]
+    assert problem(refused) == (409, "username_taken")
+    assert opened.status_code == 200
+    assert problem(after) == (410, "user_erased")
+
+
+async def test_of_many_at_once_with_one_idempotency_key_one_user_is_made_and_can_be_read(api):
+    admin = await api.user("admin", admin=True)
+    body, again = {"username": "bob", "displayName": "Bob B."}, {"headers": {"Idempotency-Key": "one"}}
+
+    answers = await asyncio.gather(*(admin.post(USERS, body, **again) for _ in range(4)))
+
+    assert [answer.status_code for answer in answers] == [201] * 4
+    assert [user["displayName"] for user in await admin.data("GET", f"{USERS}?q=bob")] == ["Bob B."]
+    links = [answer.json()["data"].get("invitationLink") for answer in answers]
+    (link,) = [link for link in links if link]
+    assert (await accept(api, link)).status_code == 200
+
+
 # many at once
 
 

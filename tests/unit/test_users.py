@@ -73,6 +73,12 @@ def test_a_name_belongs_to_one_user(scenario):
     scenario.when(RegisterUser("bob2", "bob", "sealed")).refused(UsernameTaken)
 
 
+@pytest.mark.parametrize("name", ["bob", "another"])
+def test_an_id_is_registered_once_whatever_name_comes_with_it(scenario, name):
+    scenario.given(*member("bob"))
+    scenario.when(RegisterUser("bob", name, "sealed")).then()
+
+
 def test_a_soft_deleted_user_keeps_the_name_and_an_erased_one_frees_it(scenario):
     scenario.given(*member("bob"), gone("bob", UserDeleted))
     scenario.when(RegisterUser("bob2", "bob", "sealed")).refused(UsernameTaken)

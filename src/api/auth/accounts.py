@@ -53,12 +53,20 @@ class NewAccount:
 
     Args:
         hashed: argon2id hash of the password; None for an account that is invited, or has no sign-in.
+        user_id: '' for a fresh one.
     """
 
     def __init__(
-        self, vault: Vault, username: str, hashed: str | None, *, display_name: str = "", email: str = ""
+        self,
+        vault: Vault,
+        username: str,
+        hashed: str | None,
+        *,
+        display_name: str = "",
+        email: str = "",
+        user_id: str = "",
     ) -> None:
-        self.user_id = new_id()
+        self.user_id = user_id or new_id()
         self._vault = vault
         self.digest = name_digest(vault)(username)
         self.username = vault.seal_personal(self.user_id, USERNAME, username)

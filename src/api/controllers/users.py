@@ -12,7 +12,8 @@ from msgspec import UNSET, Meta, UnsetType
 from mcphub.api.auth.accounts import NewAccount, username_of
 from mcphub.api.auth.links import OneTimeLinks
 from mcphub.api.auth.passwords import Passwords, check_strength
-from mcphub.api.caller import ADMIN, Caller
+from mcphub.api.caller import ADMIN, CONFIRM_WITHIN, Caller
+from mcphub.api.idempotent import IdempotencyKey, id_for
 from mcphub.api.incoming import Note
 from mcphub.api.notes import note, signed_out
 from mcphub.api.paging import DEFAULT, before, cursor, size_of
@@ -127,17 +128,30 @@ class UsersController(Controller):
     async def make(
         self,
         data: JSONBody[NewUser],
+        caller: NamedDependency[Caller],
         services: NamedDependency[Services],
         passwords: NamedDependency[Passwords],
         links: NamedDependency[OneTimeLinks],
         people: NamedDependency[People],
+        idempotency_key: IdempotencyKey = None,
     ) -> MadeUserAnswer:
+        """The link of an invitation is in this answer only; a repeated request does not get it again."""
+        user_id = id_for(caller.user_id, "makeUser", idempotency_key)
+        if user_id in services.model.users:
+            people.must_exist(user_id)
+            return MadeUserAnswer(data=MadeUser(user=await people.user(user_id)))
         username, hashed = username_of(data.username), None
         if isinstance(data.password, str):
             check_strength(data.password, username)
             hashed = await passwords.hash(data.password)
         account = await asyncio.to_thread(
-            NewAccount, services.vault, username, hashed, display_name=data.display_name, email=data.email
+            NewAccount,
+            services.vault,
+            username,
+            hashed,
+            display_name=data.display_name,
+            email=data.email,
+            user_id=user_id,
         )
         invitation: str | UnsetType = UNSET
         if hashed is None:
@@ -147,12 +161,19 @@ class UsersController(Controller):
         try:
             done = await services.commands.run(lambda: account.register(admin=data.is_admin))
         except Refused:
-            await asyncio.to_thread(account.discard)
+            await self._discard(services, account)
             raise
         done.must_show()
+        if not done.changed:
+            invitation = UNSET  # it went out with the request that was faster
         named_by = services.model.spoken_for().get(account.digest, [])
         made = MadeUser(user=await people.user(account.user_id), named_by=named_by, invitation_link=invitation)
         return MadeUserAnswer(data=made, position=done.position)
+
+    async def _discard(self, services: Services, account: NewAccount) -> None:
+        """What was sealed for nobody; not what the same request, sent twice at once, has made meanwhile."""
+        if await services.tail.confirm(CONFIRM_WITHIN) and account.user_id not in services.model.users:
+            await asyncio.to_thread(account.discard)
 
     @post(
         "/api/admin/users/bulk",

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, field
 
 from mcphub.api.auth.accounts import NewAccount, username_of
 from mcphub.api.auth.links import OneTimeLinks
@@ -90,7 +90,7 @@ class MadeUser(Out, kw_only=True):
     """`namedBy`: servers that were for a user of this name before there was one, perhaps for somebody else."""
 
     user: User
-    named_by: list[str] = []
+    named_by: list[str] = field(default_factory=list)
     invitation_link: str | UnsetType = UNSET
 
 

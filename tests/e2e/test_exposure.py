@@ -83,10 +83,12 @@ async def test_forty_eight_tools_are_listed_as_two_and_all_of_them_can_be_called
                 assert inside.content == direct.content
                 assert inside.content[0].text == f"called {tool}"
 
-    await until(lambda: not scene.person.requests(status="Pending"), within=5, what="every row has its end")
-    rows = scene.person.requests(method="tools/call")
-    assert {(row["server"], row["tool"]) for row in rows} == set(scene.tools)
-    assert {row["status"] for row in rows} == {"Completed"}
+    def completed() -> list[tuple[str, str]]:
+        rows = scene.person.requests(method="tools/call", status="Completed")
+        return sorted((row["server"], row["tool"]) for row in rows)
+
+    wanted = sorted([*scene.tools, *scene.tools])
+    await until(lambda: completed() == wanted, within=10, what="each call is in the history under its own tool")
 
 
 async def test_tools_mode_lists_them_one_by_one_and_the_simulator_says_what_each_address_does(
@@ -119,9 +121,15 @@ async def test_a_model_asks_before_it_calls(hub: RunningHub, scene: Scene) -> No
     assert unknown.is_error
     assert "Did you mean echo?" in unknown.content[0].text
     assert text.content[0].text == "as a text"
-    await until(lambda: not scene.person.requests(status="Pending"), within=5, what="every row has its end")
-    rows = scene.person.requests(server=scene.large, tool="echo")
-    assert sorted(row["status"] for row in rows) == ["Completed", "Completed", "Failed"]
+
+    def statuses() -> list[str]:
+        return sorted(row["status"] for row in scene.person.requests(server=scene.large, tool="echo"))
+
+    await until(
+        lambda: statuses() == ["Completed", "Completed", "Failed"],
+        within=10,
+        what="described, refused and answered are in the history",
+    )
 
 
 async def test_an_open_session_hears_when_its_mode_becomes_another_one(hub: RunningHub, scene: Scene) -> None:
@@ -149,3 +157,20 @@ def test_modes_that_are_not_there_are_refused_in_the_address(hub: RunningHub, sc
     for path, status in (("?mode=search", 400), ("?mode=smart", 400), ("?mode=x", 400), ("/$smart", 404)):
         answer = httpx.post(hub.mcp + path, json=body, headers=headers, trust_env=False)
         assert answer.status_code == status, answer.text
+
+
+async def test_hub_why_says_what_keeps_a_tool_from_the_list(hub: RunningHub, scene: Scene) -> None:
+    group = scene.person.rest.get("/api/user/groups")[0]
+    scene.person.rest.put(f"/api/user/groups/{group['id']}", {"servers": [scene.small]})
+
+    async with python_client(f"{hub.mcp}?why=1", scene.key) as client:
+        await names(client)
+        listed = await names(client)
+        away = await client.call_tool("hub_why", {"tool": f"{scene.large}__echo"})
+        there = await client.call_tool("hub_why", {"tool": f"{scene.small}__echo"})
+        prompt = await client.get_prompt("hub_why", {"tool": f"{scene.large}__echo"})
+
+    assert (listed[-1], len(listed)) == ("hub_why", len(ARGUMENTS) + 1)
+    assert away.structured_content["reason"] == "not_in_active_group"
+    assert there.structured_content["reason"] == "listed"
+    assert "in none of your active groups (mine)" in prompt.messages[0].content.text

@@ -195,6 +195,11 @@ class Behaviour:
             await asyncio.Event().wait()
         if name == "fail":
             return text(arguments.get("text", "failed"), error=True)
+        if name == "become":  # listed by nobody: whoever runs the server calls it directly
+            self.tools = arguments["tools"]
+            if arguments.get("announced"):
+                await self._announce({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+            return text("became")
         if name == "odd":
             content = [{"type": "html", "html": "x" * arguments.get("size", 0), "x-vendor": "@odd"}]
             return {"_meta": {"example/odd": "@odd"}, "content": content, "isError": "no", "x-vendor": "@odd"}

@@ -5,6 +5,7 @@ contract has them, from the same choices the facts were made of.
 """
 
 import asyncio
+import json
 from dataclasses import dataclass
 
 import pytest
@@ -18,13 +19,17 @@ from mcphub.domain.events import (
     Scope,
     ServerRef,
     ToolDisabled,
+    ToolDiscovered,
     UserPreferencesChanged,
     group_tag,
     server_tag,
     user_tag,
 )
+from mcphub.domain.tool_book import definition_of
 from mcphub.gateway import exposure
+from tests.support.facts import NOW
 from tests.support.gateway import World
+from tests.support.gateway import tool as scripted
 
 SERVER_NAMES = ("desk", "mail", "wiki")
 TOOLS = ("a", "b", "c")
@@ -42,10 +47,12 @@ class Server:
     off: frozenset[str]
     enabled: bool
     meant_for: frozenset[str] | None  # None: everybody
+    changed: frozenset[str]  # say something else than the record has
+    strict: bool  # what changed waits
 
     @property
     def on(self):
-        return self.tools - self.off
+        return self.tools - self.off - (self.changed if self.strict else frozenset())
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,8 @@ servers = st.builds(
     off=st.frozensets(st.sampled_from(TOOLS), max_size=2),
     enabled=st.sampled_from((True, True, True, False)),
     meant_for=st.none() | st.none() | st.frozensets(st.sampled_from(USERS)),
+    changed=st.frozensets(st.sampled_from(TOOLS), max_size=2),
+    strict=st.booleans(),
 )
 people = st.builds(
     Person,
@@ -98,8 +107,12 @@ def visible(name, catalogue, person, path):
 def told(world, catalogue, crowd):
     """The facts of these choices; returns each one's key."""
     for name, each in catalogue.items():
-        audience = {} if each.meant_for is None else {"mcphub": {"audience": {"users": sorted(each.meant_for)}}}
-        world.server(name, *sorted(each.tools), enabled=each.enabled, **audience)
+        ours = {} if each.meant_for is None else {"audience": {"users": sorted(each.meant_for)}}
+        ours |= {"onToolChange": "quarantine"} if each.strict else {}
+        world.server(name, *sorted(each.tools), enabled=each.enabled, mcphub=ours)
+        for tool in sorted(each.tools):
+            hash = "of old" if tool in each.changed else definition_of(json.dumps(scripted(tool)).encode()).hash
+            world.record(ToolDiscovered(server_id=name, tool=tool, hash=hash, seen=NOW), server_tag(name))
         for tool in sorted(each.off):
             world.record(ToolDisabled(server_id=name, tool=tool), server_tag(name), SERVERS)
     keys = {}

@@ -36,6 +36,7 @@ ROOT = Path(__file__).parent.parent
 ONE_PROCESS = {"e2e", "conformance", "faults"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         tier = item.path.relative_to(ROOT / "tests").parts[0]

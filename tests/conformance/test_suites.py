@@ -41,7 +41,9 @@ AT_LEAST = {  # checks passed
     ("/mcp", "2026-07-28"): 115,
     ("/mcp", "before"): 14,
 }
-OTHER_NAME = re.compile(r"Unknown (tool|prompt): |Tool '\w+' not found|does not list the diagnostic tool|Prerequisite")
+OTHER_NAME = re.compile(
+    r"Unknown (tool|prompt): |Tool '\w+' not found|does not list the diagnostic tool|Prerequisite|Expected InputRequiredResult with"
+)
 
 
 @dataclass

@@ -62,7 +62,7 @@ async def test_each_way_in_and_out_is_noted(api):
     await bob.delete("/api/user/sessions")
     token = api.link("setup")
     await api.browser().post("/api/setup", {"token": token, "username": "root", "password": NEW})
-    invited = await api.make_user("ann")
+    invited = await api.make_user("ann", invited=True)
     await api.browser().post("/api/auth/accept-invitation", {"token": api.link("invite", invited), "password": NEW})
 
     noted = await rows(api, "action", "outcome", "way", "actor = subject", "method", "route")
@@ -510,7 +510,7 @@ async def test_too_many_attempts_are_refused_alike_whether_the_account_exists(ap
 
 @pytest.mark.parametrize("path", ["/api/setup", "/api/auth/accept-invitation"])
 async def test_a_link_that_is_none_is_answered_like_one_that_was_used(api, path):
-    used = api.link("setup" if path == "/api/setup" else "invite", await api.make_user("bob"))
+    used = api.link("setup" if path == "/api/setup" else "invite", await api.make_user("bob", invited=True))
     about = {"password": NEW, **({"username": "root"} if path == "/api/setup" else {})}
     assert (await api.browser().post(path, {"token": used, **about})).status_code == 200
 
@@ -522,7 +522,8 @@ async def test_a_link_that_is_none_is_answered_like_one_that_was_used(api, path)
 @pytest.mark.parametrize("path", ["/api/setup", "/api/auth/accept-invitation"])
 async def test_who_tries_links_is_stopped_and_nobody_else(api, path):
     about = {"password": NEW, **({"username": "root"} if path == "/api/setup" else {})}
-    token = api.link("setup" if path == "/api/setup" else "invite", await api.make_user("bob"))
+    await api.make_user("bob")
+    token = api.link("setup" if path == "/api/setup" else "invite", await api.make_user("ann", invited=True))
 
     guesses = [await api.browser(ip="192.0.2.1").post(path, {"token": f"guess-{n}", **about}) for n in range(21)]
     meanwhile = await fail(api, "bob", PASSWORD, ip="192.0.2.1")

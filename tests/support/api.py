@@ -188,9 +188,9 @@ class Api:
             browser.csrf = data["csrfToken"]
         return browser
 
-    async def make_user(self, username: str, *, admin: bool = False) -> str:
-        """An active local account, made without the API; its id."""
-        hashed = await asyncio.to_thread(HASHER.hash, PASSWORD)
+    async def make_user(self, username: str, *, admin: bool = False, invited: bool = False) -> str:
+        """An active local account, made without the API; its id. Who was invited has no password yet."""
+        hashed = None if invited else await asyncio.to_thread(HASHER.hash, PASSWORD)
 
         def make() -> tuple[str, int]:
             account = NewAccount(self.services.vault, username, hashed)

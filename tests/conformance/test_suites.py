@@ -42,7 +42,8 @@ AT_LEAST = {  # checks passed
     ("/mcp", "before"): 14,
 }
 OTHER_NAME = re.compile(
-    r"Unknown (tool|prompt): |Tool '\w+' not found|does not list the diagnostic tool|Prerequisite|Expected InputRequiredResult with"
+    r"Unknown (tool|prompt): |Tool '\w+' not found|does not list the diagnostic tool|Prerequisite"
+    r"|Expected InputRequiredResult with"
 )
 
 

@@ -31,19 +31,6 @@ NUMBERS = count(1)
 ROOT = Path(__file__).parent.parent
 
 
-# Tests of these tiers start whole hubs and the world around them. Where tests run in two processes, each tier stays in
-# one: they use their hub together, and two hubs under load would be all that both processors can do.
-ONE_PROCESS = {"e2e", "conformance", "faults"}
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        tier = item.path.relative_to(ROOT / "tests").parts[0]
-        if tier in ONE_PROCESS:
-            item.add_marker(pytest.mark.xdist_group(tier))
-
-
 @dataclass(frozen=True)
 class Database:
     """One database of one test. Its roles are those of a real hub."""

@@ -115,8 +115,8 @@ def test_a_finished_day_is_sealed_and_one_byte_changed_in_it_is_found(start_hub:
     bob = hub.admin.user("bob")
     eventually(lambda: found(hub, actor=bob.id), within=10, what="bob came in")
     with psycopg.connect(superuser(hub), autocommit=True) as db:
-        db.execute("select access_log_partition((now() at time zone 'UTC')::date - 1)")
-        db.execute("update access_log set recorded_at = recorded_at - interval '1 day'")
+        db.execute("select access_log_partition((now() at time zone 'UTC')::date - 2)")
+        db.execute("update access_log set recorded_at = recorded_at - interval '2 days'")
     hub.kill()
     hub.start()
 

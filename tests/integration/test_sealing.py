@@ -16,7 +16,7 @@ from mcphub.postgres.pool import command_pool
 from mcphub.sealing import DaySealer, check
 
 TODAY = datetime.now(UTC).date()
-YESTERDAY = TODAY - timedelta(days=1)
+OVER = TODAY - timedelta(days=2)  # yesterday is over only when its last calls had time to be written
 REQUEST = (
     "insert into traffic (at, kind, boot, request_id, method, duration_ms, node) values (%s, 3, 1, %s, %s, 1.5, 'n')"
 )
@@ -67,18 +67,18 @@ def checked(owner):
 
 @pytest.mark.parametrize("log", ["access", "traffic"])
 async def test_a_day_that_is_over_is_sealed_once_and_holds(sealer, owner, log):
-    happened(owner, YESTERDAY, log=log)
+    happened(owner, OVER, log=log)
     happened(owner, TODAY, log=log)
 
     await sealer.round()
     await sealer.round()
 
-    assert facts(owner) == [("DaySealed", f"{log}-seal:{YESTERDAY}")]
-    assert checked(owner) == [(log, YESTERDAY, "holds", 3, 0)]
+    assert facts(owner) == [("DaySealed", f"{log}-seal:{OVER}")]
+    assert checked(owner) == [(log, OVER, "holds", 3, 0)]
 
 
 async def test_a_day_without_rows_is_no_fact(sealer, owner):
-    owner.execute("select access_log_partition(%s), traffic_partition(%s)", (YESTERDAY, YESTERDAY))
+    owner.execute("select access_log_partition(%s), traffic_partition(%s)", (OVER, OVER))
 
     await sealer.round()
 
@@ -86,7 +86,7 @@ async def test_a_day_without_rows_is_no_fact(sealer, owner):
 
 
 async def test_two_hubs_seal_a_day_once(hub, database, owner):
-    happened(owner, YESTERDAY)
+    happened(owner, OVER)
 
     for _ in range(2):
         await DaySealer(hub, database.app_dsn, 90).round()
@@ -105,31 +105,31 @@ async def test_two_hubs_seal_a_day_once(hub, database, owner):
 )
 @pytest.mark.parametrize("log", [ACCESS, TRAFFIC], ids=["access", "traffic"])
 async def test_whoever_changes_a_sealed_day_is_found_out(sealer, owner, log, change):
-    happened(owner, YESTERDAY, log=log.name)
+    happened(owner, OVER, log=log.name)
     await sealer.round()
 
-    owner.execute(change.format(*[f"{log.table}_{YESTERDAY:%Y%m%d}"] * 2))
+    owner.execute(change.format(*[f"{log.table}_{OVER:%Y%m%d}"] * 2))
 
     assert [(found.log, found.state) for found in check(owner)] == [(log.name, "changed")]
 
 
 async def test_a_row_smuggled_into_a_sealed_day_of_the_access_log_is_found_out(sealer, owner):
-    happened(owner, YESTERDAY)
+    happened(owner, OVER)
     await sealer.round()
 
-    happened(owner, YESTERDAY, rows=1)
+    happened(owner, OVER, rows=1)
 
-    assert checked(owner) == [("access", YESTERDAY, "changed", 3, 1)]
+    assert checked(owner) == [("access", OVER, "changed", 3, 1)]
 
 
 async def test_a_call_written_late_changes_nothing_of_what_is_sealed_and_is_counted(sealer, owner):
     """It may have waited in the spool of a hub that was down."""
-    happened(owner, YESTERDAY, log="traffic")
+    happened(owner, OVER, log="traffic")
     await sealer.round()
 
-    happened(owner, YESTERDAY, rows=1, log="traffic")
+    happened(owner, OVER, rows=1, log="traffic")
 
-    assert checked(owner) == [("traffic", YESTERDAY, "holds", 3, 1)]
+    assert checked(owner) == [("traffic", OVER, "holds", 3, 1)]
 
 
 async def test_what_left_retention_is_sealed_first_and_dropped_on_the_record(sealer, owner):
@@ -159,12 +159,12 @@ async def test_old_days_without_rows_are_dropped_without_a_word(sealer, owner):
 
 @pytest.mark.parametrize("statement", ["drop table {}", "truncate {}"])
 async def test_a_sealed_day_that_is_gone_and_was_not_dropped_is_missing(sealer, owner, statement):
-    happened(owner, YESTERDAY)
+    happened(owner, OVER)
     await sealer.round()
 
-    owner.execute(statement.format(f"access_log_{YESTERDAY:%Y%m%d}"))
+    owner.execute(statement.format(f"access_log_{OVER:%Y%m%d}"))
 
-    assert checked(owner) == [("access", YESTERDAY, "missing", 0, 0)]
+    assert checked(owner) == [("access", OVER, "missing", 0, 0)]
 
 
 async def test_a_day_whose_rows_an_import_left_behind_is_over_when_its_time_is(sealer, hub, owner):

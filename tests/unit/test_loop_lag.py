@@ -50,5 +50,5 @@ def test_a_short_full_collection_freezes_nothing(monkeypatch: pytest.MonkeyPatch
 
     gc.collect()
 
-    assert gc.get_freeze_count() == before
+    assert gc.get_freeze_count() <= before  # what was frozen before may go
     collections.stop()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -56,7 +57,7 @@ class Scene:
         mine = [fact for fact in found if fact["data"].get("server_id") == self.id and fact["type"].startswith("Tool")]
         return mine[::-1]
 
-    @property
+    @cached_property
     def id(self) -> str:
         added = self.admin.audit(kind="fact", type="ServerAdded")
         return str(next(fact["data"]["server_id"] for fact in added if fact["data"]["name"] == self.name))

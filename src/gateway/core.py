@@ -128,7 +128,7 @@ class HubGateway(Listener):
 
     async def stop(self, drain_seconds: float) -> None:
         """Lets what is under way finish for a while, then ends sessions and upstreams."""
-        self._front.closing = True
+        self._front.stop()
         for session in self._lifecycle.live:
             session.release()
         deadline = asyncio.get_running_loop().time() + drain_seconds

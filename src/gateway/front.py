@@ -115,6 +115,11 @@ class Front:
             instructions=self._instructions,
         )
 
+    def stop(self) -> None:
+        """No stream is opened any more, and no call is kept for a client that is away."""
+        self.closing = True
+        self._stateless.stop()
+
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         inbound = _inbound(scope)
         try:

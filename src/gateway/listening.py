@@ -104,9 +104,13 @@ class Listeners:
             changed = KINDS[kind].changed
             listening.listed[changed] = self._relay.seen_by(asker, changed, now)
         self._lifecycle.begin(listening)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(ATTEND_WITHIN):
-                await self._attend(listening, bool(kinds), uris)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ATTEND_WITHIN):
+                    await self._attend(listening, bool(kinds), uris)
+        except BaseException:
+            self._lifecycle.end(listening, "not_opened", forget=False)
+            raise
         granted: dict[str, Raw | bytes] = dict.fromkeys(kinds, b"true")
         if heard := [uri for uri in uris if uri in listening.subscriptions.values()]:
             granted[URIS] = wire.encode(heard)

@@ -180,6 +180,13 @@ class Parked:
         timer.cancel()
         return conversation
 
+    def end(self, reason: str) -> None:
+        """Whose clients are away are given up."""
+        for conversation, timer in self._waiting.values():
+            timer.cancel()
+            conversation.give_up(reason)
+        self._waiting.clear()
+
     def _expire(self, state: str) -> None:
         conversation, _ = self._waiting.pop(state)
         self.expired(conversation)

@@ -149,6 +149,10 @@ class Stateless:
         self._listeners = Listeners(model, relay, lifecycle, self._server_info, limits.ping)
         self._running: set[asyncio.Task[None]] = set()
 
+    def stop(self) -> None:
+        """The hub is about to stop: nobody is waited for who is away."""
+        self._parked.end("hub_stopped")
+
     async def post(
         self,
         path: str,
@@ -204,9 +208,6 @@ class Stateless:
         )
         request = self._traffic.request(asker.row, wire.plain_method(message.method), bytes_in=len(body))
         answer_headers: list[Header] = [(b"x-mcphub-request-id", request.public_id.encode())]
-        if listens:
-            await self._listen(message, asker, client, path, request, answer_headers, receive, send)
-            return
         try:
             await self._load.enter(principal.user_id)
         except TooBusy as busy:
@@ -214,6 +215,9 @@ class Stateless:
             data = {"retryAfterSeconds": busy.retry_after}
             frame = failed(id_, errors.INTERNAL_ERROR, str(busy), data)
             await respond(send, 429, frame, [*answer_headers, (b"retry-after", b"%d" % busy.retry_after)])
+            return
+        if listens:
+            await self._listen(message, asker, client, path, request, answer_headers, receive, send)
             return
         exchange = Exchange(
             send,
@@ -339,7 +343,10 @@ class Stateless:
     ) -> None:
         id_ = bytes(message.id)
         try:
-            listening = await self._listeners.open(asker, client, path, id_, bytes(message.params))
+            try:
+                listening = await self._listeners.open(asker, client, path, id_, bytes(message.params))
+            finally:
+                self._load.leave(asker.principal.user_id)  # opening asks servers; what follows only waits
         except Answer as answer:
             self._row(request, "Failed", str(answer.code), answer.reason)
             error, status = bridge.translated(answer.raw)

@@ -306,6 +306,17 @@ async def test_a_user_who_is_locked_out_has_no_call_waiting(world):
     await asyncio.wait_for(ended.wait(), 5)
 
 
+async def test_a_hub_that_stops_waits_for_nobody_who_is_away(world):
+    key = world.user("ann")
+    world.server("far", "greet").behave = asking()
+    await ask(world, "tools/call", {"name": "far__greet"}, key=key, capabilities={"elicitation": {}})
+    assert world.gateway.in_flight == 1
+
+    await asyncio.wait_for(world.gateway.stop(60), 5)
+
+    assert world.gateway.in_flight == 0
+
+
 async def test_progress_comes_as_events_and_log_messages_only_when_wished_for(world):
     key = world.user("ann")
 
@@ -451,6 +462,31 @@ async def test_a_client_that_leaves_its_stream_leaves_nothing_behind(world):
     await asyncio.wait_for(stream.done, 5)
     assert world.gateway.sessions() == []
     assert ("client_gone", live.session_id) in world.traffic.sessions
+
+
+async def test_a_stream_that_cannot_be_opened_leaves_nothing_behind(world):
+    key = world.user("ann")
+
+    async def breaks(*_):
+        raise RuntimeError("unforeseen")
+
+    world.server("far", "echo").answer = breaks
+    body, headers = request_of("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
+
+    with pytest.raises(RuntimeError):
+        await world.send("POST", key=key, body=body, headers=headers)
+
+    assert world.gateway.sessions() == []
+
+
+async def test_streams_are_no_requests_under_way(world):
+    key = world.user("ann")
+    streams = [await listen(world, {"toolsListChanged": True}, key=key) for _ in range(world.limits.in_flight + 1)]
+
+    answer = await asyncio.wait_for(ask(world, "tools/list", key=key), 5)
+
+    assert answer.status == 200
+    assert all(stream.status == 200 for stream in streams)
 
 
 @pytest.mark.parametrize("params", [{}, {"notifications": 7}, {"notifications": {"resourceSubscriptions": "x"}}])

@@ -9,6 +9,7 @@ Promises:
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ import structlog
 from msgspec import Raw
 
 from mcphub.domain.access import AccessModel, Capability, decide
+from mcphub.domain.left_out import LeftOut
 from mcphub.domain.settings_state import ServerState
 from mcphub.domain.substitution import MissingVariables, UnusableValue
 from mcphub.domain.tool_book import definition_of
@@ -303,7 +305,8 @@ class Relay:
         call.request.ledger_position = self._model.position
         gathered = await self.router.gather(call.asker, offer, now)
         listing = self._listing(call, gathered, wire.text(params, "cursor"))
-        call.request.shown, call.request.filtered = listing.shown, gathered.filtered
+        call.request.ledger_position = gathered.position
+        _counted(call.request, listing.shown, gathered.left_out)
         self._note_listed(call, offer)
         return wire.result(bytes(call.message.id), listing.result)
 
@@ -387,29 +390,34 @@ class Relay:
             await self.router.must_be_on(call.asker, server, offer, name)
         elif server is None or not decision.allowed:
             if method in LISTED:
+                _counted(call.request, 0, LeftOut(servers={decision.reason: 1}))
                 return wire.result(bytes(call.message.id), LISTED[method].empty)
             raise NotSupported(method)
         answer = await self._forward(call, server, bytes(call.message.params))
         if method in LISTED and isinstance(answer, bytes):
-            if LISTED[method] is TOOLS:
-                await self._heard(call, server, params, answer)
+            whole = await self._heard(call, server, params, answer) if LISTED[method] is TOOLS else None
             self._note_listed(call, LISTED[method])
-            return self._without_hidden(call, server, LISTED[method], answer)
+            return self._without_hidden(call, server, LISTED[method], answer, whole)
         return answer
 
-    async def _heard(self, call: Call, server: ServerState, params: wire.Members, frame: bytes) -> None:
-        """What a server listed at its own address counts like what the hub asked it for."""
+    async def _heard(self, call: Call, server: ServerState, params: wire.Members, frame: bytes) -> int | None:
+        """What a server listed at its own address counts like what the hub asked it for.
+
+        Returns how many tools came; None when that is not known without reading them.
+        """
         try:
             result = wire.members(wire.members(frame)["result"])
             if wire.text(params, "cursor") is None and wire.text(result, "nextCursor") is None:
                 raw = bytes(result.get(TOOLS.member, b"[]"))
                 if not self.router.heard_again(call.asker, server, raw):
                     self.router.heard(call.asker, server, raw, await self._given(call.asker, server))
-                return
+                found = self.router.cached(call.asker, server)
+                return len(found.items) if found is not None and found.heard == raw else None
         except wire.Unreadable:
-            return  # the client has it as it is, as long as nothing is to be left out of it
+            return None  # the client has it as it is, as long as nothing is to be left out of it
         with suppress(Answer):  # a page says nothing of the whole
             await self.router.listed(call.asker, server)
+        return None
 
     async def _given(self, asker: Asker, server: ServerState) -> Tells:
         """What the server was given for the asker."""
@@ -424,10 +432,17 @@ class Relay:
             return True
         return all(item.name != WHY for item in found.items)
 
-    def _without_hidden(self, call: Call, server: ServerState, offer: Offer, frame: bytes) -> bytes:
-        """The upstream's list, untouched unless something is switched off, waits for approval, or is described anew."""
+    def _without_hidden(self, call: Call, server: ServerState, offer: Offer, frame: bytes, count: int | None) -> bytes:
+        """The upstream's list, untouched unless something is switched off, waits for approval, or is described anew.
+
+        Args:
+            count: of the items in it, when that is known.
+        """
+        call.request.ledger_position = self._model.position
         governed = offer is TOOLS and self._model.governed(server)
-        if not governed and not server.config.get(offer.kind):
+        free = not governed and not server.config.get(offer.kind)
+        if free and count is not None:
+            _counted(call.request, count, LeftOut())
             return frame
         result: dict[str, Raw | bytes] = dict(wire.members(wire.members(frame)["result"]))
         try:
@@ -438,13 +453,20 @@ class Relay:
                     f"Server '{server.slug}' sent a list that cannot be read.", reason="unreadable_list"
                 ) from None
             return frame
+        if free:
+            _counted(call.request, len(raws), LeftOut())
+            return frame
         shown = []
+        off: Counter[str] = Counter()
         for raw in raws:
             name = wire.text(wire.members(raw), offer.naming) or ""
             definition = definition_of(raw).hash if governed else ""
-            if self._model.offered(server, offer.kind, name, definition) == "allowed":
+            reason = self._model.offered(server, offer.kind, name, definition)
+            if reason == "allowed":
                 shown.append(described(server, offer, name, raw))
-        call.request.shown, call.request.filtered = len(shown), len(raws) - len(shown)
+            else:
+                off[reason] += 1
+        _counted(call.request, len(shown), LeftOut(items=off))
         result[offer.member] = b"[" + b",".join(shown) + b"]"
         return wire.result(bytes(call.message.id), wire.joined(result))
 
@@ -664,6 +686,11 @@ class _UpstreamError:
     def __init__(self, frame: bytes, code: str) -> None:
         self.frame = frame
         self.code = code
+
+
+def _counted(request: Request, shown: int, left_out: LeftOut) -> None:
+    """For the row of a list."""
+    request.shown, request.filtered, request.left_out = shown, left_out.filtered, left_out
 
 
 def log_ended(request: Request, status: Status, took: float, reason: str) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -17,7 +17,8 @@ import structlog
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from mcphub.domain.access import AccessModel, Capability, decide, visible_servers
+from mcphub.domain.access import AccessModel, Capability, Reason, View, decide, visible_servers
+from mcphub.domain.left_out import LeftOut
 from mcphub.domain.names import SEPARATOR, tool_map
 from mcphub.domain.settings_state import ServerState
 from mcphub.domain.tool_book import definition_of
@@ -27,6 +28,7 @@ from mcphub.gateway.kinds import RESOURCES, TEMPLATES, TOOLS, Offer
 from mcphub.gateway.server_tools import OneTool, one_tool
 from mcphub.gateway.session import Asker
 from mcphub.gateway.telling import Tells, nothing
+from mcphub.gateway.upstream.runtime import UpstreamFailed
 from mcphub.gateway.uris import marked, matches, unmarked
 
 log = structlog.get_logger()
@@ -73,12 +75,12 @@ class ServerList(Struct):
 
 
 class Chunk(Struct, frozen=True):
-    """A server's part of a merged list. `withheld` are the tools that wait for approval."""
+    """A server's part of a merged list. `off` counts what is not in it by why; `withheld` waits for approval."""
 
     position: int
     joined: bytes
     shown: int
-    filtered: int
+    off: Mapping[Reason, int]
     withheld: tuple[str, ...]
 
 
@@ -99,15 +101,28 @@ class Gathered(Struct, frozen=True):
     """Everything of a kind that somebody may use, by slug.
 
     Args:
-        shown, filtered: items in it, and items that access hid.
-        late: servers that are missing in it or shown as they were.
+        position: of the facts it was decided by.
+        shown: items in it.
     """
 
     offer: Offer
+    position: int
     lists: Lists
     shown: int
-    filtered: int
-    late: tuple[str, ...]
+    left_out: LeftOut
+
+
+class Had(Struct):
+    """Lists of several servers as far as they could be had in time.
+
+    Args:
+        lists: server id → its list, the latest one.
+        missing, stale: server id → why it has no list, or why only an older one.
+    """
+
+    lists: dict[str, ServerList]
+    missing: dict[str, str]
+    stale: dict[str, str]
 
 
 class Listing(Struct, frozen=True):
@@ -135,21 +150,35 @@ class Router:
         self._deadline = deadline
         self._page = page
         self._lists: dict[Key, ServerList] = {}
+        self._news: Counter[str] = Counter()  # user, '' for what is shared → how often one of the lists became another
+        # (user, key, view, revision, method) → (for what facts and lists, hidden items, hidden servers)
+        self._counts: dict[
+            tuple[str, str, View, str, str], tuple[tuple[int, int, int], Counter[str], Counter[str]]
+        ] = {}
         self._fetching: dict[Key, asyncio.Task[ServerList]] = {}
 
     # questions
 
     async def gather(self, asker: Asker, offer: Offer, at: datetime) -> Gathered:
         """Everything of a kind the asker may use: the servers' lists as far as they can be had in time."""
+        position = self._model.position
         servers = visible_servers(self._model, asker.principal, at, asker.view)
-        lists, late = await self._gather(asker, servers, offer)
-        filtered = sum(len(found.items) for found in self._hidden(asker, servers, offer))
+        had = await self._gather(asker, servers, offer)
+        if self._model.position != position:  # some servers were waited for, and what is shown is decided now
+            position = self._model.position
+            servers = visible_servers(self._model, asker.principal, at, asker.view)
+        lists = [(server, had.lists[server.server_id]) for server in servers if server.server_id in had.lists]
+        seen = {server.server_id for server in servers}
+        items, hidden = self._hidden(asker, offer, at)
+        off, missing = Counter(items), Counter(hidden)
         shown = 0
         for server, found in lists:
             chunk = self._chunk(server, found)
             shown += chunk.shown
-            filtered += chunk.filtered
-        return Gathered(offer, lists, shown, filtered, late)
+            off.update(chunk.off)
+        missing.update(why for server_id, why in had.missing.items() if server_id in seen)
+        stale = Counter(why for server_id, why in had.stale.items() if server_id in seen)
+        return Gathered(offer, position, lists, shown, LeftOut(off, missing, stale))
 
     def page(self, gathered: Gathered, cursor: str | None, more: Named) -> Listing:
         """One page of it, by slug, then in each server's own order; `more` comes last.
@@ -253,11 +282,15 @@ class Router:
         servers = visible_servers(self._model, asker.principal, at, asker.view)
         if slug:
             servers = [server for server in servers if server.slug == slug]
-        lists, _ = await self._gather(asker, servers, RESOURCES)
-        owners = [server for server, found in lists if own in found.by_exposed]
+        lists = (await self._gather(asker, servers, RESOURCES)).lists
+        owners = [server for server in servers if (found := lists.get(server.server_id)) and own in found.by_exposed]
         if not owners:
-            lists, _ = await self._gather(asker, servers, TEMPLATES)
-            owners = [server for server, found in lists if any(matches(item.name, own) for item in found.items)]
+            lists = (await self._gather(asker, servers, TEMPLATES)).lists
+            owners = [
+                server
+                for server in servers
+                if (found := lists.get(server.server_id)) and any(matches(item.name, own) for item in found.items)
+            ]
         if len(owners) != 1:
             raise UnknownName("resource", uri, "ambiguous_resource" if owners else "unknown_resource")
         self._must_be_on(owners[0], RESOURCES, own, "", uri)
@@ -346,6 +379,7 @@ class Router:
             gone = server is None or server.spec.transport_digest != key[1]
             if gone or now - found.at > KEPT_SECONDS:
                 del self._lists[key]
+                self._news[key[2]] += 1
         while len(self._lists) > MOST_LISTS:
             del self._lists[min(self._lists, key=lambda key: self._lists[key].at)]
 
@@ -399,6 +433,7 @@ class Router:
         made = ServerList(offer, items, by_exposed, {item.name: item for item in items}, time.monotonic())
         before = self._lists.get(key)
         self._lists[key] = made
+        self._news[key[2]] += 1
         if offer is TOOLS:
             self._look_for_news(server, before, made, fetched.tells)
         return made
@@ -414,32 +449,44 @@ class Router:
         if news or gone:
             self.brought_news(server.server_id, gone)
 
-    async def _gather(self, asker: Asker, servers: list[ServerState], offer: Offer) -> tuple[Lists, tuple[str, ...]]:
+    async def _gather(self, asker: Asker, servers: list[ServerState], offer: Offer) -> Had:
         """Lists of all servers; one that is down or late keeps its last list, or is left out, and delays no other."""
-        lists: dict[str, ServerList] = {}
+        had = Had({}, {}, {})
         waiting: dict[asyncio.Task[ServerList], ServerState] = {}
         for server in servers:
             found = self.cached(asker, server, offer)
             if found is not None and _fresh(found):
-                lists[server.server_id] = found
+                had.lists[server.server_id] = found
             else:
-                waiting[asyncio.create_task(self.listed(asker, server, offer))] = server
-        late = []
-        if waiting:
-            done, _ = await asyncio.wait(waiting, timeout=self._deadline)
-            for task, server in waiting.items():
-                if task in done and task.exception() is None:
-                    lists[server.server_id] = task.result()
-                    continue
-                late.append(server.slug)
-                if task not in done:
-                    self._tell_when_there(asker, server, offer)
-                if task in done and not isinstance(task.exception(), Answer):
-                    log.error("list_failed", server=server.slug, exc_info=task.exception())
-                if (old := self.cached(asker, server, offer)) is not None:
-                    lists[server.server_id] = old
+                waiting[asyncio.create_task(self.listed(asker, server, offer, anew=True))] = server
+        if not waiting:
+            return had
+        await asyncio.wait(waiting, timeout=self._deadline)
+        for task, server in waiting.items():
+            why = self._outcome(task, server)
+            if not task.done():
+                self._tell_when_there(asker, server, offer)
                 task.cancel()  # the shielded question goes on for whoever asks next
-        return [(server, lists[server.server_id]) for server in servers if server.server_id in lists], tuple(late)
+            if (found := self.cached(asker, server, offer)) is None:
+                had.missing[server.server_id] = why
+                continue
+            had.lists[server.server_id] = found
+            if why:
+                had.stale[server.server_id] = why
+        return had
+
+    def _outcome(self, task: "asyncio.Task[ServerList]", server: ServerState) -> str:
+        """Why a list could not be had anew; '' when it could."""
+        if not task.done():
+            return "late"
+        error = task.exception() if not task.cancelled() else UpstreamFailed("it was ended meanwhile")
+        if isinstance(error, Answer):
+            return error.reason
+        if error is None:
+            return ""
+        if not isinstance(error, UpstreamFailed):
+            log.error("list_failed", server=server.slug, exc_info=error)
+        return "failed"
 
     def _tell_when_there(self, asker: Asker, server: ServerState, offer: Offer) -> None:
         """The client was answered without this server, and asks again only when it is told to."""
@@ -452,12 +499,29 @@ class Router:
         if (asked := self._fetching.get(key)) is not None:
             asked.add_done_callback(told)
 
-    def _hidden(self, asker: Asker, shown: list[ServerState], offer: Offer) -> Iterable[ServerList]:
-        """Lists the asker has of servers that this view, group or key hides."""
-        visible = {server.server_id for server in shown}
-        for server in self._model.servers.values():
-            if server.server_id not in visible and (found := self.cached(asker, server, offer)) is not None:
-                yield found
+    def _hidden(self, asker: Asker, offer: Offer, at: datetime) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        """(items, servers) by the reason that hides their server from the asker, as far as their lists are known.
+
+        Counted once for what the facts say and the user's lists are: there may be hundreds of hidden servers.
+        """
+        principal = asker.principal
+        standing = (self._model.position, self._news[principal.user_id], self._news[""])
+        key = (principal.user_id, principal.key_id, asker.view, asker.protocol, offer.list_method)
+        known = self._counts.get(key)
+        if known is not None and known[0] == standing:
+            return known[1], known[2]
+        items: Counter[str] = Counter()
+        servers: Counter[str] = Counter()
+        for server_id, reason in self._model.reasons(principal, asker.view, at).items():
+            if reason == "allowed":
+                continue
+            servers[reason] += 1
+            if (found := self.cached(asker, self._model.servers[server_id], offer)) is not None:
+                items[reason] += len(found.items)
+        if len(self._counts) >= MOST_LISTS:
+            self._counts.clear()
+        self._counts[key] = (standing, items, servers)
+        return items, servers
 
     # what may be seen of a list
 
@@ -476,13 +540,13 @@ class Router:
         position = self._position(server)
         if found.chunk is None or found.chunk.position != position:
             raws = [raw for _, raw in self._shown(server, found)]
-            off = len(found.items) - len(raws)
-            withheld = [
-                item.name
-                for item in (found.items if off else ())
-                if self._model.offered(server, found.offer.kind, item.name, item.hash) == "quarantined"
-            ]
-            found.chunk = Chunk(position, b",".join(raws), len(raws), off, tuple(withheld))
+            why = {
+                item.name: reason
+                for item in (found.items if len(raws) < len(found.items) else ())
+                if (reason := self._model.offered(server, found.offer.kind, item.name, item.hash)) != "allowed"
+            }
+            withheld = tuple(name for name, reason in why.items() if reason == "quarantined")
+            found.chunk = Chunk(position, b",".join(raws), len(raws), Counter(why.values()), withheld)
         return found.chunk
 
     def as_one(self, server: ServerState, found: ServerList) -> OneTool | None:

@@ -25,9 +25,11 @@ from typing import Any, Literal
 
 import psycopg
 import structlog
+from msgspec import json
 from psycopg import AsyncConnection
 
 from mcphub.domain.ids import uuid7
+from mcphub.domain.left_out import LeftOut
 from mcphub.gateway.request_id import readable
 from mcphub.gateway.spool import Spool
 from mcphub.logging import redacted
@@ -46,8 +48,9 @@ ALIVE = 7206005  # class of the advisory locks that say which boots live
 COLUMNS = (
     "at, kind, boot, request_id, session_id, user_id, key_id, server, tool, method, status, duration_ms, wait_ms,"
     " upstream_ms, bytes_in, bytes_out, error_code, reason, era, mode, view, client_name, client_version,"
-    " credential_version, ledger_position, shown, filtered, lost, node"
+    " credential_version, ledger_position, shown, filtered, lost, node, left_out"
 )
+BEFORE_LEFT_OUT = COLUMNS.count(",") - 1  # tabs of a row without `left_out`
 LONGEST_TEXT = 300  # characters of any one field
 MOST_BYTES = 2**31 - 1  # of a counted body, as the column holds it
 LONGEST_CALL = timedelta(hours=2)  # twice the hard limit of a tool call; what is older was forgotten, not slow
@@ -158,7 +161,7 @@ class Session:
 class Request:
     """A request under way; what is not known at its beginning (`server`, `tool`, …) is set once it is.
 
-    `shown` and `filtered` count the items of a list that was answered, and those that access hid.
+    `shown` and `filtered` count the items of a list that was answered, and those that access hid; `left_out` says why.
     `mode` is the session's, unless the request itself tells another.
     """
 
@@ -171,6 +174,7 @@ class Request:
         "filtered",
         "id",
         "ledger_position",
+        "left_out",
         "method",
         "mode",
         "public_id",
@@ -192,6 +196,7 @@ class Request:
         self.credential_version = ""
         self.shown: int | None = None
         self.filtered: int | None = None
+        self.left_out: LeftOut | None = None
         self.public_id = readable(self.id, session.user_id, session.session_id, method)
         self._began = time.perf_counter()
         self._connection = 0  # which connection of the writer was alive at the start; 0: never started
@@ -286,7 +291,8 @@ class TrafficWriter:
             f"\t{_number(wait_ms)}\t{_number(upstream_ms)}\t{NULL}\t{min(bytes_out, MOST_BYTES)}\t{text(error_code)}"
             f"\t{text(redacted(reason)) if reason else NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}"
             f"\t{NULL if request.shown is None else request.shown}"
-            f"\t{NULL if request.filtered is None else request.filtered}\t{NULL}\t{self._node}\n"
+            f"\t{NULL if request.filtered is None else request.filtered}\t{NULL}\t{self._node}"
+            f"\t{_json(request.left_out)}\n"
         ).encode("utf-8", "replace")
         if request._connection:
             del self._live[request]
@@ -338,7 +344,8 @@ class TrafficWriter:
             await db.cursor().executemany(DIED_HERE, [(boot, self._node_name) for boot in predecessors])
             await make_partitions(db, days_around(datetime.now(UTC).date()))
             if self._spool.size:
-                added = [await self._store(db, lines, careful=True) for lines in self._spool.lines()]
+                # An earlier version of the hub may have written them.
+                added = [await self._store(db, completed(lines), careful=True) for lines in self._spool.lines()]
                 log.info("spool_replayed", rows_added=sum(added))
                 self._spool.cut_all()
             await self._sweep(db, predecessors)
@@ -414,7 +421,7 @@ class TrafficWriter:
             f"\t{text(request.method)}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{min(request.bytes_in, MOST_BYTES)}"
             f"\t{NULL}\t{NULL}\t{NULL}\t{session._era}\t{text(request.mode or session.mode)}\t{session._view}"
             f"\t{session._client}\t{text(request.credential_version)}\t{position}"
-            f"\t{NULL}\t{NULL}\t{NULL}\t{self._node}\n"
+            f"\t{NULL}\t{NULL}\t{NULL}\t{self._node}\t{NULL}\n"
         ).encode("utf-8", "replace")
 
     def _session_line(self, kind: int, session: Session, reason: str) -> bytes:
@@ -422,12 +429,12 @@ class TrafficWriter:
         return (
             f"{datetime.now(UTC).isoformat()}\t{kind}\t{self.boot}\t{NULL}\t{session._who}\t{nulls}"
             f"\t{text(redacted(reason))}\t{session._era}\t{text(session.mode)}\t{session._view}\t{session._client}"
-            f"\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{self._node}\n"
+            f"\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{self._node}\t{NULL}\n"
         ).encode("utf-8", "replace")
 
     def _gap_line(self, lost: int) -> bytes:
         nulls = "\t".join([NULL] * 24)
-        return f"{datetime.now(UTC).isoformat()}\t{GAP}\t{self.boot}\t{nulls}\t{lost}\t{self._node}\n".encode()
+        return f"{datetime.now(UTC).isoformat()}\t{GAP}\t{self.boot}\t{nulls}\t{lost}\t{self._node}\t{NULL}\n".encode()
 
     # Writing.
 
@@ -571,8 +578,18 @@ def _escaped(value: str) -> str:
     return value.translate(ESCAPES) or NULL
 
 
+def _json(value: LeftOut | None) -> str:
+    """As `copy` reads it; its words are the hub's own codes."""
+    return NULL if value is None else json.encode(value).decode().translate(ESCAPES)
+
+
 def _number(value: float | None) -> str:
     return NULL if value is None else f"{value:.3f}"
+
+
+def completed(lines: list[bytes]) -> list[bytes]:
+    """Rows of before a column was added, with nothing in it."""
+    return [line[:-1] + b"\t\\N\n" if line.count(b"\t") == BEFORE_LEFT_OUT else line for line in lines]
 
 
 def days_around(today: date) -> set[date]:

@@ -16,6 +16,8 @@ from msgspec import Struct, convert
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from mcphub.domain.left_out import LeftOut
+
 __all__ = ["BadCursor", "Filters", "Page", "RequestRow", "Requests", "Stats", "UserStats"]
 
 By = Literal["user", "server", "tool", "time", ""]
@@ -80,6 +82,7 @@ class RequestRow(Struct, frozen=True, kw_only=True):
     reason: str | None
     shown: int | None
     filtered: int | None
+    left_out: LeftOut | None
     node: str
 
 

@@ -21,6 +21,12 @@ ENDED = """
 """
 
 
+ENDED_LIST = """
+    insert into public.traffic (at, kind, boot, request_id, user_id, method, status, left_out, node)
+    values (now() - interval '10 minutes', 4, 1, %(id)s, %(user)s, 'tools/list', 'Completed', %(left_out)s, 'n1')
+"""
+
+
 async def call(api, number, user, *, server="desk", tool="search", status="Completed", took=10.0, ago=60.0):
     """A request in the history; without a status it still runs."""
     at = datetime.now(UTC) - timedelta(seconds=ago)
@@ -107,6 +113,23 @@ async def test_requests_are_filtered_and_paged(api):
         "tool=%00",
     ):
         assert problem(await bob.get(f"{REQUESTS}?{query}"))[0] == 422
+
+
+async def test_a_list_says_what_it_left_out_and_of_servers_for_others_only_to_who_reads_everything(api):
+    admin, bob = await api.user("admin", admin=True), await api.user("bob")
+    listed, called = await call(api, 1, bob.user_id, status=""), await call(api, 2, bob.user_id, ago=50)
+    left_out = {
+        "items": {"switched_off": 2},
+        "servers": {"not_in_audience": 4, "server_disabled": 1, "no_active_group": 3},
+    }
+    async with api.services.read.connection() as db:
+        await db.execute(ENDED_LIST, {"id": listed, "user": bob.user_id, "left_out": json.dumps(left_out)})
+
+    own, whole = [await each.data("GET", f"{REQUESTS}/{listed}") for each in (bob, admin)]
+
+    assert (await bob.data("GET", f"{REQUESTS}/{called}"))["leftOut"] is None
+    assert whole["leftOut"] == {**left_out, "stale": {}}
+    assert own["leftOut"] == {"items": {"switched_off": 2}, "servers": {"no_active_group": 3}, "stale": {}}
 
 
 async def test_figures_are_those_of_the_planted_requests(api):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from mcphub.domain.left_out import LeftOut
 from mcphub.gateway.spool import Spool
 from mcphub.gateway.traffic import NotRecorded, Session, TrafficWriter
 
@@ -121,6 +122,33 @@ async def test_a_request_that_went_nowhere_is_recorded_whole(writer, database):
 
     sql = "select kind, status, reason, filtered from traffic order by kind"
     assert rows(database, sql) == [(3, None, None, None), (4, "Denied", "switched_off", 3)]
+
+
+async def test_a_list_says_what_it_left_out_and_why(writer, database):
+    request = writer.request(BOB, "tools/list")
+    request.shown, request.filtered = 4, 2
+    request.left_out = LeftOut(items={"switched_off": 2}, servers={"late": 1})
+    writer.ended(request, "Completed")
+    writer.ended(writer.request(BOB, "ping"), "Completed")
+    await writer.durable()
+
+    sql = "select method, shown, filtered, left_out from traffic where kind = 4 order by position"
+    left_out = {"items": {"switched_off": 2}, "servers": {"late": 1}}
+    assert rows(database, sql) == [("tools/list", 4, 2, left_out), ("ping", None, None, None)]
+
+
+async def test_a_spool_of_before_a_column_was_added_is_replayed_whole(make_writer, database, tmp_path):
+    made = make_writer()
+    await made.start()
+    started = call(made)
+    made._queue.clear()
+    await die(made)
+    for file in (tmp_path / "home").glob("spool-*"):
+        file.write_bytes(file.read_bytes().replace(b"\ttest-node\t\\N\n", b"\ttest-node\n"))
+
+    await make_writer().start()
+
+    assert lives(database) == {started.id: [3, 4]}
 
 
 async def test_sessions_are_opened_and_closed(writer, database):

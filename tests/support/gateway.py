@@ -157,6 +157,7 @@ class RecordingTraffic:
 
     def __init__(self):
         self.starts, self.ends, self.sessions = [], [], []
+        self.ended_requests = []
 
     def request(self, session, method, *, bytes_in=0):
         made = Request(session, method, bytes_in)
@@ -168,6 +169,7 @@ class RecordingTraffic:
 
     def ended(self, request, status, *, error_code="", reason="", **_):
         self.ends.append((request.method, request.server, request.tool, status, reason))
+        self.ended_requests.append(request)
         return 0.0
 
     def session_opened(self, session):

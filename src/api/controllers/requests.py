@@ -20,7 +20,20 @@ from mcphub.projections.requests import BadCursor, Filters, RequestRow, Requests
 
 Status = Literal["Pending", "Completed", "Failed", "TimedOut", "Cancelled", "Denied", "Interrupted"]
 MOST_LATENCY = 1e9  # milliseconds
+OF_OTHERS = {"not_in_audience", "server_disabled"}  # reasons of servers a user may not know of
 LONGEST_BUCKET = 366 * 24 * 3600  # seconds
+
+
+class LeftOutView(Out, kw_only=True):
+    """What a list did not show, counted by reason.
+
+    `items` that access hid; `servers` missing as a whole; `stale` servers shown by an older list. How many servers are
+    meant for others or switched off is for administrators and auditors.
+    """
+
+    items: dict[str, int]
+    servers: dict[str, int]
+    stale: dict[str, int]
 
 
 class RequestView(Out, kw_only=True):
@@ -53,6 +66,7 @@ class RequestView(Out, kw_only=True):
     reason: str | None
     shown: int | None
     filtered: int | None
+    left_out: LeftOutView | None
     node: str
 
 
@@ -141,7 +155,8 @@ class RequestsController(Controller):
             page = await requests.page(filters, cursor=after, limit=size)
         except BadCursor:
             raise bad_cursor() from None
-        return RequestsAnswer(data=[_view(row) for row in page.rows], page=Page(next=page.next, limit=size))
+        views = [_view(row, caller) for row in page.rows]
+        return RequestsAnswer(data=views, page=Page(next=page.next, limit=size))
 
     @get("/stats", operation_id="requestStats", summary="Counts, error rate and percentiles", who=USER)
     async def stats(
@@ -189,7 +204,7 @@ class RequestsController(Controller):
         row = await requests.one(str(request_id).lstrip("/"), user=None if caller.reads_all else caller.user_id)
         if row is None:
             raise not_found("There is no such request.")
-        return RequestAnswer(data=_view(row))
+        return RequestAnswer(data=_view(row, caller))
 
 
 def _whose(caller: Caller, every: bool, user: str | None) -> str | None:
@@ -214,8 +229,13 @@ def _zoned(at: datetime | None, name: str) -> datetime | None:
     return at
 
 
-def _view(row: RequestRow) -> RequestView:
+def _view(row: RequestRow, caller: Caller) -> RequestView:
     session = str(row.session_id) if row.session_id is not None else ""
     told = readable(row.request_id, row.user_id or "", session, row.method or "")
     fields = asdict(row)
+    if (left_out := row.left_out) is not None:
+        servers = {
+            reason: count for reason, count in left_out.servers.items() if caller.reads_all or reason not in OF_OTHERS
+        }
+        fields["left_out"] = LeftOutView(items=dict(left_out.items), servers=servers, stale=dict(left_out.stale))
     return RequestView(id=fields.pop("request_id"), request_id=told, **fields)

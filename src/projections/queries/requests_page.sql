@@ -12,7 +12,7 @@ select start.request_id, start.at as started_at, done.at as ended_at, coalesce(d
        start.user_id, start.key_id, start.session_id, start.server, start.tool, start.method, start.era, start.mode,
        start.view, start.client_name, start.client_version, start.credential_version, start.ledger_position,
        done.duration_ms, done.wait_ms, done.upstream_ms, start.bytes_in, done.bytes_out, done.error_code, done.reason,
-       done.shown, done.filtered, start.node
+       done.shown, done.filtered, done.left_out, start.node
 from traffic as start
 left join lateral (
     -- An end is never older than its start; the hour is for clocks that are set.

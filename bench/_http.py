@@ -1,7 +1,7 @@
 """The least HTTP/1.1 that a bench needs, by hand, so that its own cost is small and the same for everybody measured."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 
@@ -49,6 +49,7 @@ class Asking(asyncio.Protocol):
         self._data = b""
         self._answer: asyncio.Future[tuple[bytes, bytes]] | None = None
         self._transport: Any = None
+        self.closed = False
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -61,6 +62,7 @@ class Asking(asyncio.Protocol):
             self._answer.set_result(got[:2])
 
     def connection_lost(self, error: Exception | None) -> None:
+        self.closed = True
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionError(str(error or "closed")))
 
@@ -70,16 +72,18 @@ class Asking(asyncio.Protocol):
         return self._answer
 
     def close(self) -> None:
+        self.closed = True
         self._transport.close()
 
 
 class Answering(asyncio.Protocol):
-    """A server's connection; `answer` makes the whole response of a request."""
+    """A server's connection; `answer` makes the whole response of a request, at once or later."""
 
-    def __init__(self, answer: Callable[[bytes, bytes], bytes]) -> None:
+    def __init__(self, answer: Callable[[bytes, bytes], bytes | Awaitable[bytes]]) -> None:
         self._respond = answer
         self._data = b""
         self._transport: Any = None
+        self._later: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -88,4 +92,13 @@ class Answering(asyncio.Protocol):
         self._data += data
         while (got := message(self._data)) is not None:
             self._data = self._data[got[2] :]
-            self._transport.write(self._respond(got[0], got[1]))
+            answer = self._respond(got[0], got[1])
+            if isinstance(answer, bytes):
+                self._transport.write(answer)
+                continue
+            task = asyncio.ensure_future(self._write(answer))
+            self._later.add(task)
+            task.add_done_callback(self._later.discard)
+
+    async def _write(self, answer: Awaitable[bytes]) -> None:
+        self._transport.write(await answer)

@@ -1,4 +1,4 @@
-"""The server behind everything measured: MCP over Streamable HTTP with `echo` and dummies.
+"""The server behind everything measured: MCP over Streamable HTTP.
 
 python _upstream.py PORT [DUMMIES]
 """
@@ -6,63 +6,48 @@ python _upstream.py PORT [DUMMIES]
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable
 
 import uvloop
-from _http import Answering
-
-SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
-
-
-def dummy(number: int) -> dict[str, object]:
-    """About a kilobyte, like a real tool's definition."""
-    text = f"Parameter of dummy tool {number}. " + "detail " * 12
-    properties = {f"parameter_{n}": {"type": "string", "description": text} for n in range(4)}
-    return {
-        "name": f"dummy_{number:04}",
-        "description": "A tool that does nothing. " * 8,
-        "inputSchema": {"type": "object", "properties": properties},
-    }
+from _http import Answering, header
+from _tools import Tools
 
 
-class Echo:
-    def __init__(self, tools: int) -> None:
-        echo = {"name": "echo", "description": "Returns its text.", "inputSchema": SCHEMA}
-        self.tools = [echo, *map(dummy, range(tools))]
+class Answers:
+    """Of a request: JSON, or an event stream when there is progress to tell."""
 
-    def __call__(self, head: bytes, body: bytes) -> bytes:
+    def __init__(self, tools: Tools) -> None:
+        self.tools = tools
+
+    def __call__(self, head: bytes, body: bytes) -> bytes | Awaitable[bytes]:
         if not head.startswith(b"POST"):
             return response(405, b"")
         request = json.loads(body)
-        if "id" not in request or "method" not in request:
+        frames = self.tools.frames(request, header(head, b"x-service-token").decode())
+        if not frames:
             return response(202, b"")
-        params = request.get("params") or {}
-        match request["method"]:
-            case "initialize":
-                result: object = {
-                    "protocolVersion": params["protocolVersion"],
-                    "capabilities": {"tools": {}},
-                    "serverInfo": {"name": "bench", "version": "1"},
-                }
-            case "tools/list":
-                result = {"tools": self.tools}
-            case "tools/call":
-                result = {"content": [{"type": "text", "text": params["arguments"]["text"]}], "isError": False}
-            case _:
-                result = {}
-        return response(200, json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}).encode())
+        encoded = [json.dumps(frame).encode() for frame in frames]
+        if len(encoded) == 1:
+            answer = response(200, encoded[0])
+        else:
+            answer = response(200, b"".join(b"data: %b\n\n" % frame for frame in encoded), b"text/event-stream")
+        seconds = self.tools.pause(request)
+        return later(answer, seconds) if seconds else answer
 
 
-def response(status: int, body: bytes) -> bytes:
-    return b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
-        status,
-        len(body),
-        body,
-    )
+async def later(answer: bytes, seconds: float) -> bytes:
+    await asyncio.sleep(seconds)
+    return answer
+
+
+def response(status: int, body: bytes, kind: bytes = b"application/json") -> bytes:
+    head = b"HTTP/1.1 %d X\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n" % (status, kind, len(body))
+    return head + body
 
 
 async def main(port: int, tools: int) -> None:
-    echo = Echo(tools)
-    server = await asyncio.get_running_loop().create_server(lambda: Answering(echo), "127.0.0.1", port)
+    answers = Answers(Tools(tools))
+    server = await asyncio.get_running_loop().create_server(lambda: Answering(answers), "127.0.0.1", port, backlog=1024)
     async with server:
         await server.serve_forever()
 

@@ -1,4 +1,4 @@
-"""What a tool call through the hub costs: ./hub bench calls [--sessions 1,16] [--calls 3000] [--seconds 10]
+"""What a tool call through the hub costs: ./hub bench calls [--sessions 1,16] [--calls 4000]
 
 Three ways to the same server, one after the other in one run: directly; through the least gateway in Python (`floor`);
 through a hub with authentication, isolation and history on. CPU is that of everything between client and server, from
@@ -7,98 +7,13 @@ through a hub with authentication, isolation and history on. CPU is that of ever
 
 import argparse
 import json
-import os
-import platform
-import secrets
-import shutil
-import socket
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-TICK = os.sysconf("SC_CLK_TCK")
-# The measured tree on one core, client and server on the other, where there are two.
-CORES = sorted(os.sched_getaffinity(0))
-MEASURED, OTHERS = {CORES[0]}, set(CORES[1:]) or {CORES[0]}
-
-
-# processes
-
-
-@contextmanager
-def process(*command: str | Path, cores: set[int], **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """Runs while the block runs, on these cores."""
-    started = subprocess.Popen(
-        [str(part) for part in command],
-        cwd=HERE,
-        text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
-        **options,
-    )
-    try:
-        yield started
-    finally:
-        started.terminate()
-        try:
-            started.wait(30)
-        except subprocess.TimeoutExpired:
-            started.kill()
-            started.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    until = time.monotonic() + 60
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            if time.monotonic() > until:
-                raise SystemExit(f"nothing listens on {port}") from None
-            time.sleep(0.05)
-
-
-def tree(root: int) -> list[int]:
-    """A process and everything below it, without what it runs for users: there is none here."""
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                parent = int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-            children.setdefault(parent, []).append(int(name))
-    found = [root]
-    for pid in found:
-        found += children.get(pid, [])
-    return found
-
-
-def cpu_seconds(root: int) -> float:
-    """Of the tree so far, with what ended in it."""
-    ticks = 0
-    for pid in tree(root):
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        ticks += sum(int(field) for field in fields[11:15])
-    return ticks / TICK
-
-
-# what is measured
+from _hub import client, conditions, far, http_upstream, new_home, running
+from _processes import HERE, MEASURED, cpu_seconds, free_port, process, wait_for
 
 
 class Way:
@@ -119,46 +34,27 @@ def direct(upstream: str) -> Iterator[Way]:
 @contextmanager
 def floor(upstream: str) -> Iterator[Way]:
     port = free_port()
-    with process(sys.executable, HERE / "_floor.py", str(port), upstream, cores=MEASURED) as running:
+    with process(sys.executable, HERE / "_floor.py", str(port), upstream, cores=MEASURED) as started:
         wait_for(port)
-        yield Way("floor", f"http://127.0.0.1:{port}/mcp", "floor", running.pid)
+        yield Way("floor", f"http://127.0.0.1:{port}/mcp", "floor", started.pid)
 
 
 @contextmanager
 def hub(upstream: str) -> Iterator[Way]:
-    port, home = free_port(), Path(tempfile.mkdtemp(prefix="mcphub-bench-"))
-    env = {**os.environ, "MCPHUB_ADMIN_PASSWORD": f"Bench-{secrets.token_hex(8)}", "MCPHUB_LOG_FORMAT": "json"}
-    command = [Path(sys.executable).with_name("mcphub"), "up", "--home", home, "--port", port, "--no-demo", "--no-open"]
-    said = home.with_suffix(".log")
-    try:
-        with (
-            said.open("w") as log,
-            process(*map(str, command), cores=MEASURED, env=env, stdout=log, stderr=log) as running,
-        ):
-            wait_for(port)
-            url = f"http://127.0.0.1:{port}"
-            setup = [sys.executable, HERE / "_setup.py", url, upstream, "1"]
-            key = subprocess.run(setup, env=env, check=True, capture_output=True, text=True).stdout.strip()
-            yield Way("hub", f"{url}/mcp", key, running.pid)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-        said.unlink(missing_ok=True)
+    with new_home() as home, running(home) as started:
+        started.serve({"bench": far(upstream)})
+        [key] = started.users(1, ["bench"])
+        yield Way("hub", f"{started.url}/mcp?mode=tools", key, started.pid)
 
 
 def measure(way: Way, sessions: int, calls: int) -> dict[str, Any]:
-    """One run of the load client; CPU is read exactly around its measured part."""
-    command = [sys.executable, HERE / "_load.py", way.url, way.key, str(sessions), str(calls)]
-    with process(*command, cores=OTHERS, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
-        assert client.stdin is not None
-        assert client.stdout is not None
-        if not client.stdout.readline():
-            raise SystemExit(f"{way.name}: the client ended early")
+    """One round of the load client; CPU is read exactly around it."""
+    with client(url=way.url, keys=[way.key], sessions=sessions) as load:
         before = cpu_seconds(way.pid) if way.pid else 0.0
-        print(file=client.stdin, flush=True)
-        figures: dict[str, Any] = json.loads(client.stdout.readline())
+        figures = load.round(calls=calls)
         spent = (cpu_seconds(way.pid) if way.pid else 0.0) - before
-        print(file=client.stdin, flush=True)
-        client.wait(30)
+    if figures["outcomes"] != {"answered": figures["calls"]}:
+        raise SystemExit(f"{way.name}: {figures['outcomes']} {figures['examples']}")
     return {"way": way.name, "sessions": sessions, **figures, "cpu_ms_per_call": spent * 1000 / figures["calls"]}
 
 
@@ -170,12 +66,10 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     with ExitStack() as stack:
-        port = free_port()
-        stack.enter_context(process(sys.executable, HERE / "_upstream.py", str(port), cores=OTHERS))
-        wait_for(port)
+        upstream = stack.enter_context(http_upstream())
         ways: list[Callable[[str], Any]] = [direct, floor, hub]
         for way in ways:
-            with way(f"http://127.0.0.1:{port}/mcp") as there:
+            with way(upstream) as there:
                 for sessions in map(int, options.sessions.split(",")):
                     rows.append(measure(there, sessions, options.calls))
                     if options.json:
@@ -185,8 +79,7 @@ def main() -> None:
 
 
 def report(rows: list[dict[str, Any]]) -> None:
-    print(f"{platform.platform()}, Python {platform.python_version()}, {len(CORES)} cores,", end=" ")
-    print(f"load {os.getloadavg()[0]:.2f}, {time.strftime('%Y-%m-%d %H:%M')}")
+    print(conditions())
     print(f"{'way':8} {'sessions':>8} {'calls/s':>9} {'p50 ms':>8} {'p99 ms':>8} {'CPU ms/call':>12}")
     for row in rows:
         print(

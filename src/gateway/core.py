@@ -24,6 +24,7 @@ from mcphub.domain.events import (
 from mcphub.domain.settings_file import objects
 from mcphub.domain.vault import Vault
 from mcphub.gateway import wire
+from mcphub.gateway.envelope import without_reserved
 from mcphub.gateway.errors import ValuesMissing
 from mcphub.gateway.facade import LiveSession, Tool, TriedTool
 from mcphub.gateway.front import Front
@@ -290,7 +291,8 @@ class HubGateway(Listener):
             return
         uri = session.subscriptions.get((server_id, wire.text(params, "uri") or ""))
         if uri is not None:
-            session.tell(wire.notification(UPDATED, wire.joined({**params, "uri": wire.encode(uri)})))
+            told = wire.joined({**params, "uri": wire.encode(uri)})
+            session.tell(wire.notification(UPDATED, without_reserved(told)))
 
     def runtime_ended(self, runtime: Runtime, reason: str) -> None:
         log.info("upstream_ended", server=runtime.slug, user_id=runtime.user_id, why=reason)

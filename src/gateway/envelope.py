@@ -24,6 +24,7 @@ from mcphub.gateway.protocol import (
 )
 
 RESERVED = "io.modelcontextprotocol/"
+RESERVED_BYTES = RESERVED.encode()
 VERSION, CAPABILITIES, INFO, LOG_LEVEL, SERVER_INFO, SUBSCRIPTION = (
     RESERVED + name
     for name in ("protocolVersion", "clientCapabilities", "clientInfo", "logLevel", "serverInfo", "subscriptionId")
@@ -31,7 +32,12 @@ VERSION, CAPABILITIES, INFO, LOG_LEVEL, SERVER_INFO, SUBSCRIPTION = (
 PASSED_ON = {RESERVED + "related-task", RESERVED + "model-immediate-response"}  # these are meant for the far end
 
 # Method → the member of its parameters that the header Mcp-Name repeats.
-NAMING = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAMING = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    **dict.fromkeys(("tasks/get", "tasks/update", "tasks/cancel"), "taskId"),
+}
 ROUTING = (b"mcp-protocol-version", b"mcp-method", b"mcp-name")
 ENCODED = re.compile(r"=\?base64\?(.*)\?=")
 PLAIN = re.compile(r"[\x20-\x7e]*")
@@ -167,25 +173,47 @@ def encoded(value: str) -> str:
     return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
 
 
-def without_reserved(params: bytes) -> bytes:
-    """Parameters or a result without what is between neighbours; every other key stays as it is."""
-    return with_reserved(params, {})
+def without_reserved(raw: bytes) -> bytes:
+    """Parameters or a result without what is between neighbours; the very same bytes where there is nothing of it."""
+    if b"\\" not in raw and RESERVED_BYTES not in raw:
+        return raw  # with an escape in it, a name can be spelt in many ways
+    try:
+        found: dict[str, Raw | bytes] = dict(wire.members(raw))
+        meta = wire.members(found.get("_meta", b""))
+    except wire.Unreadable:
+        return raw
+    kept = _passed_on(meta)
+    return raw if len(kept) == len(meta) else _with_meta(found, kept)
+
+
+def notification_without_reserved(frame: bytes) -> bytes:
+    """The same for a whole notification."""
+    if b"\\" not in frame and RESERVED_BYTES not in frame:
+        return frame
+    found: dict[str, Raw | bytes] = dict(wire.members(frame))
+    params = bytes(found.get("params", b""))
+    kept = without_reserved(params)
+    return frame if kept is params else wire.joined({**found, "params": kept})
 
 
 def with_reserved(params: bytes, stamps: Mapping[str, bytes]) -> bytes:
-    """The same, with these reserved keys instead.
+    """Parameters or a result with these reserved keys and no others.
 
     Raises:
         Unreadable: no object.
     """
-    if not stamps and b"\\" not in params and RESERVED.encode() not in params:
-        return params  # with an escape in it, a name can be spelt in many ways
     found: dict[str, Raw | bytes] = dict(wire.members(params))
     meta = wire.members(found.get("_meta", b"")) if bytes(found.get("_meta", b"")) != b"null" else {}
-    kept = {name: raw for name, raw in meta.items() if not name.startswith(RESERVED) or name in PASSED_ON}
-    present: dict[str, Raw | bytes] = {**kept, **stamps}
-    if present:
-        found["_meta"] = wire.joined(present)
+    return _with_meta(found, {**_passed_on(meta), **stamps})
+
+
+def _passed_on(meta: wire.Members) -> dict[str, Raw | bytes]:
+    return {name: raw for name, raw in meta.items() if not name.startswith(RESERVED) or name in PASSED_ON}
+
+
+def _with_meta(found: dict[str, Raw | bytes], meta: dict[str, Raw | bytes]) -> bytes:
+    if meta:
+        found["_meta"] = wire.joined(meta)
     else:
         found.pop("_meta", None)
     return wire.joined(found)

@@ -6,6 +6,7 @@ Every text names what failed, for whom, and what to do; it names things by slug,
     ├── UnknownName        hidden, disabled and unknown alike: one text
     ├── NotSupported       a method nobody serves here
     ├── BadParams
+    ├── HeaderMismatch     headers of a 2026-07-28 request say something else than its arguments
     ├── ToolError          a tool call answers this as a result with isError: the model reads it and can act on it
     │   ├── CallRefused    a server tool was called in a way that the server was not asked
     │   └── ServerFailed   the upstream could not do it
@@ -47,6 +48,7 @@ __all__ = [
     "BadParams",
     "CallRefused",
     "Cancelled",
+    "HeaderMismatch",
     "NotSupported",
     "ServerFailed",
     "ToolError",
@@ -97,6 +99,11 @@ class NotSupported(Answer):
 class BadParams(Answer):
     code = INVALID_PARAMS
     reason = "bad_params"
+
+
+class HeaderMismatch(Answer):
+    code = HEADER_MISMATCH
+    reason = "header_mismatch"
 
 
 class Cancelled(Answer):

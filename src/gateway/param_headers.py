@@ -1,6 +1,7 @@
 """`Mcp-Param-*`: arguments of a tool that its schema wants repeated in headers, for whatever routes in front of it.
 
-An older server knows nothing of it, so the hub sees to it that headers and arguments say the same.
+An older server knows nothing of it, so the hub sees to it that headers and arguments say the same. An older client
+knows nothing of it, so towards a newer server the hub says them in its place.
 
 Spec: MCP 2026-07-28, Transports, Custom headers.
 """
@@ -9,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mcphub.gateway.envelope import decoded
+from mcphub.gateway.envelope import decoded, encoded
 
 MARK = "x-mcp-header"
 PREFIX = "mcp-param-"
@@ -39,6 +40,15 @@ def disagreement(schema: Any, arguments: Any, headers: Mapping[str, str]) -> str
         if said is None or not _same(kind, value, said, decoded(sent)):
             return f"The header {name} is another one than the argument {'.'.join(path)}."
     return ""
+
+
+def repetitions(schema: Any, arguments: Any) -> Mapping[str, str]:
+    """The headers with which a client of this revision repeats these arguments, by lower-case name."""
+    marked = list(_marked(schema, ()))
+    if not _sound(marked):
+        return {}
+    said = ((token, _written(_at(arguments, path))) for path, _, token in marked)
+    return {PREFIX + token.lower(): encoded(text) for token, text in said if text is not None}
 
 
 def _marked(schema: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any, Any]]:

@@ -10,13 +10,13 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
-from msgspec import Raw
+from msgspec import Raw, json
 
 from mcphub.domain.access import AccessModel, Capability, decide
 from mcphub.domain.left_out import LeftOut
@@ -25,10 +25,12 @@ from mcphub.domain.substitution import MissingVariables, UnusableValue
 from mcphub.domain.tool_book import definition_of
 from mcphub.domain.vault import Unopenable
 from mcphub.gateway import errors, wire
+from mcphub.gateway.envelope import notification_without_reserved, without_reserved
 from mcphub.gateway.errors import (
     Answer,
     BadParams,
     Cancelled,
+    HeaderMismatch,
     NotSupported,
     ServerFailed,
     ToolError,
@@ -38,6 +40,7 @@ from mcphub.gateway.errors import (
 from mcphub.gateway.exposure import choice, lists_why, settled
 from mcphub.gateway.injection import Injector
 from mcphub.gateway.kinds import LISTED, NAMED, PROMPTS, RESOURCES, TOOLS, Offer
+from mcphub.gateway.param_headers import MARK, disagreement, repetitions
 from mcphub.gateway.router import MOST_PAGES, Fetched, Gathered, Listing, Router, described
 from mcphub.gateway.server_calls import ServerCalls, Told
 from mcphub.gateway.server_tools import PREFIX, tool_name
@@ -47,6 +50,7 @@ from mcphub.gateway.traffic import NotRecorded, Request, Status, TrafficWriter
 from mcphub.gateway.upstream.runtime import (
     Pool,
     Reply,
+    Runtime,
     UpstreamBroken,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -59,6 +63,7 @@ log = structlog.get_logger()
 
 WHY_OFFERED = {TOOLS: DEFINITION, PROMPTS: PROMPT}
 LOG_LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")  # RFC 5424
+TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 SUBSCRIBING = {"resources/subscribe", "resources/unsubscribe"}
 LOG_MESSAGE = b'"notifications/message"'
@@ -83,8 +88,8 @@ class Call:
     """
 
     __slots__ = (
-        "_task", "answerer", "asker", "can_ask", "cancelled", "headers", "message", "note", "refused", "request",
-        "session", "traceparent", "upstream_ms", "wait_ms",
+        "_task", "answerer", "asker", "can_ask", "cancelled", "headers", "message", "note", "refused", "repeated",
+        "request", "session", "traceparent", "tracestate", "untouched", "upstream_ms", "wait_ms",
     )  # fmt: skip
 
     def __init__(
@@ -104,8 +109,10 @@ class Call:
         self.request = request
         self.answerer = answerer
         self.headers = headers
-        self.traceparent = _traceparent(headers.get("traceparent", ""), request)
+        self.traceparent, self.tracestate = _trace(headers, message, request)
         self.can_ask = can_ask
+        self.untouched = False  # are the two sides neighbours in all but the hub, as far as it is known by now?
+        self.repeated: Mapping[str, str] = {}
         self.cancelled = ""  # why, once it is
         self.refused: Answer | None = None  # what the hub itself answered in the server's place
         self.note = ""  # for the row of a call that ends well
@@ -128,38 +135,42 @@ class Call:
         session = self.session
         return session is not None and session.client.opens_urls and session.asker.protocol >= "2025-11-25"
 
+    @property
+    def repeats(self) -> Mapping[str, str] | None:
+        """The client's own headers that repeat arguments; None for a client that knows of no such thing."""
+        return None
+
     def outgoing(self, params: bytes, *, modern: bool) -> bytes:
         """The parameters as a runtime of that era takes them.
 
         Raises:
             Answer: it takes no such request.
         """
-        return params
+        self.untouched = self.asker.verbatim and not modern
+        return params if self.untouched else without_reserved(params)
 
-    def must_agree(self, definition: Callable[[], bytes]) -> None:
-        """Headers that repeat arguments, as some tools want them, say the same.
-
-        Raises:
-            Answer: they do not.
-        """
+    def incoming(self, result: bytes) -> bytes:
+        """A result as the client may have it: no upstream speaks in the hub's place."""
+        return result if self.untouched else without_reserved(result)
 
     def notify(self, frame: bytes) -> None:
         if LOG_MESSAGE in frame[:200]:
             level = self.log_level
             if level is None or (level and _less_than(frame, level)):
                 return
-        self.answerer.put(frame, droppable=True)
+        self.answerer.put(frame if self.untouched else notification_without_reserved(frame), droppable=True)
 
     async def ask(self, method: str, params: bytes) -> Reply:
         session = self.session
         if not self.can_ask or session is None or session.closed or not session.answers(method):
             return Reply(error=wire.error(errors.METHOD_NOT_FOUND, f"The client does not take {method[:64]}."))
         id_, future = session.question()
-        self.answerer.put(wire.request(id_, method, params))
+        self.answerer.put(wire.request(id_, method, params if self.untouched else without_reserved(params)))
         try:
-            return await future
+            reply = await future
         finally:
             session.questions.pop(id_, None)
+        return reply if self.untouched else passed_back(reply)
 
     def cancel(self, reason: str) -> None:
         if not self.cancelled and self._task is not None:
@@ -488,17 +499,8 @@ class Relay:
                 leased = time.perf_counter()
                 call.wait_ms = (leased - began) * 1000
                 params = call.outgoing(params, modern=runtime.modern)
-                if not runtime.modern:
-                    call.must_agree(lambda: self._definition(call, server))
                 if method == "tools/call":
-                    reply = await runtime.call(
-                        method,
-                        params,
-                        call,
-                        timeout=spec.timeout_ms / 1000,
-                        reset_on_progress=spec.reset_on_progress,
-                        max_total=spec.max_total_ms / 1000,
-                    )
+                    reply = await self._called(call, server, runtime, params)
                 else:
                     control = self._limits.control_timeout
                     reply = await runtime.call(
@@ -515,13 +517,63 @@ class Relay:
         id_ = bytes(call.message.id)
         if reply.error is not None:
             return _UpstreamError(wire.failure(id_, reply.error), _code(reply.error))
-        return wire.result(id_, reply.result or b"{}")
+        return wire.result(id_, call.incoming(reply.result or b"{}"))
 
-    def _definition(self, call: Call, server: ServerState) -> bytes:
-        """Of the tool that is called by its own name, as far as it is known; b'' else."""
-        request = call.request
-        found = self.router.cached(call.asker, server) if request.mode != "servers" else None
-        return next((item.raw for item in found.items if item.name == request.tool), b"") if found is not None else b""
+    async def _called(self, call: Call, server: ServerState, runtime: Runtime, params: bytes) -> Reply:
+        """A tool's answer, asked for with the headers that its server wants beside the arguments.
+
+        Raises:
+            HeaderMismatch: the client's own say something else than its arguments, and the server would not notice.
+        """
+        spec = server.spec
+
+        def ask() -> Coroutine[Any, Any, Reply]:
+            return runtime.call(
+                "tools/call",
+                params,
+                call,
+                timeout=spec.timeout_ms / 1000,
+                reset_on_progress=spec.reset_on_progress,
+                max_total=spec.max_total_ms / 1000,
+            )
+
+        if not runtime.modern:
+            if call.repeats is not None and (why := self._disagreement(call, server, params)):
+                raise HeaderMismatch(why)
+            return await ask()
+        if call.repeats is not None:
+            call.repeated = call.repeats
+            return await ask()
+        call.repeated = await self._repetitions(call, server, params)
+        reply = await ask()
+        if reply.error is None or _code(reply.error) != str(errors.HEADER_MISMATCH):
+            return reply
+        # Refused before anything was done, as the schema that is known here may be an old one.
+        before, call.repeated = call.repeated, await self._repetitions(call, server, params, anew=True)
+        return reply if call.repeated == before else await ask()
+
+    def _disagreement(self, call: Call, server: ServerState, params: bytes) -> str:
+        found = self.router.cached(call.asker, server)
+        item = found.by_name.get(call.request.tool) if found is not None else None
+        if item is None or MARK.encode() not in item.raw:
+            return ""
+        return disagreement(*_schema_and_arguments(item.raw, params), call.repeats or {})
+
+    async def _repetitions(
+        self, call: Call, server: ServerState, params: bytes, *, anew: bool = False
+    ) -> Mapping[str, str]:
+        """What a client of this revision would say in headers; nothing of a tool whose schema cannot be had."""
+        try:
+            if anew:
+                found = await self.router.listed(call.asker, server, anew=True)
+            else:
+                found = await self.router.own_list(call.asker, server)
+        except Answer:
+            return {}
+        item = found.by_name.get(call.request.tool)
+        if item is None or MARK.encode() not in item.raw:
+            return {}
+        return repetitions(*_schema_and_arguments(item.raw, params))
 
     def explained(self, error: Exception, server: ServerState, request_id: str) -> Exception:
         """What the caller is told about a failure on the way to a server."""
@@ -710,12 +762,33 @@ def log_ended(request: Request, status: Status, took: float, reason: str) -> Non
     )
 
 
-def _traceparent(sent: str, request: Request) -> str:
-    """The client's own when it is one (W3C Trace Context, section 3.2), else one that begins with this request."""
-    if TRACEPARENT.fullmatch(sent):
-        return sent
+def passed_back(reply: Reply) -> Reply:
+    """What a client answered, for an upstream that is no neighbour of it."""
+    return reply if reply.result is None else Reply(result=without_reserved(reply.result))
+
+
+def _trace(headers: Mapping[str, str], message: wire.Msg, request: Request) -> tuple[str, str]:
+    """(traceparent, tracestate): of the client's headers, else of its `_meta`, else one that begins with this request.
+
+    W3C Trace Context, sections 3.2 and 3.3; what is none is as good as not sent.
+    """
+    parent, state = headers.get("traceparent", ""), headers.get("tracestate", "")
+    if not TRACEPARENT.fullmatch(parent):
+        parent = state = ""
+        if b"traceparent" in (params := bytes(message.params)):
+            with suppress(wire.Unreadable):
+                meta = wire.members(wire.members(params).get("_meta", b""))
+                parent, state = wire.text(meta, "traceparent") or "", wire.text(meta, "tracestate") or ""
+    if TRACEPARENT.fullmatch(parent):
+        return parent, state if TRACESTATE.fullmatch(state) else ""
     number = request.id.hex
-    return f"00-{number}-{number[16:]}-01"
+    return f"00-{number}-{number[16:]}-01", ""
+
+
+def _schema_and_arguments(definition: bytes, params: bytes) -> tuple[object, object]:
+    """Of a tool and a call of it."""
+    arguments = bytes(wire.members(params).get("arguments", b"{}"))
+    return json.decode(definition).get("inputSchema"), json.decode(arguments)
 
 
 def _less_than(frame: bytes, level: str) -> bool:

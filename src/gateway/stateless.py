@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from msgspec import Raw, json
+from msgspec import Raw
 
 from mcphub.domain.access import AccessModel, Principal, View
 from mcphub.domain.ids import new_id
@@ -25,6 +25,7 @@ from mcphub.gateway.envelope import (
     repeated,
     unsupported,
     with_reserved,
+    without_reserved,
 )
 from mcphub.gateway.errors import Answer, BadParams
 from mcphub.gateway.exchange import Exchange, Header, failed, loose_stream, respond
@@ -32,10 +33,10 @@ from mcphub.gateway.exposure import Asked
 from mcphub.gateway.lifecycle import Lifecycle, one_shot
 from mcphub.gateway.listening import Listeners
 from mcphub.gateway.load import Load, TooBusy
-from mcphub.gateway.param_headers import MARK, disagreement
+from mcphub.gateway.param_headers import PREFIX
 from mcphub.gateway.parked import Conversation, Parked, Subject
 from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSION
-from mcphub.gateway.relay import Call, Relay, log_ended
+from mcphub.gateway.relay import Call, Relay, log_ended, passed_back
 from mcphub.gateway.session import ASKED_BY_SERVERS, Asker, Client, Limits, Send
 from mcphub.gateway.traffic import Request, TrafficWriter
 from mcphub.gateway.upstream.runtime import Reply
@@ -45,21 +46,15 @@ LOG_MESSAGE = b'"notifications/message"'
 SPOKEN = [MODERN_VERSION, *reversed(HANDSHAKE_VERSIONS)]
 
 
-class HeaderMismatch(Answer):
-    code = errors.HEADER_MISMATCH
-    reason = "header_mismatch"
-
-
 class StatelessCall(Call):
     """A request of this revision under way."""
 
-    __slots__ = ("conversation", "envelope", "untouched")
+    __slots__ = ("conversation", "envelope")
 
     def __init__(self, envelope: Envelope, conversation: Conversation, *rest: Any, **options: Any) -> None:
         super().__init__(*rest, **options)
         self.envelope = envelope
         self.conversation = conversation
-        self.untouched = False  # its answer is of this revision, and for this address
 
     @property
     def opens_urls(self) -> bool:
@@ -71,27 +66,28 @@ class StatelessCall(Call):
         return self.envelope.log_level or None
 
     def outgoing(self, params: bytes, *, modern: bool) -> bytes:
+        self.untouched = self.asker.verbatim and modern
         if modern:
-            self.untouched = self.asker.verbatim
             return self.envelope.stamped(params)
         if "requestState" in wire.members(params):  # an upstream of an older revision has given none
             raise BadParams("The requestState is none of this call's, or its time is over; call again without it.")
         return params
 
-    def must_agree(self, definition: Callable[[], bytes]) -> None:
-        if self.message.method != "tools/call" or MARK.encode() not in (raw := definition()):
-            return
-        schema = json.decode(raw).get("inputSchema")
-        arguments = json.decode(wire.members(self.message.params).get("arguments", b"{}"))
-        if why := disagreement(schema, arguments, self.headers):
-            raise HeaderMismatch(why)
+    def incoming(self, result: bytes) -> bytes:
+        return result  # worded by `bridge`
+
+    @property
+    def repeats(self) -> Mapping[str, str] | None:
+        if self.request.mode == "servers":  # those were for the server tool
+            return None
+        return {name: value for name, value in self.headers.items() if name.startswith(PREFIX)}
 
     async def ask(self, method: str, params: bytes) -> Reply:
         if ASKED_BY_SERVERS.get(method, "") not in self.envelope.capabilities:
             return Reply(error=wire.error(errors.METHOD_NOT_FOUND, f"The client does not take {method[:64]}."))
         if self.message.method not in MANY_ROUNDS:
             return Reply(error=wire.error(errors.METHOD_NOT_FOUND, "The client cannot be asked here."))
-        return await self.conversation.ask(method, params)
+        return passed_back(await self.conversation.ask(method, without_reserved(params)))
 
 
 class HttpRound:

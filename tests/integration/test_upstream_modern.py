@@ -165,7 +165,8 @@ async def test_a_request_says_its_method_its_name_and_its_parameters_in_headers_
 ) -> None:
     runtime = await world.open()
     caller = Asker()
-    caller.headers = {"mcp-param-region": "eu", "mcp-name": "far__größe", "authorization": "Bearer client's"}
+    caller.repeated = {"mcp-param-region": "eu"}
+    caller.headers = {"mcp-param-other": "x", "mcp-name": "far__größe", "authorization": "Bearer client's"}
 
     await call(runtime, {"name": "größe", "arguments": {}}, caller)
 

@@ -65,11 +65,12 @@ class Heard:
 class Asker:
     """A Caller that remembers; `answers` by method, an error for others."""
 
-    traceparent = ""
+    traceparent = tracestate = ""
 
     def __init__(self, request_id: str = "req-1", **answers: dict[str, Any]) -> None:
         self.request_id = request_id
         self.headers: Mapping[str, str] = {}
+        self.repeated: Mapping[str, str] = {}
         self.frames: list[bytes] = []
         self.asked: list[tuple[str, Any]] = []
         self.answers = answers

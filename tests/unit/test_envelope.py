@@ -9,9 +9,11 @@ from mcp.shared import inbound
 
 from mcphub.gateway import wire
 from mcphub.gateway.envelope import (
+    SERVER_INFO,
     Rejected,
     decoded,
     encoded,
+    notification_without_reserved,
     open_envelope,
     repeated,
     with_reserved,
@@ -127,6 +129,29 @@ def test_a_routing_header_may_stand_once():
 )
 def test_a_reserved_key_is_found_however_it_is_spelt(spelt):
     assert without_reserved(spelt.encode()) == b"{}"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"content":[{"text":"a\\nb"}], "_meta": {"vendor/x": 1.50}}',
+        b'{"_meta" : {"io.modelcontextprotocol/related-task": {"taskId":"1"}} }',
+        b'{"text":"io.modelcontextprotocol/serverInfo"}',
+        b'{"_meta":7,"text":"io.modelcontextprotocol/"}',
+        b'{"_meta":null,"text":"io.modelcontextprotocol/"}',
+        b'["io.modelcontextprotocol/"]',
+    ],
+)
+def test_what_has_nothing_reserved_in_it_stays_the_very_same_bytes(raw):
+    assert without_reserved(raw) is raw
+
+
+def test_a_notification_loses_what_is_reserved_and_nothing_else():
+    frame = b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1.0,"_meta":{"%b":1,"x":2}}}'
+    clean = b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1.0,"_meta":{"x":2}}}'
+
+    assert notification_without_reserved(frame.replace(b"%b", SERVER_INFO.encode())) == clean
+    assert notification_without_reserved(clean) is clean
 
 
 def test_what_is_not_reserved_keeps_its_bytes():

@@ -431,3 +431,172 @@ async def test_one_servers_address_speaks_for_that_server(world):
 
 def _call(number, name, **arguments):
     return {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
+
+
+RESERVED = "io.modelcontextprotocol/"
+BETWEEN_NEIGHBOURS = {
+    RESERVED + "protocolVersion": "2026-07-28",
+    RESERVED + "serverInfo": {"name": "another"},
+    RESERVED + "related-task": {"taskId": "t"},
+    "vendor/x": 1.5,
+}
+PASSED_ON = {RESERVED + "related-task": {"taskId": "t"}, "vendor/x": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "arrives"), [("/mcp", "wiki__work", PASSED_ON), ("/mcp/wiki", "work", BETWEEN_NEIGHBOURS)]
+)
+async def test_what_is_between_neighbours_stays_there_among_several_servers(world, path, name, arrives):
+    """At a server's own address client and server are neighbours, and every byte is theirs."""
+    wiki = world.server("wiki", "work")
+    session = await world.client(world.user("ann"), path, capabilities={"sampling": {}})
+    meta = json.dumps(BETWEEN_NEIGHBOURS).encode()
+    answered = []
+
+    async def work(method, params, caller):
+        caller.notify(
+            b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"_meta":%b}}' % meta
+        )
+        reply = await caller.ask("sampling/createMessage", b'{"messages":[],"_meta":%b}' % meta)
+        answered.append(json.loads(reply.result))
+        return Reply(result=b'{"content":[],"n":1.50,"_meta":%b}' % meta)
+
+    wiki.behave = work
+    body = _call(1, name)
+    body["params"]["_meta"] = BETWEEN_NEIGHBOURS
+    call = await world.open("POST", **session, body=body)
+    await call.until(lambda answer: len(answer.messages) == 2)
+    reply = {"jsonrpc": "2.0", "id": call.messages[1]["id"], "result": {"text": "hi", "_meta": BETWEEN_NEIGHBOURS}}
+    await world.send("POST", body=reply, **session)
+    await asyncio.wait_for(call.done, 5)
+
+    progress, question, result = call.messages
+    assert progress["params"]["_meta"] == arrives
+    assert question["params"] == {"messages": [], "_meta": arrives}
+    assert result["result"]["_meta"] == arrives
+    assert b'"n":1.50' in call.body
+    assert wiki.asked[-1][2] == {"name": "work", "arguments": {}, "_meta": arrives}
+    assert answered == [{"text": "hi", "_meta": arrives}]
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "region": {"type": "string", "x-mcp-header": "Region"},
+        "deep": {"type": "object", "properties": {"dry": {"type": "boolean", "x-mcp-header": "Dry-Run"}}},
+    },
+}
+ARGUMENTS = {"region": "größe", "deep": {"dry": True}}
+REPEATED = {"mcp-param-region": "=?base64?Z3LDtsOfZQ==?=", "mcp-param-dry-run": "true"}
+
+
+def repeats(world):
+    """A server of 2026-07-28 whose tool wants arguments in headers; gives the headers of each call."""
+    seen = []
+
+    async def deploy(method, params, caller):
+        seen.append(dict(caller.repeated))
+        return Reply(result=b'{"content":[],"resultType":"complete"}')
+
+    newest = world.server("newest", tool("deploy", inputSchema=SCHEMA), "plain")
+    newest.modern, newest.behave = True, deploy
+    return newest, seen
+
+
+async def test_an_older_client_of_a_newer_server_has_its_arguments_repeated_in_headers(world):
+    key = world.user("ann")
+    _, seen = repeats(world)
+    one = await world.client(key, "/mcp/newest")
+    params = {"name": "deploy", "arguments": ARGUMENTS}
+
+    await world.rpc("tools/call", params, **one)
+    await world.rpc("tools/call", {**params, "name": "newest__deploy"}, key=key)
+    inner = {"tool_name": "deploy", "arguments": ARGUMENTS}
+    await world.rpc("tools/call", {"name": "server_newest", "arguments": inner}, key=key)
+    await world.rpc("tools/call", {"name": "plain", "arguments": ARGUMENTS}, **one)
+
+    assert seen == [REPEATED, REPEATED, REPEATED, {}]
+
+
+async def test_a_schema_that_has_changed_meanwhile_is_read_again_when_the_headers_are_refused(world):
+    key = world.user("ann")
+    newest, seen = repeats(world)
+    usual = newest.behave
+    one = await world.client(key, "/mcp/newest")
+    await world.rpc("tools/list", **one)
+    renamed = json.loads(json.dumps(SCHEMA).replace("Region", "Place"))
+    newest.tools[0] = tool("deploy", inputSchema=renamed)
+    newest.lists["tools/list"] = ("tools", newest.tools)
+
+    async def strict(method, params, caller):
+        answer = await usual(method, params, caller)
+        return answer if "mcp-param-place" in caller.repeated else Reply(error=b'{"code":-32020,"message":"no"}')
+
+    newest.behave = strict
+    answer = await world.rpc("tools/call", {"name": "deploy", "arguments": ARGUMENTS}, **one)
+
+    assert answer.json["result"] == {"content": [], "resultType": "complete"}
+    assert [sorted(each) for each in seen] == [
+        ["mcp-param-dry-run", "mcp-param-region"],
+        ["mcp-param-dry-run", "mcp-param-place"],
+    ]
+
+
+async def test_headers_that_stay_refused_are_not_tried_again(world):
+    key = world.user("ann")
+    newest, _ = repeats(world)
+
+    async def never(method, params, caller):
+        return Reply(error=b'{"code":-32020,"message":"no"}')
+
+    newest.behave = never
+    answer = await world.rpc("tools/call", {"name": "newest__deploy", "arguments": ARGUMENTS}, key=key)
+
+    assert answer.json["error"]["code"] == -32020
+    assert len([asked for asked in newest.asked if asked[1] == "tools/call"]) == 1
+
+
+PARENT, OTHER = (f"00-{digit * 32}-{digit * 16}-01" for digit in "ab")
+
+
+@pytest.mark.parametrize(
+    ("headers", "meta", "said"),
+    [
+        ({"traceparent": PARENT, "tracestate": "a=1"}, {}, (PARENT, "a=1")),
+        ({"traceparent": PARENT}, {"traceparent": OTHER, "tracestate": "b=2"}, (PARENT, "")),
+        ({}, {"traceparent": OTHER, "tracestate": "b=2"}, (OTHER, "b=2")),
+        ({"traceparent": "nonsense", "tracestate": "a=1"}, {"traceparent": OTHER}, (OTHER, "")),
+        ({"traceparent": PARENT, "tracestate": "a=\xe9"}, {}, (PARENT, "")),
+    ],
+)
+async def test_a_trace_is_the_one_of_the_header_or_else_of_the_request_itself(world, headers, meta, said):
+    key = world.user("ann")
+    wiki = world.server("wiki", "work")
+    seen = []
+
+    async def work(method, params, caller):
+        seen.append((caller.traceparent, caller.tracestate))
+        return Reply(result=b"{}")
+
+    wiki.behave = work
+    params = {"name": "wiki__work", "_meta": meta}
+    await world.rpc("tools/call", params, key=key, headers=headers)
+
+    assert seen == [said]
+
+
+async def test_a_request_without_a_trace_begins_one(world):
+    key = world.user("ann")
+    wiki = world.server("wiki", "work")
+    seen = []
+
+    async def work(method, params, caller):
+        seen.append((caller.traceparent, caller.tracestate))
+        return Reply(result=b"{}")
+
+    wiki.behave = work
+    await world.rpc("tools/call", {"name": "wiki__work"}, key=key, headers={"tracestate": "a=1"})
+
+    [(parent, state)] = seen
+    assert parent.startswith("00-")
+    assert (len(parent), state) == (55, "")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp.shared import inbound
 
-from mcphub.gateway.param_headers import disagreement
+from mcphub.gateway.param_headers import disagreement, repetitions
 
 SCHEMA = {
     "type": "object",
@@ -36,6 +36,18 @@ def test_what_agrees_is_what_agrees_for_the_sdk(region, count, dry, headers):
     assert (disagreement(SCHEMA, arguments, found) == "") == agrees_for_the_sdk(SCHEMA, arguments, found)
 
 
+@given(region=values, count=values, dry=values)
+def test_what_is_repeated_in_the_place_of_a_client_is_what_the_sdks_client_repeats(region, count, dry):
+    arguments = {"region": region, "count": count, "deep": {"dry": dry}, "plain": "x"}
+    of_the_sdk = inbound.mcp_param_headers(inbound.x_mcp_header_map(SCHEMA), arguments)
+
+    repeated = repetitions(SCHEMA, arguments)
+
+    assert repeated == {name.lower(): value for name, value in of_the_sdk.items()}
+    assert agrees_for_the_sdk(SCHEMA, arguments, repeated)
+    assert disagreement(SCHEMA, arguments, repeated) == ""
+
+
 @pytest.mark.parametrize(
     "marks",
     [
@@ -50,9 +62,11 @@ def test_a_schema_that_marks_what_may_not_be_marked_asks_for_nothing(marks):
     schema = {"type": "object", "properties": marks}
 
     assert disagreement(schema, {"a": "x"}, {}) == ""
+    assert repetitions(schema, {"a": "x"}) == {}
     assert agrees_for_the_sdk(schema, {"a": "x"}, {})
 
 
 @pytest.mark.parametrize("arguments", [None, [], "x", {"deep": 7}])
 def test_arguments_of_any_shape_are_looked_at(arguments):
     assert "Region is another one" in disagreement(SCHEMA, arguments, {"mcp-param-region": "eu"})
+    assert repetitions(SCHEMA, arguments) == {}

@@ -16,6 +16,7 @@ ANN = Identity("ann-0000-1111", "sess-2222-3333", "key", ("Team A", "중앙"), "
 class Asked:
     request_id = "user-ann-tools/call-1"
     traceparent = "00-aa-bb-01"
+    tracestate = "vendor=1"
     headers: Mapping[str, str] = {}
 
     def notify(self, frame: bytes) -> None:
@@ -50,7 +51,7 @@ def test_a_call_says_whom_it_is_for() -> None:
     assert found["x-mcphub-user-groups"] == "Team%20A,%EC%A4%91%EC%95%99"
     assert found["x-mcphub-protocol-version"] == "2025-06-18"
     assert found["x-mcphub-timestamp"].isdigit()
-    assert found["traceparent"] == "00-aa-bb-01"
+    assert (found["traceparent"], found["tracestate"]) == ("00-aa-bb-01", "vendor=1")
     assert (found["mcp-session-id"], found["mcp-protocol-version"]) == ("up-session", "2025-11-25")
 
 

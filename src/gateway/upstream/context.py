@@ -16,7 +16,8 @@ from mcphub.domain.substitution import Injected, fits_header
 from mcphub.gateway.upstream.runtime import Caller, Identity
 
 SESSION, VERSION = istr("Mcp-Session-Id"), istr("MCP-Protocol-Version")
-REQUEST_ID, TIMESTAMP, TRACEPARENT = istr("X-MCPHub-Request-Id"), istr("X-MCPHub-Timestamp"), istr("traceparent")
+REQUEST_ID, TIMESTAMP = istr("X-MCPHub-Request-Id"), istr("X-MCPHub-Timestamp")
+TRACEPARENT, TRACESTATE = istr("traceparent"), istr("tracestate")
 ACCEPT, CONTENT_TYPE, LAST_EVENT_ID = istr("Accept"), istr("Content-Type"), istr("Last-Event-ID")
 NOBODY = object()
 EVENTS = "text/event-stream"
@@ -28,13 +29,13 @@ NOT_FROM_TEMPLATES = {
     *("content-type", "content-encoding", "accept", "accept-encoding", "mcp-session-id", "mcp-protocol-version"),
     *("last-event-id",),
 }
-NOT_FROM_CLIENTS = NOT_FROM_TEMPLATES | {"authorization", "cookie", "traceparent"}
+NOT_FROM_CLIENTS = NOT_FROM_TEMPLATES | {"authorization", "cookie", "traceparent", "tracestate"}
 REFUSED_PREFIXES = ("x-mcphub-", "proxy-")
 # What the hub says of a caller; with `contextHeaders: none` it says nothing, and a template may use the names.
 SAID_OF_CALLERS = {
     *("x-mcphub-user-id", "x-mcphub-user-session-id", "x-mcphub-session-id", "x-mcphub-request-id"),
     *("x-mcphub-timestamp", "x-mcphub-source-server", "x-mcphub-protocol-version", "x-mcphub-user-groups"),
-    "traceparent",
+    *("traceparent", "tracestate"),
 }
 # Names an earlier hub gave to these tokens, which servers out there read.
 TOKEN_HEADERS = {
@@ -55,13 +56,13 @@ class RequestHeaders:
 
     def __init__(self, spec: ServerSpec, injected: Injected, agent: str) -> None:
         self._spec = spec
-        self._context = spec.context_headers != "none"
+        self.says_who = spec.context_headers != "none"
         self._passed = tuple(
             (name, istr(name))
             for name in spec.passthrough_headers
             if name not in NOT_FROM_CLIENTS and not name.startswith(REFUSED_PREFIXES)
         )
-        reserved = NOT_FROM_TEMPLATES | SAID_OF_CALLERS if self._context else NOT_FROM_TEMPLATES
+        reserved = NOT_FROM_TEMPLATES | SAID_OF_CALLERS if self.says_who else NOT_FROM_TEMPLATES
         fixed: CIMultiDict[str] = CIMultiDict({"User-Agent": agent})
         for name, value in (*injected.headers.items(), *token_headers(spec, injected).items()):
             if name.lower() not in reserved and not name.lower().startswith("proxy-"):
@@ -98,12 +99,14 @@ class RequestHeaders:
             self._ready = self._for(identity)
             self._ready_for = identity
         headers = self._ready.copy()
-        if self._context:
+        if self.says_who:
             headers[TIMESTAMP] = str(int(time.time() * 1000))
             if caller is not None:
                 headers[REQUEST_ID] = caller.request_id
                 if caller.traceparent:
                     headers[TRACEPARENT] = caller.traceparent
+                    if caller.tracestate:
+                        headers[TRACESTATE] = caller.tracestate
         if self._passed and caller is not None:
             inbound = caller.headers
             for name, header in self._passed:
@@ -114,7 +117,7 @@ class RequestHeaders:
 
     def _for(self, identity: Identity | None) -> CIMultiDict[str]:
         headers = self._fixed.copy()
-        if self._context and identity is not None:
+        if self.says_who and identity is not None:
             headers.update(identity_headers(self._spec, identity))
         if self._session:
             headers[SESSION] = self._session

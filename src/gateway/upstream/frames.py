@@ -94,11 +94,20 @@ def wanted_token(params: bytes) -> bytes:
         return b""
 
 
-def with_meta(params: bytes, added: Mapping[str, bytes]) -> bytes:
-    """The parameters with raw members put into their `_meta`; as they were when there is no place for it."""
+def with_meta(params: bytes, added: Mapping[str, bytes], caller: Caller | None = None) -> bytes:
+    """The parameters with raw members put into their `_meta`; as they were when there is no place for it.
+
+    Args:
+        caller: whose trace goes along, where the client has not put one there itself.
+    """
     try:
         found = wire.members(params)
-        meta: dict[str, Raw | bytes] = {**wire.members(found.get("_meta", b"")), **added}
+        meta = wire.members(found.get("_meta", b""))
     except (Unreadable, RecursionError):
         return params
-    return wire.joined({**found, "_meta": wire.joined(meta)})
+    more = dict(added)
+    if caller is not None and caller.traceparent and "traceparent" not in meta:
+        more["traceparent"] = wire.encode(caller.traceparent)
+        if caller.tracestate:
+            more["tracestate"] = wire.encode(caller.tracestate)
+    return wire.joined({**found, "_meta": wire.joined({**meta, **more})}) if more else params

@@ -7,6 +7,7 @@ Spec: MCP 2025-11-25, Lifecycle.
 """
 
 from mcphub.gateway import wire
+from mcphub.gateway.envelope import without_reserved
 from mcphub.gateway.upstream.runtime import Identity, UpstreamBroken
 from mcphub.gateway.wire import Unreadable
 
@@ -16,14 +17,15 @@ INITIALIZED = wire.notification("notifications/initialized")
 
 def initialize_params(identity: Identity, hub_version: str) -> bytes:
     """The client's own parameters; what is missing for a request without a session, or unknown there, is the hub's."""
+    said = without_reserved(identity.client_params)
     try:
-        params = dict(wire.members(identity.client_params))
+        params = dict(wire.members(said))
     except Unreadable:
         params = {}
     asked = wire.text(params, "protocolVersion")
     whole = asked in VERSIONS and "capabilities" in params and "clientInfo" in params
     if whole:
-        return identity.client_params
+        return said
     version = identity.protocol_version if identity.protocol_version in VERSIONS else VERSIONS[0]
     info = wire.encode({"name": "mcphub", "version": hub_version})
     return wire.joined(

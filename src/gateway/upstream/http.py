@@ -150,8 +150,8 @@ class HttpRuntime:
         Args:
             identity: for whom, when it is not the one this was opened for.
         """
-        if caller is not None and caller.traceparent:
-            params = frames.with_meta(params, {"traceparent": wire.encode(caller.traceparent)})
+        if caller is not None and self._headers.says_who:
+            params = frames.with_meta(params, {}, caller)
         clock = Clock(timeout, max_total, reset_on_progress)
         flight = Flight(self._next_id(), params, caller, clock)
         self._flights[flight.id] = flight

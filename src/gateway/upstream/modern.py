@@ -15,7 +15,7 @@ from msgspec import Raw
 from multidict import CIMultiDict
 
 from mcphub.gateway import wire
-from mcphub.gateway.envelope import CAPABILITIES, INFO, NAMING, VERSION, encoded, with_reserved
+from mcphub.gateway.envelope import CAPABILITIES, INFO, NAMING, VERSION, encoded, with_reserved, without_reserved
 from mcphub.gateway.protocol import LATEST_HANDSHAKE_VERSION, MODERN_VERSION
 from mcphub.gateway.upstream import frames
 from mcphub.gateway.upstream.clock import Clock
@@ -28,7 +28,6 @@ from mcphub.gateway.wire import Msg, Unreadable
 
 DISCOVER_SECONDS = 30.0
 MOST_ROUNDS = 20  # of questions in one call
-PARAMETER = "mcp-param-"
 # What says nothing of whether the upstream knows the revision.
 INCONCLUSIVE = {401, 403, 407, 408, 425, 429}
 LISTEN = "subscriptions/listen"
@@ -175,7 +174,7 @@ class ModernHttpRuntime(HttpRuntime):
         """Whose subscription it was is between the hub and this upstream."""
         if message.method in frames.ANNOUNCED:
             with suppress(Unreadable):
-                params = with_reserved(bytes(message.params) or b"{}", {})
+                params = without_reserved(bytes(message.params) or b"{}")
                 frame = wire.notification(message.method, params if params != b"{}" else b"")
         return super()._hear(frame, message, flight)
 
@@ -212,9 +211,7 @@ class ModernHttpRuntime(HttpRuntime):
         if naming is not None and (name := wire.text(_members(params), naming)) is not None:
             headers["Mcp-Name"] = encoded(name)
         if caller is not None:
-            for name, value in caller.headers.items():
-                if name.startswith(PARAMETER):
-                    headers[name] = value
+            headers.update(caller.repeated)
         return headers
 
     def _stamped(self, params: bytes, identity: Identity) -> bytes:
@@ -256,7 +253,7 @@ def _server_info(result: Mapping[str, Raw | bytes], slug: str) -> bytes:
 def _older(result: wire.Members) -> bytes:
     """A result as an older client knows it."""
     kept: dict[str, Raw | bytes] = {name: raw for name, raw in result.items() if name not in OF_THIS_ERA}
-    return with_reserved(wire.joined(kept), {})
+    return without_reserved(wire.joined(kept))
 
 
 async def _answers(result: wire.Members, caller: Caller) -> Mapping[str, bytes]:

@@ -86,6 +86,14 @@ class Caller(Protocol):
         """W3C, or ''."""
 
     @property
+    def tracestate(self) -> str:
+        """W3C, of the same trace, or ''."""
+
+    @property
+    def repeated(self) -> Mapping[str, str]:
+        """Headers that repeat arguments of the call, for an upstream of 2026-07-28."""
+
+    @property
     def headers(self) -> Mapping[str, str]:
         """Inbound headers, lower case; only for `passthroughHeaders`."""
 

@@ -136,8 +136,8 @@ class SseRuntime:
         Args:
             identity: for whom, when it is not the one this was opened for.
         """
-        if caller is not None and caller.traceparent:
-            params = frames.with_meta(params, {"traceparent": wire.encode(caller.traceparent)})
+        if caller is not None and self._headers.says_who:
+            params = frames.with_meta(params, {}, caller)
         who = self._own if identity is None else identity
         return await self._ask(method, params, caller, Clock(timeout, max_total, reset_on_progress), who)
 

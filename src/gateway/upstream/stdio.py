@@ -198,7 +198,7 @@ class StdioRuntime:
         identity: Identity | None = None,
     ) -> Reply:
         if caller is not None and self._spec.context_headers != "none":
-            params = frames.with_meta(params, _context(identity or self._identity, caller))
+            params = frames.with_meta(params, _context(identity or self._identity, caller), caller)
         return await self._ask(method, params, caller, Clock(timeout, max_total, reset_on_progress))
 
     async def notify(self, method: str, params: bytes) -> None:
@@ -356,6 +356,4 @@ def _context(identity: Identity, caller: Caller) -> Mapping[str, bytes]:
     said = {"mcphub/userId": identity.user_id, "mcphub/requestId": caller.request_id}
     if identity.session_id:
         said["mcphub/sessionId"] = identity.session_id
-    if caller.traceparent:
-        said["traceparent"] = caller.traceparent
     return {name: wire.encode(value) for name, value in said.items()}

@@ -2,7 +2,8 @@
 
 python -m tests.support.servers.over_newest --name N --recorder PORT [--port PORT]
 
-Tools: `echo`, `whoami` (the headers that arrived), `greet` (asks for a name before it answers).
+Tools: `echo`, `whoami` (the headers that arrived), `greet` (asks for a name before it answers), `deploy` (wants its
+argument in a header, too).
 Spec: MCP 2026-07-28, Transports (Streamable HTTP).
 """
 
@@ -21,6 +22,7 @@ TOOLS = [
     tool("echo", "The text, unchanged.", text=TEXT),
     tool("whoami", "What reached this server."),
     tool("greet", "Asks for a name, then greets."),
+    tool("deploy", "Wants to be routed by region.", region={**TEXT, "x-mcp-header": "Region"}),
 ]
 QUESTION = {
     "method": "elicitation/create",
@@ -49,6 +51,9 @@ class Over:
             return self._failed(message, 400, -32022, "Only 2026-07-28.", {"supported": [VERSION], "requested": ""})
         if facts.get("mcp-method") != method or params.get("name", "") != facts.get("mcp-name", ""):
             return self._failed(message, 400, -32020, "The headers say something else.")
+        region = (params.get("arguments") or {}).get("region")
+        if params.get("name") == "deploy" and facts.get("mcp-param-region") != region:
+            return self._failed(message, 400, -32020, "The region is another one in the headers.")
         if method == "tools/call":
             link = Link("", {}, facts, self._nobody, target=request.raw_path)
             arguments = params.get("arguments") or {}
@@ -76,6 +81,8 @@ class Over:
                 return text(params.get("arguments", {}).get("text", ""))
             case "tools/call", "whoami":
                 return text(json.dumps({"facts": facts, "meta": meta}))
+            case "tools/call", "deploy":
+                return text(f"deployed to {params['arguments']['region']}")
             case "tools/call", "greet":
                 given = (params.get("inputResponses") or {}).get("who")
                 if given is None or params.get("requestState") != "asked":

@@ -1,0 +1,117 @@
+"""What belongs to a call besides its arguments and its result, through a running hub to every kind of server."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.support.ide import Ide, frames_of
+from tests.support.peers import python_client
+from tests.support.recorder import Recorder
+from tests.support.rest import Person
+from tests.support.running import RunningHub
+from tests.support.upstreams import Upstreams
+
+pytestmark = pytest.mark.slow
+
+RESERVED = "io.modelcontextprotocol/"
+PARENT, STATE = f"00-{'a1' * 16}-{'b2' * 8}-01", "vendor=1"
+KINDS = ["stdio", "streamable-http", "sse", "newest"]
+
+
+@dataclass
+class Scene:
+    """One server of each kind, and who calls them."""
+
+    names: dict[str, str]
+    person: Person
+
+
+@pytest.fixture(scope="module")
+def scene(hub: RunningHub, upstreams: Upstreams) -> Iterator[Scene]:
+    names = {
+        kind: f"carried-{short}"
+        for kind, short in zip([*KINDS, "openapi"], ["near", "far", "old", "new", "rest"], strict=True)
+    }
+    hub.admin.add_servers(
+        {
+            names["stdio"]: upstreams.stdio(names["stdio"]),
+            names["streamable-http"]: upstreams.http(names["streamable-http"]).config(),
+            names["sse"]: upstreams.sse(names["sse"]).config(),
+            names["newest"]: upstreams.newest(names["newest"]).config(),
+            names["openapi"]: upstreams.rest(names["openapi"]).config(),
+        }
+    )
+    yield Scene(names, hub.admin.user("carried"))
+    hub.admin.remove_servers(*names.values())
+
+
+async def arrived(ide: Ide, name: str, meta: dict[str, Any], **headers: str) -> dict[str, Any]:
+    """What a server says reached it."""
+    params = {"name": f"{name}__whoami", "arguments": {}, "_meta": meta}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    [answer] = frames_of(await ide.post(message, **headers))
+    found: dict[str, Any] = json.loads(answer["result"]["content"][0]["text"])
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sent_in", ["header", "_meta"])
+async def test_a_trace_goes_on_at_the_server(hub: RunningHub, scene: Scene, kind: str, sent_in: str) -> None:
+    trace = {"traceparent": PARENT, "tracestate": STATE}
+    meta, headers = (trace, {}) if sent_in == "_meta" else ({}, trace)
+
+    async with Ide(f"{hub.mcp}?mode=tools", scene.person.key()) as ide:
+        found = await arrived(ide, scene.names[kind], meta, **headers)
+
+    assert trace.items() <= found["meta"].items()
+    if kind != "stdio":
+        assert trace.items() <= found["facts"].items()
+
+
+async def test_a_trace_goes_on_at_a_rest_service(hub: RunningHub, scene: Scene, recorder: Recorder) -> None:
+    name, trace = scene.names["openapi"], {"traceparent": PARENT, "tracestate": STATE}
+    begun = recorder.mark()
+
+    async with Ide(f"{hub.mcp}?mode=tools", scene.person.key()) as ide:
+        params = {"name": f"{name}__whoami", "arguments": {}}
+        await ide.post({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}, **trace)
+
+    [call] = recorder.calls(name, since=begun)
+    assert trace.items() <= call.facts.items()
+
+
+@pytest.mark.parametrize("kind", ["stdio", "streamable-http", "sse"])
+async def test_what_a_client_says_to_its_neighbour_reaches_no_server_behind_it(
+    hub: RunningHub, scene: Scene, kind: str
+) -> None:
+    """Some servers refuse a request with a revision in its `_meta` on a session of an older one."""
+    passed = {RESERVED + "related-task": {"taskId": "1"}, "vendor/x": "kept"}
+    meta = {RESERVED + "protocolVersion": "2026-07-28", RESERVED + "clientInfo": {"name": "x"}, **passed}
+
+    async with Ide(f"{hub.mcp}?mode=tools", scene.person.key()) as ide:
+        found = await arrived(ide, scene.names[kind], meta)
+
+    assert {name: said for name, said in found["meta"].items() if name in meta} == passed
+
+
+@pytest.mark.parametrize("mode", ["2026-07-28", "legacy"])
+async def test_an_argument_that_a_server_wants_in_a_header_is_there_however_its_tool_is_called(
+    hub: RunningHub, scene: Scene, mode: str
+) -> None:
+    name, key = scene.names["newest"], scene.person.key()
+    said = []
+
+    for url, tool, arguments in (
+        (f"{hub.mcp}?mode=tools", f"{name}__deploy", {"region": "eu"}),
+        (f"{hub.mcp}/{name}", "deploy", {"region": "eu"}),
+        (hub.mcp, f"server_{name}", {"tool_name": "deploy", "arguments": {"region": "eu"}}),
+    ):
+        async with python_client(url, key, mode=mode) as ide:
+            await ide.list_tools()
+            result = await ide.call_tool(tool, arguments)
+            said.append(result.content[0].model_dump()["text"])
+
+    assert said == ["deployed to eu"] * 3

@@ -30,9 +30,10 @@ from mcphub.gateway.facade import LiveSession, Tool, TriedTool
 from mcphub.gateway.front import Front
 from mcphub.gateway.hub_values import HubValues
 from mcphub.gateway.injection import Injector
-from mcphub.gateway.kinds import CHANGED, TOOLS, Offer
+from mcphub.gateway.kinds import CHANGED, LISTED, TOOLS, Offer
 from mcphub.gateway.lifecycle import Lifecycle, one_shot
 from mcphub.gateway.relay import Relay
+from mcphub.gateway.resync import Resync
 from mcphub.gateway.router import ServerList, described
 from mcphub.gateway.session import Limits, Session
 from mcphub.gateway.store import SessionRows
@@ -88,7 +89,7 @@ class HubGateway(Listener):
         self._hub_values = HubValues(model, vault, hub_variables)
         self._injector = Injector(model, vault, values, self._hub_values)
         self._relay = Relay(model=model, pool=self._pool, injector=self._injector, traffic=traffic, limits=limits)
-        self._relay.router.arrived_late = self._list_arrived
+        self._relay.router.became_other = self._list_became_other
         self.tool_news = ToolNews(model, self._relay.router.lists_of)
         self._relay.router.brought_news = self.tool_news.brought
         self._lifecycle = Lifecycle(
@@ -115,7 +116,16 @@ class HubGateway(Listener):
         self._round = Periodic("gateway-sessions", self._lifecycle.round, 1.0)
         self._forget = Periodic("gateway-lists", self._forget_lists, 60.0)
         self._telling: asyncio.TimerHandle | None = None
-        self._upstream_changed: set[tuple[str, str | None, str]] = set()
+        self._upstream_changed: set[tuple[str, str | None, str]] = set()  # at the servers' own addresses
+        self._to_look_at: set[str] | None = set()  # users whose sessions may have to be told; None: everybody's
+        self._resync = Resync(
+            model=model,
+            router=self._relay.router,
+            sessions=lambda: self._lifecycle.live,
+            status=self._pool.status,
+            debounce=limits.debounce,
+        )
+        self._relay.router.not_had = self._resync.not_had
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self._front(scope, receive, send)
@@ -140,6 +150,7 @@ class HubGateway(Listener):
         if self._telling is not None:
             self._telling.cancel()
         await self._lifecycle.stop()
+        await self._resync.stop()
         await self._relay.server_calls.close()
         await self._pool.close()
 
@@ -201,7 +212,7 @@ class HubGateway(Listener):
             elif now != digest:
                 self._later(self._pool.drain_server(server_id))
         self._transports = present
-        self._tell_soon()
+        self._tell_soon(None)
 
     def _barred(self, user_id: str, server_id: str) -> bool:
         server = self._model.servers.get(server_id)
@@ -224,8 +235,12 @@ class HubGateway(Listener):
         task = asyncio.ensure_future(work)
         task.add_done_callback(_report)
 
-    def _tell_soon(self) -> None:
-        """`list_changed` once for many changes in a row."""
+    def _tell_soon(self, user_id: str | None) -> None:
+        """`list_changed` once for many changes in a row, to the sessions of a user; None: of everybody."""
+        if user_id is None:
+            self._to_look_at = None
+        elif self._to_look_at is not None:
+            self._to_look_at.add(user_id)
         if self._telling is None and len(self._lifecycle.live):
             loop = asyncio.get_running_loop()
             self._telling = loop.call_later(self._limits.debounce, self._tell)
@@ -234,17 +249,21 @@ class HubGateway(Listener):
         self._telling = None
         changed, self._upstream_changed = self._upstream_changed, set()
         now = datetime.now(UTC)
-        for session in self._lifecycle.live:
-            if not session.listed:
-                continue  # it has asked for no list yet
-            for method, known in session.listed.items():
-                seen = self._relay.seen_by(session.asker, method, now)
-                if seen != known or self._concerns(session, method, changed, now):
+        users, self._to_look_at = self._to_look_at, set()
+        live = self._lifecycle.live
+        for session in live if users is None else [one for user in users for one in live.of_user(user)]:
+            told = set()
+            for method, known in session.listed.items():  # of what it has asked for
+                offer = LISTED[method]
+                seen = self._relay.seen_by(session.asker, offer, now)
+                if seen != known or self._concerns(session, offer.changed, changed, now):
                     session.listed[method] = seen
-                    session.tell(wire.notification(method))
+                    told.add(offer.changed)
+            for method in sorted(told):
+                session.tell(wire.notification(method))
 
     def _concerns(self, session: Session, method: str, changed: set[tuple[str, str | None, str]], at: datetime) -> bool:
-        if not changed:
+        if not changed or not session.asker.verbatim:
             return False
         reasons = self._model.reasons(session.principal, session.asker.view, at)
         user = session.principal.user_id
@@ -276,12 +295,13 @@ class HubGateway(Listener):
                 self._tell_updated(session, server_id, frame)
 
     def _lists_changed(self, server_id: str, user_id: str | None, offer: Offer) -> None:
-        self._relay.router.changed(server_id, user_id, offer)
-        self._list_arrived(server_id, user_id, offer)
-
-    def _list_arrived(self, server_id: str, user_id: str | None, offer: Offer) -> None:
+        """Who is shown the lists of many servers hears of it when this one has been asked; at its own address, now."""
+        self._resync.changed(server_id, user_id, offer)
         self._upstream_changed.add((server_id, user_id, offer.changed))
-        self._tell_soon()
+        self._tell_soon(user_id)
+
+    def _list_became_other(self, owner: str) -> None:
+        self._tell_soon(owner or None)
 
     def _tell_updated(self, session: Session, server_id: str, frame: bytes) -> None:
         """A subscribed resource of the aggregate, under the address the client knows."""

@@ -18,6 +18,7 @@ class Offer(Struct, frozen=True):
         what: in error texts.
         naming: the member of an item that names it.
         prefixed: carries the server's slug on the aggregate; a URI stays as it is unless two servers have it.
+        changed: the notification that says the list is another one.
     """
 
     kind: Kind
@@ -26,7 +27,7 @@ class Offer(Struct, frozen=True):
     member: str
     naming: str
     prefixed: bool
-    changed: str = ""
+    changed: str
 
     @property
     def empty(self) -> bytes:
@@ -38,7 +39,9 @@ PROMPTS = Offer("prompts", "prompt", "prompts/list", "prompts", "name", True, "n
 RESOURCES = Offer(
     "resources", "resource", "resources/list", "resources", "uri", False, "notifications/resources/list_changed"
 )
-TEMPLATES = Offer("resources", "resource", "resources/templates/list", "resourceTemplates", "uriTemplate", False)
+TEMPLATES = Offer(
+    "resources", "resource", "resources/templates/list", "resourceTemplates", "uriTemplate", False, RESOURCES.changed
+)
 
 LISTED: dict[str, Offer] = {offer.list_method: offer for offer in (TOOLS, PROMPTS, RESOURCES, TEMPLATES)}
 CHANGED: dict[str, Offer] = {offer.changed: offer for offer in (TOOLS, PROMPTS, RESOURCES)}

@@ -20,7 +20,7 @@ from mcphub.gateway import wire
 from mcphub.gateway.envelope import SERVER_INFO, SUBSCRIPTION, with_reserved
 from mcphub.gateway.errors import Answer, BadParams
 from mcphub.gateway.exchange import Header, begin_stream
-from mcphub.gateway.kinds import PROMPTS, RESOURCES, TOOLS
+from mcphub.gateway.kinds import LISTED, PROMPTS, RESOURCES, TOOLS
 from mcphub.gateway.lifecycle import Lifecycle
 from mcphub.gateway.relay import Relay
 from mcphub.gateway.session import Asker, Client, Send, Session, Stream
@@ -52,7 +52,9 @@ class Listening(Session):
         found = wire.members(frame)
         method = wire.text(found, "method") or ""
         params = bytes(found.get("params", b"{}"))
-        if method not in self.listed and not (method == UPDATED and self._subscribed(params)):
+        if not any(LISTED[kind].changed == method for kind in self.listed) and not (
+            method == UPDATED and self._subscribed(params)
+        ):
             return
         super().tell(wire.notification(method, with_reserved(params, self._stamp)))
 
@@ -101,8 +103,9 @@ class Listeners:
         listening = Listening(asker, client, path=path, subscription=subscription, server_info=self._server_info)
         now = datetime.now(UTC)
         for kind in kinds:
-            changed = KINDS[kind].changed
-            listening.listed[changed] = self._relay.seen_by(asker, changed, now)
+            for offer in LISTED.values():
+                if offer.changed == KINDS[kind].changed:
+                    listening.listed[offer.list_method] = self._relay.seen_by(asker, offer, now)
         self._lifecycle.begin(listening)
         try:
             with suppress(TimeoutError):

@@ -357,8 +357,8 @@ class Relay:
 
     def _note_listed(self, call: Call, offer: Offer) -> None:
         """From now on the client is told when this list becomes another one."""
-        if call.session is not None and offer.changed:
-            call.session.listed[offer.changed] = self.seen_by(call.asker, offer.changed, datetime.now(UTC))
+        if call.session is not None:
+            call.session.listed[offer.list_method] = self.seen_by(call.asker, offer, datetime.now(UTC))
 
     async def _complete(self, call: Call) -> "bytes | _UpstreamError":
         params = _members(call.message)
@@ -705,16 +705,14 @@ class Relay:
             failure.told = lambda request_id: self.explained(why, server, request_id)
         return failure
 
-    def seen_by(self, asker: Asker, changed: str, at: datetime) -> object:
-        """What a client's list depends on, short of what upstreams say themselves; equal means an equal list.
-
-        Args:
-            changed: the notification that says it is another one.
+    def seen_by(self, asker: Asker, offer: Offer, at: datetime) -> object:
+        """What a client's list depends on; equal means an equal list. At a server's own address the server itself says
+        when its list is another one, so that is not in it.
         """
         reasons = self._model.reasons(asker.principal, asker.view, at)
         seen = [self._model.servers[server_id] for server_id, reason in reasons.items() if reason == "allowed"]
-        mode = choice(self._model, asker.principal, asker.view, asker.asked) if changed == TOOLS.changed else ""
-        why = changed != RESOURCES.changed and lists_why(self._model, asker.principal, asker.asked)
+        mode = choice(self._model, asker.principal, asker.view, asker.asked) if offer is TOOLS else ""
+        why = offer in WHY_OFFERED and lists_why(self._model, asker.principal, asker.asked)
         return (
             mode,
             why,
@@ -723,7 +721,8 @@ class Relay:
                     server.server_id,
                     server.offers_at,
                     asker.identity(self._model, server.server_id).credential_version,
-                    self.router.withheld(asker, server) if changed == TOOLS.changed else (),
+                    self.router.withheld(asker, server) if offer is TOOLS else (),
+                    0 if asker.verbatim else self.router.version(asker, server, offer),
                 )
                 for server in seen
             ),

@@ -11,20 +11,21 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
+from itertools import count
 from typing import Literal
 
 import structlog
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from mcphub.domain.access import AccessModel, Capability, Reason, View, decide, visible_servers
+from mcphub.domain.access import AccessModel, Capability, Kind, Reason, View, decide, visible_servers
 from mcphub.domain.left_out import LeftOut
 from mcphub.domain.names import SEPARATOR, tool_map
 from mcphub.domain.settings_state import ServerState
 from mcphub.domain.tool_book import definition_of
 from mcphub.gateway import wire
 from mcphub.gateway.errors import Answer, BadParams, UnknownName
-from mcphub.gateway.kinds import RESOURCES, TEMPLATES, TOOLS, Offer
+from mcphub.gateway.kinds import LISTED, RESOURCES, TEMPLATES, TOOLS, Offer
 from mcphub.gateway.server_tools import OneTool, one_tool
 from mcphub.gateway.session import Asker
 from mcphub.gateway.telling import Tells, nothing
@@ -60,6 +61,7 @@ class ServerList(Struct):
     """What a server listed to one user, in its order.
 
     Args:
+        version: another number for another content.
         heard: the array as it came by at the server's own address; b"" for a list the hub asked for itself.
     """
 
@@ -68,6 +70,7 @@ class ServerList(Struct):
     by_exposed: dict[str, Item]
     by_name: dict[str, Item]
     at: float  # monotonic seconds
+    version: int
     stale: bool = False
     heard: bytes = b""
     chunk: "Chunk | None" = None
@@ -141,8 +144,10 @@ class Router:
     """
 
     def __init__(self, model: AccessModel, fetch: Fetch, *, deadline: float, page: int) -> None:
-        #: told (server id, user id or None for all, kind) when a list arrives that somebody was answered without
-        self.arrived_late: Callable[[str, str | None, Offer], None] = lambda *_: None
+        #: told whose list became another one; '' for one that is shared
+        self.became_other: Callable[[str], None] = lambda _: None
+        #: told for whom a server's list could not be had in time, though the server is to be listed
+        self.not_had: Callable[[Asker, ServerState, Offer], None] = lambda *_: None
         #: told (server id, tools that left the list) when a list of tools brought what is not on the record, or less
         self.brought_news: Callable[[str, set[str]], None] = lambda *_: None
         self._model = model
@@ -156,6 +161,8 @@ class Router:
             tuple[str, str, View, str, str], tuple[tuple[int, int, int], Counter[str], Counter[str]]
         ] = {}
         self._fetching: dict[Key, asyncio.Task[ServerList]] = {}
+        self._versions = count(1)
+        self._marks: Counter[tuple[str, str | None, Kind]] = Counter()  # how often lists of these were marked
 
     # questions
 
@@ -307,7 +314,16 @@ class Router:
 
     def cached(self, asker: Asker, server: ServerState, offer: Offer = TOOLS) -> ServerList | None:
         """The list as it is held, however old."""
-        return self._lists.get(self._key(asker, server, offer))
+        return self._lists.get(self.key(asker, server, offer))
+
+    def version(self, asker: Asker, server: ServerState, offer: Offer) -> int:
+        """Of the content of the list that is held; 0 for none."""
+        found = self.cached(asker, server, offer)
+        return found.version if found is not None else 0
+
+    def fresh(self, key: Key) -> bool:
+        found = self._lists.get(key)
+        return found is not None and _fresh(found)
 
     def held(self, user_id: str, server: ServerState) -> ServerList | None:
         """The newest list of tools held for a user."""
@@ -346,7 +362,7 @@ class Router:
         Raises:
             Answer: it cannot be had, and there is no older one.
         """
-        key = self._key(asker, server, offer)
+        key = self.key(asker, server, offer)
         found = self._lists.get(key)
         if found is not None and not anew and _fresh(found):
             return found
@@ -366,6 +382,8 @@ class Router:
 
     def changed(self, server_id: str, user_id: str | None, offer: Offer | None = None) -> None:
         """The upstream says its list is another one now; user None: for everybody; offer None: all lists."""
+        for kind in {offer.kind} if offer is not None else {each.kind for each in LISTED.values()}:
+            self._marks[server_id, user_id, kind] += 1
         for key, found in self._lists.items():
             if key[0] == server_id and user_id in (None, key[2]) and (offer is None or offer.kind == found.offer.kind):
                 found.stale = True
@@ -380,12 +398,15 @@ class Router:
             if gone or now - found.at > KEPT_SECONDS:
                 del self._lists[key]
                 self._news[key[2]] += 1
+        for mark in [mark for mark in self._marks if mark[0] not in servers]:
+            del self._marks[mark]
         while len(self._lists) > MOST_LISTS:
             del self._lists[min(self._lists, key=lambda key: self._lists[key].at)]
 
     # asking
 
-    def _key(self, asker: Asker, server: ServerState, offer: Offer) -> Key:
+    def key(self, asker: Asker, server: ServerState, offer: Offer) -> Key:
+        """Which list is the asker's."""
         owner = "" if server.spec.isolation == "shared" else asker.principal.user_id
         identity = asker.identity(self._model, server.server_id)
         version = identity.credential_version
@@ -394,8 +415,13 @@ class Router:
         return (server.server_id, server.spec.transport_digest, owner, version, offer.list_method)
 
     async def _ask(self, key: Key, asker: Asker, server: ServerState, offer: Offer) -> ServerList:
-        fetched = await self._fetch(asker, server, offer)
-        return self._took(key, server, offer, fetched)
+        marks = self._marks_of(key, offer)
+        made = self._took(key, server, offer, await self._fetch(asker, server, offer))
+        made.stale = self._marks_of(key, offer) != marks  # it may have been read before what was said meanwhile
+        return made
+
+    def _marks_of(self, key: Key, offer: Offer) -> tuple[int, int]:
+        return self._marks[key[0], None, offer.kind], self._marks[key[0], key[2], offer.kind]
 
     def heard_again(self, asker: Asker, server: ServerState, raw: bytes) -> bool:
         """Is a list of tools that came by at the server's own address the asker's latest one? Then it is fresh again.
@@ -403,7 +429,7 @@ class Router:
         Args:
             raw: the array.
         """
-        found = self._lists.get(self._key(asker, server, TOOLS))
+        found = self._lists.get(self.key(asker, server, TOOLS))
         if found is None or found.heard != raw:
             return False
         found.at, found.stale = time.monotonic(), False
@@ -415,7 +441,7 @@ class Router:
         Raises:
             Unreadable: it is no list.
         """
-        key = self._key(asker, server, TOOLS)
+        key = self.key(asker, server, TOOLS)
         self._took(key, server, TOOLS, Fetched(wire.items(raw), tells)).heard = raw
 
     def _took(self, key: Key, server: ServerState, offer: Offer, fetched: Fetched) -> ServerList:
@@ -430,10 +456,14 @@ class Router:
             hash = definition_of(raw).hash if offer is TOOLS else ""
             items.append(Item(name, exposed, raw, exposed_raw, hash))
         by_exposed = {item.exposed: item for item in items}
-        made = ServerList(offer, items, by_exposed, {item.name: item for item in items}, time.monotonic())
         before = self._lists.get(key)
+        same = before is not None and [item.raw for item in before.items] == [raw for _, raw in named]
+        version = before.version if before is not None and same else next(self._versions)
+        made = ServerList(offer, items, by_exposed, {item.name: item for item in items}, time.monotonic(), version)
         self._lists[key] = made
-        self._news[key[2]] += 1
+        if not same:
+            self._news[key[2]] += 1
+            self.became_other(key[2])
         if offer is TOOLS:
             self._look_for_news(server, before, made, fetched.tells)
         return made
@@ -465,8 +495,9 @@ class Router:
         for task, server in waiting.items():
             why = self._outcome(task, server)
             if not task.done():
-                self._tell_when_there(asker, server, offer)
                 task.cancel()  # the shielded question goes on for whoever asks next
+            if why and why not in OF_THE_USER:
+                self.not_had(asker, server, offer)
             if (found := self.cached(asker, server, offer)) is None:
                 had.missing[server.server_id] = why
                 continue
@@ -487,17 +518,6 @@ class Router:
         if not isinstance(error, UpstreamFailed):
             log.error("list_failed", server=server.slug, exc_info=error)
         return "failed"
-
-    def _tell_when_there(self, asker: Asker, server: ServerState, offer: Offer) -> None:
-        """The client was answered without this server, and asks again only when it is told to."""
-        key = self._key(asker, server, offer)
-
-        def told(asked: asyncio.Task[ServerList]) -> None:
-            if not asked.cancelled() and asked.exception() is None:
-                self.arrived_late(server.server_id, key[2] or None, offer)
-
-        if (asked := self._fetching.get(key)) is not None:
-            asked.add_done_callback(told)
 
     def _hidden(self, asker: Asker, offer: Offer, at: datetime) -> tuple[Mapping[str, int], Mapping[str, int]]:
         """(items, servers) by the reason that hides their server from the asker, as far as their lists are known.
@@ -566,6 +586,9 @@ def described(server: ServerState, offer: Offer, name: str, raw: bytes) -> bytes
     found: dict[str, Raw | bytes] = dict(wire.members(raw))
     found["description"] = wire.encode(description)
     return wire.joined(found)
+
+
+OF_THE_USER = {"variables_missing", "variable_unusable"}  # reasons that time does not mend
 
 
 def _fresh(found: ServerList) -> bool:

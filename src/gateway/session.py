@@ -392,7 +392,7 @@ class Session:
         self.in_flight: dict[bytes, InFlight] = {}
         self.questions: dict[bytes, asyncio.Future[Reply]] = {}
         self.subscriptions: dict[tuple[str, str], str] = {}  # (server id, URI there) → URI here
-        self.listed: dict[str, object] = {}  # kind → what the client knows of the list
+        self.listed: dict[str, object] = {}  # method → what the client knows of that list
         self.ring = Ring()
         self.own = Stream(self.ring, 0)
         self._streams: dict[int, Stream] = {}

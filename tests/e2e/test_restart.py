@@ -141,3 +141,46 @@ async def eventually_answers(ide: Ide, tool: str) -> dict[str, object]:
                 seen: dict[str, object] = json.loads(result["content"][0]["text"])
                 return seen
             await asyncio.sleep(0.1)
+
+
+async def test_a_server_that_is_down_when_the_hub_starts_is_back_by_itself(
+    start_hub: StartHub, upstreams: Upstreams
+) -> None:
+    hub = start_hub()
+    far = upstreams.http("far-later")
+    hub.admin.add_servers({"far": far.config()})
+    person = hub.admin.user("ann")
+    key = person.key()
+    far.kill()
+    assert await asyncio.to_thread(hub.stop) == 0
+    await asyncio.to_thread(hub.start)
+
+    def state() -> dict[str, object]:
+        [found] = hub.admin.rest.get("/api/admin/upstream-status")
+        return dict(found)
+
+    async with Ide(f"{hub.mcp}?mode=tools", key) as ide:
+        await ide.follow()
+        missing = await ide.tool_names()
+        down = state()
+        far.start()
+        # No request of a client, and none of a person, makes it come back.
+        await until(lambda: ide.heard("notifications/tools/list_changed"), within=30, what="the client is told")
+        up = state()
+        names = await ide.tool_names()
+
+    assert missing == []
+    assert (down["state"], up["state"], up["error"], up["nextRetryAt"]) == ("error", "connected", None, None)
+    assert down["error"]
+    assert str(down["since"]) < str(down["nextRetryAt"])
+    assert str(down["since"]) < str(up["since"])
+    assert "far__echo" in names
+
+    def rows() -> list[tuple[object, ...]]:
+        found = person.requests(method="tools/list")
+        return [(row["shown"], row["filtered"], row["leftOut"], row["ledgerPosition"] is not None) for row in found]
+
+    nothing = {"items": {}, "servers": {}, "stale": {}}
+    wanted = [(len(names), 0, nothing, True), (0, 0, {**nothing, "servers": {"unavailable": 1}}, True)]
+    await until(lambda: len(rows()) == 2, within=10, what="each list has its row")
+    assert rows() == wanted

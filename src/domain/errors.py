@@ -307,6 +307,14 @@ class UnknownTool(NotFound):
         super().__init__(f"The server has no tool {tool[:200]!r} on the record.")
 
 
+class ToolNameTaken(Conflict):
+    code = "tool_name_taken"
+    remedy = "Choose a name that no tool of the server has."
+
+    def __init__(self, name: str, tool: str, server: str) -> None:
+        super().__init__(f"Tool {tool[:200]!r} of server {server!r} has the name {name!r} already, or one like it.")
+
+
 class DefinitionOutdated(Conflict):
     code = "definition_outdated"
     remedy = "Look at what waits now, and approve that."

@@ -438,6 +438,25 @@ class ToolOverrideReset(Event, frozen=True, kw_only=True):
     kind: str = "tools"
 
 
+class ToolRenamed(Event, frozen=True, kw_only=True):
+    """A tool is shown to clients, and called by them, as `name`; all else here goes by the upstream's. Tags: server,
+    servers.
+    """
+
+    kind: ClassVar[str] = "tools"
+    server_id: str
+    tool: str
+    name: str
+
+
+class ToolNameReset(Event, frozen=True, kw_only=True):
+    """The upstream's own name counts again. Tags: server, servers."""
+
+    kind: ClassVar[str] = "tools"
+    server_id: str
+    tool: str
+
+
 # what servers offer: the tools as they list them
 
 
@@ -620,6 +639,8 @@ AnyEvent = (
     | ToolDisabled
     | ToolDescriptionOverridden
     | ToolOverrideReset
+    | ToolRenamed
+    | ToolNameReset
     | ToolDiscovered
     | ToolChanged
     | ToolWithdrawn

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from mcphub.domain.errors import SettingsInvalid
+from mcphub.domain.tool_names import KnownTools
 
 Path = tuple[str | int, ...]
 
@@ -74,8 +75,8 @@ class Notes:
 
 
 class Policy(Struct, frozen=True):
-    """What this hub allows: commands beside the contract's, variables of its own, opened CIDRs; and whether a user of a
-    name exists, where that is known.
+    """What this hub allows: commands beside the contract's, variables of its own, opened CIDRs; and, where that is
+    known, whether a user of a name exists and what tools a server of a name has.
 
     `hub_variables` are those of its environment, `stored_variables` names whose values are not looked at.
     """
@@ -86,3 +87,4 @@ class Policy(Struct, frozen=True):
     stored_variables: frozenset[str] = frozenset()
     egress_allow: tuple[str, ...] = ()
     user_exists: Callable[[str], bool] = lambda _: True
+    tools_of: Callable[[str], KnownTools] = lambda _: KnownTools()

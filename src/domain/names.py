@@ -5,13 +5,18 @@ Both are the same after every restart and on every node, because they depend on 
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 
 MOST_SLUG = 24
 MOST_EXPOSED = 48  # characters; an IDE's own prefix has to fit before it
+MOST_GIVEN = 64  # characters of the name an administrator gives to a tool; beside a slug it may have to be cut
 SEPARATOR = "__"
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+DIGITS = range(
+    6, 41, 2
+)  # of a hash: longer and longer ones, for a tool that is literally named like another's short one
+NONE_GIVEN: Mapping[str, str] = {}
 
 INITIALS = "g kk n d tt r m b pp s ss . j jj ch k t p h".split()
 VOWELS = "a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i".split()
@@ -61,19 +66,51 @@ def exposed_name(slug: str, name: str) -> str:
 
 def hashed_name(slug: str, name: str, digits: int = 6) -> str:
     """The form that does not collide: head, `_`, and the first hex digits of the full name's hash."""
-    digest = sha256(f"{slug}{SEPARATOR}{name}".encode()).hexdigest()[:digits]
-    return f"{_plain(slug, name)[: MOST_EXPOSED - 1 - digits]}_{digest}"
+    return f"{_plain(slug, name)[: MOST_EXPOSED - 1 - digits]}_{_digest(slug, name, digits)}"
 
 
-def tool_map(slug: str, names: Iterable[str]) -> dict[str, str]:
+def tool_map(slug: str, names: Iterable[str], given: Mapping[str, str] = NONE_GIVEN) -> dict[str, str]:
     """{exposed name: upstream name} for all tools of one server, whatever order the upstream lists them in.
 
     A tool whose name needs no change keeps it; of two that would look alike each changed one gets the hash.
     Names of different servers never meet, because a slug holds no `_`.
+
+    Args:
+        given: tool → the name an administrator gave it. That stays its own, even while the upstream does not list it:
+            a newcomer of that name gets the hash. No other tool's name depends on it.
     """
+    names = set(names)
+    own = _own_map(slug, names | given.keys())
+    if not given:
+        return own
+    made: dict[str, str] = {}
+    for name in sorted(given):
+        its = given[name]
+        made[_free((exposed_name(slug, its), *_hashed(slug, its)), made)] = name
+    for exposed, name in own.items():
+        if name not in given:
+            made[exposed if exposed not in made else _free(_hashed(slug, name), own, made)] = name
+    return {exposed: name for exposed, name in made.items() if name in names}
+
+
+def shown_names(slug: str, names: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:
+    """{upstream name: name at the server's own address}: the given one, else its own; a newcomer with a given name of
+    another tool gets the hash, as on the aggregate.
+    """
+    names = set(names)
+    taken = set(given.values())
+    shown = {name: given.get(name, name) for name in names}
+    for name in sorted(taken & names - given.keys()):
+        hashed = (f"{name[: MOST_GIVEN - 1 - digits]}_{_digest(slug, name, digits)}" for digits in DIGITS)
+        shown[name] = _free(hashed, names, taken)
+        taken.add(shown[name])
+    return shown
+
+
+def _own_map(slug: str, names: Collection[str]) -> dict[str, str]:
     made: dict[str, str] = {}
     changed: dict[str, list[str]] = {}
-    for name in sorted(set(names)):
+    for name in sorted(names):
         exposed = exposed_name(slug, name)
         if exposed == f"{slug}{SEPARATOR}{name}":
             made[exposed] = name
@@ -84,13 +121,20 @@ def tool_map(slug: str, names: Iterable[str]) -> dict[str, str]:
             made[exposed] = alike[0]
             continue
         for name in alike:
-            made[next(found for found in _hashed(slug, name) if found not in made and found not in changed)] = name
+            made[_free(_hashed(slug, name), made, changed)] = name
     return made
 
 
+def _free(candidates: Iterable[str], *taken: Collection[str]) -> str:
+    return next(found for found in candidates if not any(found in each for each in taken))
+
+
+def _digest(slug: str, name: str, digits: int) -> str:
+    return sha256(f"{slug}{SEPARATOR}{name}".encode()).hexdigest()[:digits]
+
+
 def _hashed(slug: str, name: str) -> Iterator[str]:
-    """Longer and longer hashes, for the case that a tool is literally named like another's short one."""
-    return (hashed_name(slug, name, digits) for digits in range(6, 41, 2))
+    return (hashed_name(slug, name, digits) for digits in DIGITS)
 
 
 def _plain(slug: str, name: str) -> str:

@@ -6,6 +6,7 @@ Nothing in it is trusted to have the shape it should.
 
 import difflib
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from math import isfinite
@@ -20,6 +21,7 @@ from mcphub.domain.names import good_slug
 from mcphub.domain.patterns import usable_pattern
 from mcphub.domain.settings_file import MOST_DEPTH, objects
 from mcphub.domain.slots import HUB_VARIABLE, NAME, PlaceholderSyntax, Text, is_slot, parts, slots_of, templates
+from mcphub.domain.tool_names import FORM, KnownTools, claims, good_tool_name, holder
 
 TYPES = {
     "stdio": "stdio",
@@ -64,6 +66,7 @@ def check_server(name: str, config: Any, policy: Policy) -> Report:
         notes.error((), "type_conflict", "a server is an object")
     elif _shapes(config, notes):
         _entry(config, policy, notes)
+        _tool_names(config, policy.tools_of(name), notes)
     return notes.report()
 
 
@@ -148,8 +151,10 @@ def _shapes(config: Mapping[str, Any], notes: Notes) -> bool:
             # A switch that is no switch would leave on what somebody meant to turn off.
             if not isinstance(entry, dict) or not isinstance(entry.get("enabled", True), bool):
                 notes.error((kind, name), "type_conflict", "an entry is an object, and enabled is true or false")
-            elif not isinstance(entry.get("description", ""), str):
-                notes.error((kind, name, "description"), "type_conflict", "the description is a text")
+                continue
+            for member in ("description", "name") if kind == "tools" else ("description",):
+                if not isinstance(entry.get(member, ""), str):
+                    notes.error((kind, name, member), "type_conflict", f"the {member} is a text")
     times: list[tuple[Path, Any]] = [((key,), config.get(key)) for key in ("keepAliveInterval", "idleTimeoutMs")]
     times += [(("options", key), objects(config, "options").get(key)) for key in ("timeout", "maxTotalTimeout")]
     for path, millis in times:
@@ -240,6 +245,32 @@ def _ours(config: Mapping[str, Any], policy: Policy, notes: Notes) -> None:
         notes.warn(("mcphub", "audience"), "not_applied", "a server that is not public is its owner's alone")
     if config.get("visibility", "public") not in {"public", "private"}:
         notes.warn(("visibility",), "not_applied", "acts as private")
+
+
+def _tool_names(config: Mapping[str, Any], known: KnownTools, notes: Notes) -> None:
+    """Two tools cannot share a name. One of the server's own that is like a name given before, or is not known to be
+    listed, gives way.
+    """
+    for kind in ("prompts", "resources"):
+        for other, entry in objects(config, kind).items():
+            if "name" in entry:
+                notes.warn((kind, other, "name"), "not_applied", "kept and without effect: only tools are given names")
+    entries = objects(config, "tools")
+    given = {tool: entry["name"] for tool, entry in entries.items() if entry.get("name", tool) != tool}
+    if not given:
+        return
+    slug, times = known.slug, Counter(given.values())
+    listed, written = claims(slug, known.listed, {}), claims(slug, entries.keys() - given.keys(), {})
+    for tool, name in given.items():
+        path = ("tools", tool, "name")
+        if not good_tool_name(name):
+            notes.error(path, "bad_name", f"a tool's name is {FORM}")
+        elif times[name] > 1:
+            notes.error(path, "tool_name_taken", "another tool is given this name, too")
+        elif (other := holder(listed, slug, tool, name)) and known.given.get(tool) != name:
+            notes.error(path, "tool_name_taken", f"the server's tool {other!r} has this name, or one like it")
+        elif other := other or holder(written, slug, tool, name):
+            notes.warn(path, "tool_name_taken", f"if the server has {other!r}, that is shown with a hash")
 
 
 def unknown_users(config: Mapping[str, Any], policy: Policy, notes: Notes) -> None:

@@ -6,7 +6,7 @@ Rules held here:
 - a server added again under a removed one's name is another server: values saved for the old one stay orphans.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from hashlib import sha256
 from typing import Any
 
@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from mcphub.domain.audience import EVERYONE, faults, read
-from mcphub.domain.errors import ServerExists
+from mcphub.domain.errors import ServerExists, ToolNameTaken
 from mcphub.domain.events import (
     SERVERS,
     ServerAudienceChanged,
@@ -27,7 +27,9 @@ from mcphub.domain.events import (
     ToolDescriptionOverridden,
     ToolDisabled,
     ToolEnabled,
+    ToolNameReset,
     ToolOverrideReset,
+    ToolRenamed,
 )
 from mcphub.domain.findings import DocumentRefused, Finding, Policy, pointer
 from mcphub.domain.server_check import check_server
@@ -35,6 +37,7 @@ from mcphub.domain.settings_check import check_system
 from mcphub.domain.settings_command import SettingsCommand, asked_slug, same, tags
 from mcphub.domain.settings_file import Document, compact, objects
 from mcphub.domain.settings_state import ServerState, SettingsState, with_tool
+from mcphub.domain.tool_names import FORM, claims, good_tool_name, holder
 
 STRICT = Policy()  # nothing beyond the contract's own list
 
@@ -263,6 +266,43 @@ class SetToolDescription(SettingsCommand):
             self.trigger_event(ToolDescriptionOverridden, tags(server.server_id), **place, description=self.description)
 
 
+class SetToolName(SettingsCommand):
+    """Give a tool the name it is shown and called by; None, or its own, lets the upstream's count again.
+
+    Args:
+        listed: tools of the server by their own names, as far as they are known. One that comes later takes no name
+            from a tool, so what is being recorded meanwhile need not be in the boundary.
+
+    Raises:
+        UnknownServerId: no living server has the name.
+        DocumentRefused: it is no name.
+        ToolNameTaken: another tool of the server has it.
+    """
+
+    def __init__(self, name: str, tool: str, wanted: str | None, listed: Collection[str] = ()) -> None:
+        super().__init__()
+        self.name = name
+        self.tool = tool
+        self.wanted = None if wanted == tool else wanted
+        self.listed = listed
+
+    def execute(self) -> None:
+        server = self.named(self.name)
+        place = {"server_id": server.server_id, "tool": self.tool}
+        if self.wanted is None:
+            if "name" in server.override("tools", self.tool):
+                self.trigger_event(ToolNameReset, tags(server.server_id), **place)
+            return
+        if server.given_names.get(self.tool) == self.wanted:
+            return
+        if not good_tool_name(self.wanted):
+            raise DocumentRefused([Finding("/name", "bad_name", f"a tool's name is {FORM}")])
+        claimed = claims(server.slug, {*self.listed, *objects(server.config, "tools")}, server.given_names)
+        if other := holder(claimed, server.slug, self.tool, self.wanted):
+            raise ToolNameTaken(self.wanted, other, server.name)
+        self.trigger_event(ToolRenamed, tags(server.server_id), **place, name=self.wanted)
+
+
 class ChangeSystemConfig(SettingsCommand):
     """Replace `systemConfig`, its literal secrets sealed already.
 
@@ -299,6 +339,8 @@ def _summary(event: Any) -> str:
     match event:
         case ServerRenamed():
             return event.old_name
+        case ToolRenamed():
+            return f"{event.tool} → {event.name}"
         case ServerAudienceChanged():
             audience = msgspec.json.decode(event.audience)
             return read(EVERYONE if audience is None else audience).described()
@@ -322,6 +364,7 @@ __all__ = [
     "SetServerEnabled",
     "SetToolDescription",
     "SetToolEnabled",
+    "SetToolName",
     "SettingsCommand",
     "SettingsState",
     "changes_of",

@@ -25,7 +25,9 @@ from mcphub.domain.events import (
     ToolDescriptionOverridden,
     ToolDisabled,
     ToolEnabled,
+    ToolNameReset,
     ToolOverrideReset,
+    ToolRenamed,
     server_tag,
 )
 from mcphub.domain.findings import DocumentRefused, Finding, pointer
@@ -51,6 +53,8 @@ SERVER_EVENTS: list[type[Event]] = [
     ToolDisabled,
     ToolDescriptionOverridden,
     ToolOverrideReset,
+    ToolRenamed,
+    ToolNameReset,
     SystemConfigChanged,
     SettingsFileImported,
 ]
@@ -172,7 +176,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def _fine(server: ServerState, wanted: Mapping[str, Any]) -> list[Event] | None:
-    """The switches and descriptions that alone lead to the wanted configuration; None when they do not."""
+    """The switches, descriptions and names that alone lead to the wanted configuration; None when they do not."""
     found: list[Event] = []
     if wanted.get("enabled") is not server.config.get("enabled") and isinstance(wanted.get("enabled"), bool):
         fact = ServerEnabled if wanted["enabled"] else ServerDisabled
@@ -201,4 +205,12 @@ def _fine_tools(server: ServerState, kind: str, entries: Mapping[str, Any]) -> l
             found.append(ToolDescriptionOverridden(**place, description=entry["description"]))
         elif "description" in present and "description" not in entry:
             found.append(ToolOverrideReset(**place))
+        if kind == "tools":
+            found += _fine_name(server.server_id, tool, present.get("name"), entry.get("name"))
     return found
+
+
+def _fine_name(server_id: str, tool: str, present: Any, wanted: Any) -> list[Event]:
+    if isinstance(wanted, str) and wanted != present:
+        return [ToolRenamed(server_id=server_id, tool=tool, name=wanted)]
+    return [ToolNameReset(server_id=server_id, tool=tool)] if wanted is None and present is not None else []

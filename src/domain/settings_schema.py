@@ -8,6 +8,7 @@ from typing import Any
 
 from mcphub.domain.audience import EVERYONE
 from mcphub.domain.server_check import CONTEXT_HEADERS, ISOLATIONS, MOST_NAME, RISKS, TOOL_CHANGES, TYPES
+from mcphub.domain.tool_names import PATTERN
 from mcphub.domain.transport_check import COMMANDS
 
 TEXT = {"type": "string"}
@@ -26,12 +27,17 @@ def _members(description: str, /, **members: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "description": description, "properties": members}
 
 
-OVERRIDES = {
+OVERRIDE = {
+    "enabled": _described(FLAG, "false: neither listed nor callable.", default=True),
+    "description": _described(TEXT, "Shown in place of the upstream's own."),
+}
+OVERRIDES = {"type": "object", "additionalProperties": _members("One prompt or resource.", **OVERRIDE)}
+TOOLS = {
     "type": "object",
     "additionalProperties": _members(
-        "One tool, prompt or resource.",
-        enabled=_described(FLAG, "false: neither listed nor callable.", default=True),
-        description=_described(TEXT, "Shown in place of the upstream's own."),
+        "One tool, by the name its server gives it.",
+        **OVERRIDE,
+        name=_described(TEXT, "Shown and called by this name instead.", pattern=PATTERN),
     ),
 }
 
@@ -122,7 +128,7 @@ SERVER = _members(
     perSessionClient=_described(FLAG, "A runtime for each session."),
     startOnDemand=_described(FLAG, "Start on first use.", default=True),
     idleTimeoutMs=_described(MILLIS, "Milliseconds without use until the process ends.", default=600000),
-    tools=OVERRIDES,
+    tools=TOOLS,
     prompts=OVERRIDES,
     resources=OVERRIDES,
     options=_members(

@@ -23,14 +23,17 @@ from mcphub.domain.events import (
     ToolDescriptionOverridden,
     ToolDisabled,
     ToolEnabled,
+    ToolNameReset,
     ToolOverrideReset,
+    ToolRenamed,
 )
 from mcphub.domain.server_spec import ServerSpec, spec_of
 from mcphub.domain.settings_file import Document, objects
 from mcphub.domain.slots import Slot, slots_of
+from mcphub.domain.tool_names import given_names
 
 QUARANTINE = "quarantine"
-ToolEvent = ToolEnabled | ToolDisabled | ToolDescriptionOverridden | ToolOverrideReset
+ToolEvent = ToolEnabled | ToolDisabled | ToolDescriptionOverridden | ToolOverrideReset | ToolRenamed | ToolNameReset
 
 
 class ServerState(Struct):
@@ -46,6 +49,7 @@ class ServerState(Struct):
     offers_at: int = 0  # position of the last change of what it may offer; whom it is for is none
     _spec: ServerSpec | None = None
     _audience: Audience | None = None
+    _given: Mapping[str, str] | None = None
 
     @property
     def enabled(self) -> bool:
@@ -70,6 +74,13 @@ class ServerState(Struct):
             self._audience = audience_of(self.config)
         return self._audience
 
+    @property
+    def given_names(self) -> Mapping[str, str]:
+        """Tool → the name an administrator gave it. Made once for each configuration."""
+        if self._given is None:
+            self._given = given_names(self.config)
+        return self._given
+
     def override(self, kind: str, name: str) -> Mapping[str, Any]:
         """The document's entry for a tool, prompt or resource; {} without one."""
         entries = self.config.get(kind)
@@ -80,7 +91,7 @@ class ServerState(Struct):
         return self.override(kind, name).get("enabled") is not False
 
     def become(self, config: Document, position: int) -> None:
-        self.config, self.changed_at, self._spec, self._audience = config, position, None, None
+        self.config, self.changed_at, self._spec, self._audience, self._given = config, position, None, None, None
         self.offers_at = position
         self.slots = {slot.canonical: slot for slot in slots_of(config)}
 
@@ -146,7 +157,14 @@ class SettingsState:
                 self._by_name.pop(server.name, None)
                 self._by_slug.pop(server.slug, None)
                 self.order.pop(event.server_id, None)
-            case ToolEnabled() | ToolDisabled() | ToolDescriptionOverridden() | ToolOverrideReset():
+            case (
+                ToolEnabled()
+                | ToolDisabled()
+                | ToolDescriptionOverridden()
+                | ToolOverrideReset()
+                | ToolRenamed()
+                | ToolNameReset()
+            ):
                 server = self.servers[event.server_id]
                 server.become(with_tool(server.config, event), position)
             case SystemConfigChanged():
@@ -185,7 +203,7 @@ def waits_for_approval(config: Document) -> bool:
 
 
 def with_tool(config: Document, event: ToolEvent) -> Document:
-    """The configuration after one switch or description; the rest of the entry stays."""
+    """The configuration after one switch, description or name; the rest of the entry stays."""
     entries = dict(config.get(event.kind) or {})
     entry = dict(entries.get(event.tool) or {})
     match event:
@@ -197,6 +215,10 @@ def with_tool(config: Document, event: ToolEvent) -> Document:
             entry["description"] = event.description
         case ToolOverrideReset():
             entry.pop("description", None)
+        case ToolRenamed():
+            entry["name"] = event.name
+        case ToolNameReset():
+            entry.pop("name", None)
     entries[event.tool] = entry
     return {**config, event.kind: entries}
 

@@ -24,7 +24,9 @@ from mcphub.domain.events import (
     ToolDescriptionOverridden,
     ToolDisabled,
     ToolEnabled,
+    ToolNameReset,
     ToolOverrideReset,
+    ToolRenamed,
 )
 from mcphub.domain.settings_state import with_audience, with_tool
 from mcphub.projections.projection import Projection
@@ -58,6 +60,8 @@ class Servers(Projection[ServerRow]):
         ToolDisabled,
         ToolDescriptionOverridden,
         ToolOverrideReset,
+        ToolRenamed,
+        ToolNameReset,
     )
     ddl = """
         create table servers (
@@ -104,7 +108,14 @@ class Servers(Projection[ServerRow]):
                 config = {**row.config, "enabled": isinstance(event, ServerEnabled)}
             case ServerAudienceChanged():
                 config = with_audience(row.config, json.loads(bytes(event.audience)))
-            case ToolEnabled() | ToolDisabled() | ToolDescriptionOverridden() | ToolOverrideReset():
+            case (
+                ToolEnabled()
+                | ToolDisabled()
+                | ToolDescriptionOverridden()
+                | ToolOverrideReset()
+                | ToolRenamed()
+                | ToolNameReset()
+            ):
                 config = with_tool(row.config, event)
             case _:
                 return row

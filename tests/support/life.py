@@ -28,6 +28,7 @@ from mcphub.domain.servers import (
     SetServerEnabled,
     SetToolDescription,
     SetToolEnabled,
+    SetToolName,
 )
 from mcphub.domain.sign_in import Identity, NoteMemberships, RegisterByProvider, ShutOut, SignInByProvider
 from mcphub.domain.tokens import SaveValues, SealedValue
@@ -340,6 +341,10 @@ class Life:
     def describe_tool(self, who, what, more):
         yield lambda: SetToolDescription(self.server(what), f"tool{who}", TEXTS[more % 4] or None)
 
+    def rename_tool(self, who, what, more):
+        wanted = (None, f"named{more % 3}", f"tool{more % PEOPLE}")[more % 3]
+        yield lambda: SetToolName(self.server(what), f"tool{who}", wanted, [f"tool{number}" for number in range(2)])
+
     def observe_tools(self, who, what, more):
         """A list of `more` % 5 tools, one of which says something of its own; without it none is listed any more."""
         server, listed = self._living(what), more % 5
@@ -394,5 +399,5 @@ TOUR = [
     ("set_hub_variable", 0, 1, 1), ("set_hub_variable", 0, 1, 2), ("remove_hub_variable", 0, 1, 0),
     ("add_server", 0, 3, 4), ("observe_tools", 1, 3, 2), ("observe_tools", 2, 3, 3), ("approve_tool", 2, 3, 2),
     ("observe_tools", 2, 3, 1), ("observe_tools", 2, 3, 2),
-    ("register", 2, 1, 2), ("invite", 2, 0, 0),
+    ("register", 2, 1, 2), ("invite", 2, 0, 0), ("rename_tool", 1, 3, 1), ("rename_tool", 1, 3, 0),
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Rules of every test run: under CI=true a skipped test is a failure, so that a missing browser, database or node
-cannot pass unnoticed. A test marked `optional` may still be skipped.
+cannot pass unnoticed. A test marked `optional` may still be skipped. What fails is named at once, for a run that is
+cut off prints no summary.
 """
 
 import os
@@ -8,6 +9,7 @@ from collections.abc import Generator
 import pytest
 
 STRICT = os.environ.get("CI") == "true"
+WORKER = "PYTEST_XDIST_WORKER"  # the controller hears of every report, its workers each of their own
 
 
 @pytest.hookimpl(wrapper=True)
@@ -28,6 +30,11 @@ def pytest_make_collect_report(
     if STRICT and report.skipped:  # a whole module: pytest.skip or importorskip at its top
         refuse_skip(report)
     return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if STRICT and report.failed and WORKER not in os.environ:
+        print(f"\nFAILED {report.nodeid} ({report.when})", flush=True)
 
 
 def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

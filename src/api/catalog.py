@@ -32,7 +32,8 @@ ADDED = "select server_id, added_at from servers where server_id = any(%s)"
 
 
 class ToolView(Out, kw_only=True):
-    """A tool; `exposedName` is its name where many servers share one address.
+    """A tool; `exposedName` is its name where many servers share one address, `displayName` the one at its server's
+    own address where that is another than `name`, which is its server's.
 
     `quarantined`: what the server says of it waits for an administrator, who alone is shown it. `firstSeen` and
     `changedAt` are null until its list is on the record.
@@ -40,6 +41,7 @@ class ToolView(Out, kw_only=True):
 
     name: str
     exposed_name: str
+    display_name: str | UnsetType = UNSET
     description: str
     original_description: str | UnsetType = UNSET
     input_schema: dict[str, Any]
@@ -197,6 +199,7 @@ class Catalog:
         return ToolView(
             name=tool.name,
             exposed_name=tool.exposed_name,
+            display_name=tool.shown_name if tool.shown_name != tool.name else UNSET,
             description=definition.get("description") or "",
             original_description=original if original is not None else UNSET,
             input_schema=definition.get("inputSchema") or {},
@@ -220,9 +223,11 @@ class Catalog:
 
     def unlisted(self, server: ServerState, name: str) -> ToolView:
         """A tool the document names and the upstream has not listed to the caller."""
+        given = server.given_names.get(name, UNSET)
         return ToolView(
             name=name,
-            exposed_name=exposed_name(server.slug, name),
+            exposed_name=exposed_name(server.slug, name if given is UNSET else given),
+            display_name=given,
             description=str(server.override("tools", name).get("description", "")),
             input_schema={},
             enabled=server.switched_on("tools", name),

@@ -22,6 +22,7 @@ def policy_of(services: Services) -> Policy:
         stored_variables=frozenset(services.model.hub_variables.stored),
         egress_allow=settings.egress_allow,
         user_exists=lambda name: digest(name) in services.model.user_by_name,
+        tools_of=services.model.known_tools,
     )
 
 

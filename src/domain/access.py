@@ -63,6 +63,7 @@ from mcphub.domain.events import (
 from mcphub.domain.hub_variables import HubVariables
 from mcphub.domain.servers import ServerState, SettingsState
 from mcphub.domain.tool_book import ToolBook, applied
+from mcphub.domain.tool_names import KnownTools
 
 Kind = Literal["tools", "prompts", "resources"]
 
@@ -492,6 +493,15 @@ class AccessModel:
         """May definitions of the server's tools have to wait?"""
         book = self.tools.get(server.server_id)
         return server.strict or (book is not None and book.closed is not None)
+
+    def known_tools(self, name: str) -> KnownTools:
+        """What is known of the tools of the server that has this name; nothing when there is none."""
+        server = self.settings.by_name(name)
+        if server is None:
+            return KnownTools()
+        book = self.tools.get(server.server_id)
+        listed = book.tools.items() if book is not None else ()
+        return KnownTools(server.slug, [tool for tool, one in listed if not one.withdrawn], server.given_names)
 
     def offered(self, server: ServerState, kind: Kind, name: str, definition: str) -> Reason:
         """May a thing of a visible server be seen and used by who has it in this form?"""

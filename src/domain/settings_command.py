@@ -35,10 +35,9 @@ from mcphub.domain.hub import Command
 from mcphub.domain.names import slug_for
 from mcphub.domain.server_check import good_name
 from mcphub.domain.settings_file import compact, objects
-from mcphub.domain.settings_state import ServerState, SettingsState
+from mcphub.domain.settings_state import KINDS, ServerState, SettingsState
 from mcphub.domain.slots import Slot
 
-KINDS = ("tools", "prompts", "resources")
 SERVER_EVENTS: list[type[Event]] = [
     ServerAdded,
     ServerChanged,

@@ -1,7 +1,7 @@
 """The servers as the facts make them: a pure fold, and `mcp_settings.json` as a view of it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -33,6 +33,7 @@ from mcphub.domain.slots import Slot, slots_of
 from mcphub.domain.tool_names import given_names
 
 QUARANTINE = "quarantine"
+KINDS = ("tools", "prompts", "resources")
 ToolEvent = ToolEnabled | ToolDisabled | ToolDescriptionOverridden | ToolOverrideReset | ToolRenamed | ToolNameReset
 
 
@@ -46,7 +47,7 @@ class ServerState(Struct):
     slots: dict[str, Slot]
     added_at: int  # position
     changed_at: int  # position
-    offers_at: int = 0  # position of the last change of what it may offer; whom it is for is none
+    offers_at: dict[str, int] = {}  # kind → position of the last change of what it may offer; whom it is for is none
     _spec: ServerSpec | None = None
     _audience: Audience | None = None
     _given: Mapping[str, str] | None = None
@@ -90,9 +91,13 @@ class ServerState(Struct):
     def switched_on(self, kind: str, name: str) -> bool:
         return self.override(kind, name).get("enabled") is not False
 
-    def become(self, config: Document, position: int) -> None:
+    def become(self, config: Document, position: int, kinds: Sequence[str] = KINDS) -> None:
+        """
+        Args:
+            kinds: of which what it offers may be something else now.
+        """
         self.config, self.changed_at, self._spec, self._audience, self._given = config, position, None, None, None
-        self.offers_at = position
+        self.offers_at |= dict.fromkeys(kinds, position)
         self.slots = {slot.canonical: slot for slot in slots_of(config)}
 
 
@@ -141,16 +146,14 @@ class SettingsState:
                 server = self.servers[event.server_id]
                 self._by_name.pop(server.name, None)
                 server.name, server.changed_at, server._spec = event.name, position, None
-                server.offers_at = position
+                server.offers_at |= dict.fromkeys(KINDS, position)
                 self._by_name[event.name] = event.server_id
             case ServerEnabled() | ServerDisabled():
                 server = self.servers[event.server_id]
                 server.become({**server.config, "enabled": isinstance(event, ServerEnabled)}, position)
             case ServerAudienceChanged():
                 server = self.servers[event.server_id]
-                offers_at = server.offers_at
-                server.become(with_audience(server.config, json.loads(bytes(event.audience))), position)
-                server.offers_at = offers_at
+                server.become(with_audience(server.config, json.loads(bytes(event.audience))), position, ())
             case ServerRemoved():
                 server = self.servers.pop(event.server_id)
                 self.removed[server.server_id] = server.name
@@ -166,7 +169,7 @@ class SettingsState:
                 | ToolNameReset()
             ):
                 server = self.servers[event.server_id]
-                server.become(with_tool(server.config, event), position)
+                server.become(with_tool(server.config, event), position, (event.kind,))
             case SystemConfigChanged():
                 self.system_config = json.loads(bytes(event.config))
                 if self.system_config is not None and "systemConfig" not in self.members:

@@ -381,7 +381,7 @@ class HubGateway(Listener):
         return _tools(server, await self._relay.router.listed(asker, server))
 
     async def try_tool(self, principal: Principal, server_id: str, tool: str, arguments: bytes) -> TriedTool:
-        asker = one_shot(self._model, principal, View("server", server_id), NEWEST)
+        asker = one_shot(self._model, principal, View("server", server_id), NEWEST, own_names=True)
         params = wire.joined({"name": wire.encode(tool), "arguments": arguments})
         began = time.perf_counter()
         call, frame = await self._front.once(asker, "tools/call", params)
@@ -412,7 +412,7 @@ def _tools(server: Any, found: ServerList) -> list[Tool]:
     for item in found.items:
         definition = described(server, TOOLS, item.name, item.raw)
         original = wire.text(wire.members(item.raw), "description") if definition is not item.raw else None
-        out.append(Tool(item.name, item.exposed, definition, original, item.hash))
+        out.append(Tool(item.name, item.exposed, item.shown, definition, original, item.hash))
     return out
 
 

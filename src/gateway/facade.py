@@ -35,6 +35,7 @@ class Tool(Struct, frozen=True):
     name: str  # as the upstream spells it
     exposed_name: str  # on the aggregate
     definition: bytes
+    shown_name: str  # at the server's own address
     original_description: str | None = None  # set when the description is overridden
     hash: str = ""  # of what the server said of it
 
@@ -105,6 +106,7 @@ class Gateway(Protocol):
             arguments: a JSON object.
 
         Raises:
+            tool: as the upstream spells it, whatever clients call it.
             gateway.load.TooBusy: the user has as much under way as may be.
         """
 

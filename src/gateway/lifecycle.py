@@ -352,11 +352,13 @@ def one_shot(
     """Who asks in a request that belongs to no session.
 
     Args:
+    own_names: bool = False,
         session_id: of a stream that lives like one.
     """
     row = SessionRow(
         principal.user_id,
         principal.key_id,
+        own_names: see Asker.
         session_id,
         client_name=client.name if client is not None else "",
         client_version=client.version if client is not None else "",
@@ -373,3 +375,4 @@ def one_shot(
         row=row,
         asked=asked,
     )
+        own_names=own_names,

@@ -41,7 +41,7 @@ from mcphub.gateway.exposure import choice, lists_why, settled
 from mcphub.gateway.injection import Injector
 from mcphub.gateway.kinds import LISTED, NAMED, PROMPTS, RESOURCES, TOOLS, Offer
 from mcphub.gateway.param_headers import MARK, disagreement, repetitions
-from mcphub.gateway.router import MOST_PAGES, Fetched, Gathered, Listing, Router, described
+from mcphub.gateway.router import MOST_PAGES, Fetched, Gathered, Listing, Router, described, renamed
 from mcphub.gateway.server_calls import ServerCalls, Told
 from mcphub.gateway.server_tools import PREFIX, tool_name
 from mcphub.gateway.session import Asker, Limits, Session
@@ -389,7 +389,7 @@ class Relay:
         capability = Capability(call.asker.view.id)
         call.request.ledger_position = self._model.position
         decision = decide(self._model, call.asker.principal, capability, datetime.now(UTC), call.asker.view)
-        params = _members(call.message)
+        params, sent = _members(call.message), bytes(call.message.params)
         if method in NAMED:
             offer, naming = NAMED[method]
             name = wire.text(params, naming) or ""
@@ -398,18 +398,33 @@ class Relay:
                 raise UnknownName(offer.what, name, decision.reason)
             if name == WHY and offer in WHY_OFFERED and await self._is_ours(call.asker, server, offer):
                 return await self._explained_why(call, offer, params)
-            await self.router.must_be_on(call.asker, server, offer, name)
+            sent = await self._by_own_name(call, server, offer, params)
         elif server is None or not decision.allowed:
             if method in LISTED:
                 _counted(call.request, 0, LeftOut(servers={decision.reason: 1}))
                 return wire.result(bytes(call.message.id), LISTED[method].empty)
             raise NotSupported(method)
-        answer = await self._forward(call, server, bytes(call.message.params))
+        answer = await self._forward(call, server, sent)
         if method in LISTED and isinstance(answer, bytes):
             whole = await self._heard(call, server, params, answer) if LISTED[method] is TOOLS else None
             self._note_listed(call, LISTED[method])
             return self._without_hidden(call, server, LISTED[method], answer, whole)
         return answer
+
+    async def _by_own_name(self, call: Call, server: ServerState, offer: Offer, params: wire.Members) -> bytes:
+        """The parameters as the server knows the thing; untouched unless an administrator gave it another name.
+
+        Raises:
+            Answer: it is not to be called by this name.
+        """
+        _, naming = NAMED[call.message.method]
+        shown = call.request.tool
+        own = call.request.tool = await self.router.own_name(call.asker, server, offer, shown)
+        if own == shown:
+            return bytes(call.message.params)
+        named: dict[str, Raw | bytes] = dict(params)
+        named[naming] = wire.encode(own)
+        return wire.joined(named)
 
     async def _heard(self, call: Call, server: ServerState, params: wire.Members, frame: bytes) -> int | None:
         """What a server listed at its own address counts like what the hub asked it for.
@@ -441,10 +456,11 @@ class Relay:
             found = await self.router.listed(asker, server, offer)
         except Answer:
             return True
-        return all(item.name != WHY for item in found.items)
+        return all(item.shown != WHY for item in found.items)
 
     def _without_hidden(self, call: Call, server: ServerState, offer: Offer, frame: bytes, count: int | None) -> bytes:
-        """The upstream's list, untouched unless something is switched off, waits for approval, or is described anew.
+        """The upstream's list, untouched unless something is switched off, waits for approval, is described anew or
+        was given another name.
 
         Args:
             count: of the items in it, when that is known.
@@ -459,7 +475,7 @@ class Relay:
         try:
             raws = wire.items(bytes(result.get(offer.member, b"[]")))
         except wire.Unreadable:
-            if governed:
+            if governed or (offer is TOOLS and server.given_names):
                 raise ServerFailed(
                     f"Server '{server.slug}' sent a list that cannot be read.", reason="unreadable_list"
                 ) from None
@@ -469,12 +485,14 @@ class Relay:
             return frame
         shown = []
         off: Counter[str] = Counter()
-        for raw in raws:
-            name = wire.text(wire.members(raw), offer.naming) or ""
+        named = [(wire.text(wire.members(raw), offer.naming) or "", raw) for raw in raws]
+        others = self.router.shown_as(call.asker, server, [name for name, _ in named]) if offer is TOOLS else {}
+        for name, raw in named:
             definition = definition_of(raw).hash if governed else ""
             reason = self._model.offered(server, offer.kind, name, definition)
             if reason == "allowed":
-                shown.append(described(server, offer, name, raw))
+                called = renamed(raw, offer, others[name]) if name in others else raw
+                shown.append(described(server, offer, name, called))
             else:
                 off[reason] += 1
         _counted(call.request, len(shown), LeftOut(items=off))
@@ -719,7 +737,7 @@ class Relay:
             tuple(
                 (
                     server.server_id,
-                    server.offers_at,
+                    server.offers_at[offer.kind],
                     asker.identity(self._model, server.server_id).credential_version,
                     self.router.withheld(asker, server) if offer is TOOLS else (),
                     0 if asker.verbatim else self.router.version(asker, server, offer),

@@ -20,13 +20,13 @@ from msgspec.structs import replace
 
 from mcphub.domain.access import AccessModel, Capability, Kind, Reason, View, decide, visible_servers
 from mcphub.domain.left_out import LeftOut
-from mcphub.domain.names import SEPARATOR, tool_map
+from mcphub.domain.names import NONE_GIVEN, SEPARATOR, shown_names, tool_map
 from mcphub.domain.settings_state import ServerState
 from mcphub.domain.tool_book import definition_of
 from mcphub.gateway import wire
 from mcphub.gateway.errors import Answer, BadParams, UnknownName
 from mcphub.gateway.kinds import LISTED, RESOURCES, TEMPLATES, TOOLS, Offer
-from mcphub.gateway.server_tools import OneTool, one_tool
+from mcphub.gateway.server_tools import OneTool, inner_tool, one_tool
 from mcphub.gateway.session import Asker
 from mcphub.gateway.telling import Tells, nothing
 from mcphub.gateway.upstream.runtime import UpstreamFailed
@@ -42,17 +42,23 @@ KNOWN_AGAIN_SECONDS = 2.0  # an unknown name asks the upstream anew at most that
 
 
 class Item(Struct, frozen=True):
-    """A thing of one server: its name there, its name on the aggregate, its definition under either.
+    """A thing of one server, as the server has it and as clients do.
 
     Args:
-        hash: of a tool's definition, as the record has it.
+        name, raw: its name there, and its definition as it came.
+        exposed, exposed_raw: the same on the aggregate.
+        shown, shown_raw: the same at the server's own address; another name only if an administrator gave it one, or
+            gave its own to another tool.
+        hash: of a tool's definition as it came, as the record has it.
         telling: where a value is that was given to the server for this user; it is not put on the record.
     """
 
     name: str
-    exposed: str
     raw: bytes
+    exposed: str
     exposed_raw: bytes
+    shown: str
+    shown_raw: bytes
     hash: str = ""
     telling: Literal["", "name", "text"] = ""
 
@@ -61,16 +67,19 @@ class ServerList(Struct):
     """What a server listed to one user, in its order.
 
     Args:
+        given: the names administrators gave to its tools, as they are in it.
         version: another number for another content.
         heard: the array as it came by at the server's own address; b"" for a list the hub asked for itself.
     """
 
     offer: Offer
     items: list[Item]
-    by_exposed: dict[str, Item]
-    by_name: dict[str, Item]
     at: float  # monotonic seconds
     version: int
+    given: Mapping[str, str] = NONE_GIVEN
+    by_name: dict[str, Item] = {}
+    by_exposed: dict[str, Item] = {}
+    by_shown: dict[str, Item] = {}
     stale: bool = False
     heard: bytes = b""
     chunk: "Chunk | None" = None
@@ -256,22 +265,24 @@ class Router:
             found = await self.listed(asker, server, offer)
         return found
 
-    async def must_be_on(self, asker: Asker, server: ServerState, offer: Offer, name: str) -> None:
-        """For a name at the server's own address, where the server itself says what it does not know.
+    async def own_name(self, asker: Asker, server: ServerState, offer: Offer, shown: str) -> str:
+        """The server's own name of what is called at its own address; there it says itself what it does not know.
 
         Raises:
-            UnknownName: an administrator switched it off, or it waits for approval.
-            Answer: it may have to wait, and the server cannot be asked what it says of it.
+            UnknownName: an administrator switched it off, it waits for approval, or is called something else here.
+            Answer: it takes the server's list to know that, and it cannot be had.
         """
-        if offer is not TOOLS or not self._model.governed(server):
-            self._must_be_on(server, offer, name, "", name)
-            return
+        if offer is not TOOLS or not (server.given_names or self._model.governed(server)):
+            self._must_be_on(server, offer, shown, "", shown)
+            return shown
         found = await self.own_list(asker, server)
-        if name not in found.by_name and (anew := await self.known_again(asker, server, found)) is not None:
-            found = anew
-        if (item := found.by_name.get(name)) is None:
-            raise UnknownName(offer.what, name, f"unknown_{offer.what}")
-        self._must_be_on(server, offer, name, item.hash, name)
+        item = _called(asker, found, shown)
+        if item is None and (anew := await self.known_again(asker, server, found)) is not None:
+            item = _called(asker, anew, shown)
+        if item is None:
+            raise UnknownName(offer.what, shown, f"unknown_{offer.what}")
+        self._must_be_on(server, offer, item.name, item.hash, shown)
+        return item.name
 
     async def known_again(self, asker: Asker, server: ServerState, found: ServerList) -> ServerList | None:
         """The list anew, for a name that is not in it; None when that was done a moment ago.
@@ -314,7 +325,8 @@ class Router:
 
     def cached(self, asker: Asker, server: ServerState, offer: Offer = TOOLS) -> ServerList | None:
         """The list as it is held, however old."""
-        return self._lists.get(self.key(asker, server, offer))
+        found = self._lists.get(self.key(asker, server, offer))
+        return None if found is None else _current(server, found)
 
     def version(self, asker: Asker, server: ServerState, offer: Offer) -> int:
         """Of the content of the list that is held; 0 for none."""
@@ -336,7 +348,17 @@ class Router:
             and owner in owners
             and method == TOOLS.list_method
         ]
-        return max(fitting, key=lambda found: found.at, default=None)
+        newest = max(fitting, key=lambda found: found.at, default=None)
+        return None if newest is None else _current(server, newest)
+
+    def shown_as(self, asker: Asker, server: ServerState, names: Iterable[str]) -> Mapping[str, str]:
+        """{own name: another one it has at the server's own address} of the tools on a page of the asker's list."""
+        given = server.given_names
+        if not given:
+            return NONE_GIVEN
+        found = self.cached(asker, server)
+        shown = shown_names(server.slug, [*names, *(found.by_name if found is not None else ())], given)
+        return {name: other for name, other in shown.items() if other != name}
 
     def lists_of(self, server_id: str) -> list[ServerList]:
         """The latest list of tools of each user."""
@@ -365,17 +387,17 @@ class Router:
         key = self.key(asker, server, offer)
         found = self._lists.get(key)
         if found is not None and not anew and _fresh(found):
-            return found
+            return _current(server, found)
         task = self._fetching.get(key)
         if task is None:
             task = asyncio.create_task(self._ask(key, asker, server, offer), name=f"list-{server.slug}")
             self._fetching[key] = task
             task.add_done_callback(lambda _: self._fetching.pop(key, None))
         try:
-            return await asyncio.shield(task)
+            return _current(server, await asyncio.shield(task))
         except Answer:
             if found is not None and not anew:
-                return found  # it was good a while ago, and calls say for themselves what is wrong
+                return _current(server, found)  # it was good a while ago, and calls say for themselves what is wrong
             raise
 
     # changes
@@ -445,23 +467,18 @@ class Router:
         self._took(key, server, TOOLS, Fetched(wire.items(raw), tells)).heard = raw
 
     def _took(self, key: Key, server: ServerState, offer: Offer, fetched: Fetched) -> ServerList:
-        named = [(name, raw) for raw in fetched.raws if (name := _name(raw, offer)) is not None]
-        exposed_of: dict[str, str] = {}
-        if offer.prefixed:
-            exposed_of = {name: exposed for exposed, name in tool_map(server.slug, [name for name, _ in named]).items()}
-        items = []
-        for name, raw in named:
-            exposed = exposed_of.get(name, name)
-            exposed_raw = _renamed(raw, offer, exposed) if exposed != name else raw
-            hash = definition_of(raw).hash if offer is TOOLS else ""
-            items.append(Item(name, exposed, raw, exposed_raw, hash))
-        by_exposed = {item.exposed: item for item in items}
+        named = [(name, raw) for raw in fetched.raws if (name := _name_in(raw, offer)) is not None]
         before = self._lists.get(key)
         same = before is not None and [item.raw for item in before.items] == [raw for _, raw in named]
         version = before.version if before is not None and same else next(self._versions)
-        made = ServerList(offer, items, by_exposed, {item.name: item for item in items}, time.monotonic(), version)
+        hashes = [definition_of(raw).hash if offer is TOOLS else "" for _, raw in named]
+        items = [Item(name, raw, name, raw, name, raw, hash) for (name, raw), hash in zip(named, hashes, strict=True)]
+        made = ServerList(offer, items, time.monotonic(), version)
+        _name(server, made)
         self._lists[key] = made
         if not same:
+            for name in made.by_name.keys() & made.given.values() - made.given.keys():
+                log.warning("tool_name_taken", server=server.slug, tool=name, shown=made.by_name[name].shown)
             self._news[key[2]] += 1
             self.became_other(key[2])
         if offer is TOOLS:
@@ -546,7 +563,7 @@ class Router:
     # what may be seen of a list
 
     def _shown(self, server: ServerState, found: ServerList) -> Iterable[tuple[Item, bytes]]:
-        for item in found.items:
+        for item in _current(server, found).items:
             if self._model.offered(server, found.offer.kind, item.name, item.hash) == "allowed":
                 yield item, described(server, found.offer, item.name, item.exposed_raw)
 
@@ -573,8 +590,11 @@ class Router:
         """A list of tools as one tool, of what may be seen of it; made once for what the facts say."""
         position = self._position(server)
         if found.as_one is None or found.as_one[0] != position:
-            seen = {item.name: described(server, TOOLS, item.name, item.raw) for item, _ in self._shown(server, found)}
-            found.as_one = (position, one_tool(server, seen))
+            shown = [item for item, _ in self._shown(server, found)]
+            inner = [
+                inner_tool(item.shown, item.name, described(server, TOOLS, item.name, item.shown_raw)) for item in shown
+            ]
+            found.as_one = (position, one_tool(server, inner))
         return found.as_one[1]
 
 
@@ -586,6 +606,45 @@ def described(server: ServerState, offer: Offer, name: str, raw: bytes) -> bytes
     found: dict[str, Raw | bytes] = dict(wire.members(raw))
     found["description"] = wire.encode(description)
     return wire.joined(found)
+
+
+def _current(server: ServerState, found: ServerList) -> ServerList:
+    """The list under the names its tools have now: they may have been given others since it came."""
+    if found.offer is TOOLS and found.given is not server.given_names:
+        if found.given == server.given_names:
+            found.given = server.given_names
+        else:
+            _name(server, found)
+    return found
+
+
+def _name(server: ServerState, found: ServerList) -> None:
+    """Names the items for clients; what was made of them under other names is forgotten."""
+    offer, names = found.offer, [item.name for item in found.items]
+    found.given = server.given_names if offer is TOOLS else NONE_GIVEN
+    found.chunk = found.as_one = None
+    exposed: Mapping[str, str] = {}
+    if offer.prefixed:
+        exposed = {name: exposed for exposed, name in tool_map(server.slug, names, found.given).items()}
+    shown = shown_names(server.slug, names, found.given) if found.given else NONE_GIVEN
+    found.items = [
+        replace(
+            item,
+            exposed=(other := exposed.get(item.name, item.name)),
+            exposed_raw=renamed(item.raw, offer, other) if other != item.name else item.raw,
+            shown=(other := shown.get(item.name, item.name)),
+            shown_raw=renamed(item.raw, offer, other) if other != item.name else item.raw,
+        )
+        for item in found.items
+    ]
+    found.by_name = {item.name: item for item in found.items}
+    found.by_exposed = {item.exposed: item for item in found.items}
+    found.by_shown = {item.shown: item for item in found.items} if found.given else found.by_name
+
+
+def _called(asker: Asker, found: ServerList, name: str) -> Item | None:
+    """The tool that is called by this name at its server's own address."""
+    return (found.by_name if asker.own_names else found.by_shown).get(name)
 
 
 OF_THE_USER = {"variables_missing", "variable_unusable"}  # reasons that time does not mend
@@ -606,7 +665,7 @@ def _told_apart(items: list[tuple[ServerState, Item, bytes]], offer: Offer) -> N
             out.append((item.exposed, raw))
         else:
             name = marked(server.slug, item.exposed)
-            out.append((name, _renamed(raw, offer, name)))
+            out.append((name, renamed(raw, offer, name)))
     return out
 
 
@@ -617,14 +676,15 @@ def _marked(item: Item, tells: Tells) -> Item:
     return replace(item, telling="name" if tells(item.name) else "text")
 
 
-def _name(raw: bytes, offer: Offer) -> str | None:
+def _name_in(raw: bytes, offer: Offer) -> str | None:
     try:
         return wire.text(wire.members(raw), offer.naming)
     except wire.Unreadable:
         return None
 
 
-def _renamed(raw: bytes, offer: Offer, name: str) -> bytes:
+def renamed(raw: bytes, offer: Offer, name: str) -> bytes:
+    """A definition under another name, all else as it came."""
     found: dict[str, Raw | bytes] = dict(wire.members(raw))
     found[offer.naming] = wire.encode(name)
     return wire.joined(found)

@@ -96,8 +96,11 @@ class ServerCalls:
             return Told(_names(tools), "listed")
         found, tools, wrong = await self._checked(asker, server, found, tools, wanted)
         # Decided last: nothing is waited for between the decision and the call.
-        tool, item = tools.inner.get(wanted.name), found.by_name.get(wanted.name)
-        own = Capability(server.server_id, "tools", wanted.name, item.hash if item is not None else "")
+        tool = tools.inner.get(wanted.name)
+        item = found.by_name.get(tool.own) if tool is not None else found.by_shown.get(wanted.name)
+        name, hash = (item.name, item.hash) if item is not None else (wanted.name, "")
+        request.tool = name
+        own = Capability(server.server_id, "tools", name, hash)
         decision = decide(self._model, asker.principal, own, at, asker.view)
         if tool is None or not decision.allowed:
             unheard_of = item is None or decision.allowed
@@ -109,7 +112,7 @@ class ServerCalls:
         if wrong:
             raise _misfit(tool.described, wrong, f"The arguments do not fit the tool {tool.name!r}")
         named: dict[str, Raw | bytes] = dict(params)
-        named["name"], named["arguments"] = wire.encode(tool.name), wanted.given
+        named["name"], named["arguments"] = wire.encode(tool.own), wanted.given
         return Forwarded(server, wire.joined(named))
 
     def _server(self, asker: Asker, shown_as: str, at: datetime) -> ServerState:

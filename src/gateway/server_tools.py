@@ -7,7 +7,7 @@ Spec: the contract of this hub, section 7.
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import DecodeError, Struct
@@ -25,9 +25,12 @@ USE = 'First {"tool_name": …, "describe": true} for the arguments of a tool, t
 
 
 class Inner(Struct, frozen=True):
-    """One tool of the server, under the name it has there. Of its definition no copy is kept."""
+    """One tool of the server, by the name clients call it at the server's own address, and by its own. Of its
+    definition no copy is kept.
+    """
 
     name: str
+    own: str
     gist: str
     raw: bytes
 
@@ -43,6 +46,10 @@ class Inner(Struct, frozen=True):
         return bytes(wire.members(self.raw).get("inputSchema", b""))
 
 
+def inner_tool(name: str, own: str, raw: bytes) -> Inner:
+    return Inner(name, own, first_sentence(wire.text(wire.members(raw), "description") or "", MOST_GIST), raw)
+
+
 class OneTool(Struct, frozen=True):
     """A server as one tool; `inner` by name, sorted."""
 
@@ -54,14 +61,14 @@ def tool_name(slug: str) -> str:
     return PREFIX + slug
 
 
-def one_tool(server: ServerState, raws: Mapping[str, bytes]) -> OneTool | None:
+def one_tool(server: ServerState, tools: Sequence[Inner]) -> OneTool | None:
     """
     Args:
-        raws: name there → definition, of the tools that may be seen; None comes back when there is none.
+        tools: those that may be seen; None comes back when there is none.
     """
-    if not raws:
+    if not tools:
         return None
-    inner = {name: _inner(name, raws[name]) for name in sorted(raws)}
+    inner = {tool.name: tool for tool in sorted(tools, key=lambda tool: tool.name)}
     definition: dict[str, Any] = {
         "name": tool_name(server.slug),
         "description": _description(server, inner),
@@ -76,7 +83,7 @@ def one_tool(server: ServerState, raws: Mapping[str, bytes]) -> OneTool | None:
             "additionalProperties": False,
         },
     }
-    if annotations := _annotations(raws.values()):
+    if annotations := _annotations([tool.raw for tool in tools]):
         definition["annotations"] = annotations
     return OneTool(wire.encode(definition), inner)
 
@@ -94,10 +101,6 @@ def first_sentence(text: str, most: int) -> str:
     if end >= 0:
         line = line[: end + 1]
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
-
-
-def _inner(name: str, raw: bytes) -> Inner:
-    return Inner(name, first_sentence(wire.text(wire.members(raw), "description") or "", MOST_GIST), raw)
 
 
 def _description(server: ServerState, inner: Mapping[str, Inner]) -> str:

@@ -75,8 +75,11 @@ class Asker:
         session_id: the session's public id; '' for a request that belongs to none.
         asked: what the address asks for in its query.
     """
+        own_names: at a server's own address, names tools as the server does, whatever clients call them.
 
-    __slots__ = ("_identities", "asked", "client_params", "principal", "protocol", "row", "session_id", "view")
+    __slots__ = (
+        "_identities", "asked", "client_params", "own_names", "principal", "protocol", "row", "session_id", "view",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -89,7 +92,9 @@ class Asker:
         row: traffic.Session,
         asked: Asked = NOTHING,
     ) -> None:
+        own_names: bool = False,
         self.principal = principal
+        self.own_names = own_names
         self.view = view
         self.asked = asked
         self.session_id = session_id

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from mcphub.domain.access import AccessModel, Capability, Reason, decide
-from mcphub.domain.names import SEPARATOR
+from mcphub.domain.names import SEPARATOR, tool_map
 from mcphub.domain.settings_state import ServerState
 from mcphub.gateway import wire
 from mcphub.gateway.errors import Answer, UnknownName
 from mcphub.gateway.exposure import choice, settled
 from mcphub.gateway.kinds import TOOLS
-from mcphub.gateway.router import Item, Router
+from mcphub.gateway.router import Item, Router, ServerList
 from mcphub.gateway.server_tools import PREFIX, tool_name
 from mcphub.gateway.session import Asker
 from mcphub.gateway.upstream.runtime import ServerStatus
@@ -106,6 +106,8 @@ class Why:
         except Answer as failed:  # values the caller has to enter, or a server that cannot be reached
             return Explained(failed.reason, str(failed), server.slug)
         item = found.by_exposed.get(exposed)
+        former = self._renamed(server, found, exposed) if exposed and item is None else None
+        item = item or former
         if exposed and item is None:
             raise UnknownName("tool", name, "unknown_tool")
         if item is not None:
@@ -115,7 +117,15 @@ class Why:
                 raise UnknownName("tool", name, decision.reason)
             if not decision.allowed:
                 return Explained(decision.reason, OFF[decision.reason].format(item.exposed), server.slug)
-        return await self._there(asker, server, item, at)
+        there = await self._there(asker, server, item, at)
+        if former is None:
+            return there
+        said = f"An administrator gave {exposed} the name {former.exposed}. {there.said}"
+        return Explained("renamed", said, server.slug, visible=True)
+
+    def _renamed(self, server: ServerState, found: ServerList, exposed: str) -> Item | None:
+        """The tool that would be exposed by this name, had nobody given it another one."""
+        return found.by_name.get(tool_map(server.slug, found.by_name).get(exposed, "")) if found.given else None
 
     def _meant(self, name: str) -> tuple[ServerState | None, str]:
         """(the server, the qualified name of the tool; '' when the server itself is asked about)"""
@@ -159,7 +169,7 @@ class Why:
         if shown == "servers":
             said = (
                 f"Nothing hides {what}. With {tools} visible tools and mode {mode}, the list holds one tool for each"
-                f" server: call {one}{f' with tool_name {item.name!r}' if item is not None else ''}, or a tool by its"
+                f" server: call {one}{f' with tool_name {item.shown!r}' if item is not None else ''}, or a tool by its"
                 f" qualified name. Add ?mode=tools to the address to have every tool listed."
             )
             reason = "inside_server_tool"

@@ -30,12 +30,15 @@ from mcphub.domain.servers import (
     SetServerEnabled,
     SetToolDescription,
     SetToolEnabled,
+    SetToolName,
 )
 from mcphub.domain.settings_file import Document
 from mcphub.domain.settings_state import ServerState
+from mcphub.domain.tool_names import FORM, PATTERN
 from mcphub.gateway.load import TooBusy
 
 Description = Annotated[str, Meta(min_length=1, max_length=4000)]
+ToolName = Annotated[str, Meta(pattern=PATTERN, description=f"{FORM}; beside a slug it may have to be cut.")]
 
 
 class NewServer(Schema, kw_only=True):
@@ -60,6 +63,10 @@ class ServerAudience(Schema, kw_only=True):
 
 class ToolDescription(Schema, kw_only=True):
     description: Description
+
+
+class GivenName(Schema, kw_only=True):
+    name: ToolName
 
 
 class TryTool(Schema, kw_only=True):
@@ -368,6 +375,46 @@ class ServersController(Controller):
         done = await services.commands.run(lambda: SetToolDescription(name, tool, None))
         return _tool_answer(services, catalog, caller, name, tool, done)
 
+    @put(
+        "/servers/{name:str}/tools/{tool:str}/name",
+        operation_id="renameTool",
+        summary="Give a tool another name",
+        who=ADMIN,
+    )
+    async def rename_tool(
+        self,
+        name: FromPath[str],
+        tool: FromPath[str],
+        data: JSONBody[GivenName],
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        services: NamedDependency[Services],
+    ) -> ToolAnswer:
+        """Clients see and call it by this name, from the next request on, and by no other; here it keeps its own."""
+        _must_have(services, caller, name, tool)
+        listed = services.model.known_tools(name).listed
+        done = await services.commands.run(lambda: SetToolName(name, tool, data.name, listed))
+        return _tool_answer(services, catalog, caller, name, tool, done)
+
+    @delete(
+        "/servers/{name:str}/tools/{tool:str}/name",
+        operation_id="resetToolName",
+        summary="Let the upstream's own name count again",
+        status_code=200,
+        who=ADMIN,
+    )
+    async def reset_tool_name(
+        self,
+        name: FromPath[str],
+        tool: FromPath[str],
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        services: NamedDependency[Services],
+    ) -> ToolAnswer:
+        _must_have(services, caller, name, tool)
+        done = await services.commands.run(lambda: SetToolName(name, tool, None))
+        return _tool_answer(services, catalog, caller, name, tool, done)
+
     @get("/tools", operation_id="tools", summary="The tools the caller may use, as far as they were listed", who=USER)
     async def tools(
         self,
@@ -382,7 +429,7 @@ class ServersController(Controller):
             for state in catalog.visible(caller.user_id)
             if server in ("", state.name, state.slug)
             for tool in catalog.tools(caller, state)
-            if needle in tool.name.casefold() or needle in tool.description.casefold()
+            if any(needle in text.casefold() for text in (tool.name, tool.display_name or "", tool.description))
         ]
         return ToolsAnswer(data=found)
 

@@ -47,6 +47,7 @@ from mcphub.periodic import Periodic
 from mcphub.postgres.pool import read_pool
 from mcphub.projections.directory import Directory
 from mcphub.projections.projector import Projector, all_projections
+from mcphub.projections.requests import Requests
 from mcphub.projections.tail import Tail
 from mcphub.roles import Erasure, KeyExpiry, KeyRemains, KeyUse, utc_now
 from mcphub.sealing import DaySealer
@@ -152,6 +153,7 @@ class RunningHub:
             hub_variables=settings.hub_variables,
             key_used=uses.used,
             values_judged=rejections.judged,
+            recent=Requests(reads).recent_servers,
         )
         tail.add_sink(self._gateway.facts_applied)
         tail.add_sink(rejections.facts_applied)
@@ -334,6 +336,7 @@ def limits_of(settings: Settings) -> Limits:
         allowed_origins=settings.allowed_origins,
         key_in_url=settings.key_in_url,
         strict=settings.audit_mode == "strict",
+        prewarm=settings.prewarm,
     )
 
 

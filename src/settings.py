@@ -55,6 +55,7 @@ KNOWN = {
     "MCPHUB_STDIO_COMMANDS",
     "MCPHUB_CONFIG_ENV",
     "MCPHUB_STDIO_SANDBOX",
+    "MCPHUB_PREWARM",
     "MCPHUB_TRAFFIC_DAYS",
     "MCPHUB_AUDIT_MODE",
     "MCPHUB_LOG_LEVEL",
@@ -127,6 +128,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     stdio_commands: frozenset[str] = frozenset()
     config_env: frozenset[str] = frozenset()
     stdio_sandbox: str = "auto"
+    prewarm: int = 5  # servers opened ahead when a session begins
     traffic_days: int = 90
     audit_mode: str = "normal"
     log_level: str = "info"
@@ -223,7 +225,8 @@ def read(
         # The demo server runs on the hub's own interpreter; python3, which is allowed, may be older.
         stdio_commands=frozenset({sys.executable, *_words(env, "MCPHUB_STDIO_COMMANDS")}),
         config_env=config_env,
-        stdio_sandbox=env.get("MCPHUB_STDIO_SANDBOX", "auto"),
+        stdio_sandbox=_choice(env, "MCPHUB_STDIO_SANDBOX", ("auto", "strict", "landlock", "limits")),
+        prewarm=_integer(env, "MCPHUB_PREWARM", 5),
         traffic_days=_integer(env, "MCPHUB_TRAFFIC_DAYS", 90),
         audit_mode=mode,
         log_level=env.get("MCPHUB_LOG_LEVEL", "info").lower(),

@@ -54,7 +54,8 @@ class ServerSpec(Struct, frozen=True, kw_only=True):
     max_total_ms: int = 3_600_000  # for a call with all its progress
     idle_timeout_ms: int = 600_000  # without use until a process is reaped
     keep_alive_ms: int = 60_000  # between pings; 0 for none
-    start_on_demand: bool = True
+    start_on_demand: bool = True  # False: opened ahead for whoever has values, called of late or not
+    prewarm: bool = True  # may be opened ahead
     context_headers: Literal["identity", "tokens", "none"] = "identity"
     user_hosts: tuple[str, ...] = ()  # patterns of hosts a user may name
     passthrough_headers: tuple[str, ...] = ()  # lower case
@@ -100,6 +101,7 @@ def spec_of(
         idle_timeout_ms=_millis(config.get("idleTimeoutMs"), 600_000),
         keep_alive_ms=_keep_alive(config),
         start_on_demand=config.get("startOnDemand") is not False,
+        prewarm=ours.get("prewarm") is not False,
         context_headers=context if context in CONTEXT_HEADERS else "identity",
         user_hosts=tuple(ours.get("userHosts", ())),
         passthrough_headers=tuple(dict.fromkeys(str(header).lower() for header in passed)),

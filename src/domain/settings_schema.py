@@ -91,6 +91,7 @@ OURS = _members(
         "default": "accept",
         "description": "quarantine: a new or changed tool is neither listed nor callable until it is approved.",
     },
+    prewarm=_described(FLAG, "false: never opened before somebody asks for it.", default=True),
     slots={"type": "object", "additionalProperties": SLOT},
 )
 
@@ -126,7 +127,9 @@ SERVER = _members(
     keepAliveInterval=_described(MILLIS, "Milliseconds between pings.", default=60000),
     enableKeepAlive=FLAG,
     perSessionClient=_described(FLAG, "A runtime for each session."),
-    startOnDemand=_described(FLAG, "Start on first use.", default=True),
+    startOnDemand=_described(
+        FLAG, "false: opened when a session of somebody who has its values begins, used of late or not.", default=True
+    ),
     idleTimeoutMs=_described(MILLIS, "Milliseconds without use until the process ends.", default=600000),
     tools=TOOLS,
     prompts=OVERRIDES,

@@ -32,6 +32,7 @@ from mcphub.gateway.hub_values import HubValues
 from mcphub.gateway.injection import Injector
 from mcphub.gateway.kinds import CHANGED, LISTED, TOOLS, Offer
 from mcphub.gateway.lifecycle import Lifecycle, one_shot
+from mcphub.gateway.prewarming import Prewarming, Recent
 from mcphub.gateway.relay import Relay
 from mcphub.gateway.resync import Resync
 from mcphub.gateway.router import ServerList, described
@@ -62,6 +63,7 @@ class HubGateway(Listener):
         hub_variables: what settings documents may read of the hub's environment.
         key_used: told the key of each request.
         values_judged: told (user, server, version of the values, refused) when an upstream refused or took them.
+        recent: which servers a user called of late.
     """
 
     who = "key"  # whom it answers: every request is asked for a key here, past the guard of the API
@@ -81,6 +83,7 @@ class HubGateway(Listener):
         hub_variables: Mapping[str, str],
         key_used: Callable[[str], None],
         values_judged: Callable[[str, str, str, bool], None],
+        recent: Recent,
     ) -> None:
         self._limits = limits
         self._model = model
@@ -92,6 +95,9 @@ class HubGateway(Listener):
         self._relay.router.became_other = self._list_became_other
         self.tool_news = ToolNews(model, self._relay.router.lists_of)
         self._relay.router.brought_news = self.tool_news.brought
+        self._prewarming = Prewarming(
+            model=model, pool=self._pool, injector=self._injector, recent=recent, most=limits.prewarm
+        )
         self._lifecycle = Lifecycle(
             model=model,
             rows=SessionRows(rows, node),
@@ -100,6 +106,7 @@ class HubGateway(Listener):
             limits=limits,
             view_of=self.view_of,
             subscribe_again=self._relay.subscribe_again,
+            opened=self._prewarming.begin,
         )
         self._front = Front(
             model=model,
@@ -149,8 +156,9 @@ class HubGateway(Listener):
         await self._forget.stop()
         if self._telling is not None:
             self._telling.cancel()
-        await self._lifecycle.stop()
         await self._resync.stop()
+        await self._prewarming.stop()
+        await self._lifecycle.stop()
         await self._relay.server_calls.close()
         await self._pool.close()
 
@@ -248,8 +256,8 @@ class HubGateway(Listener):
     def _tell(self) -> None:
         self._telling = None
         changed, self._upstream_changed = self._upstream_changed, set()
-        now = datetime.now(UTC)
         users, self._to_look_at = self._to_look_at, set()
+        now = datetime.now(UTC)
         live = self._lifecycle.live
         for session in live if users is None else [one for user in users for one in live.of_user(user)]:
             told = set()

@@ -52,6 +52,7 @@ class Lifecycle:
     Args:
         view_of: the view behind a path for a user; None when there is none any more.
         subscribe_again: tells the upstreams of a session that was brought back what it is subscribed to.
+        opened: told of each session that a client opened.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Lifecycle:
         limits: Limits,
         view_of: Callable[[str, Principal], View | None],
         subscribe_again: Callable[[Session], Awaitable[None]],
+        opened: Callable[[Session], None] = lambda _: None,
         now: Callable[[], datetime] = _now,
     ) -> None:
         self.live = Sessions()
@@ -75,6 +77,7 @@ class Lifecycle:
         self._limits = limits
         self._view_of = view_of
         self._subscribe_again = subscribe_again
+        self._opened = opened
         self._now = now
         self._finding: dict[bytes, asyncio.Future[Session | None]] = {}
         self._ended: set[bytes] = set()  # sessions that are over for good, as long as their rows may be there
@@ -139,6 +142,7 @@ class Lifecycle:
         except DATABASE_AWAY as error:
             raise NotStored from error
         self.begin(session)
+        self._opened(session)
         return session_id
 
     async def find(self, session_id: str, principal: Principal, path: str) -> Session | None:
@@ -348,17 +352,17 @@ def one_shot(
     client: Client | None = None,
     client_params: bytes = b"{}",
     session_id: str = "",
+    own_names: bool = False,
 ) -> Asker:
     """Who asks in a request that belongs to no session.
 
     Args:
-    own_names: bool = False,
         session_id: of a stream that lives like one.
+        own_names: see Asker.
     """
     row = SessionRow(
         principal.user_id,
         principal.key_id,
-        own_names: see Asker.
         session_id,
         client_name=client.name if client is not None else "",
         client_version=client.version if client is not None else "",
@@ -374,5 +378,5 @@ def one_shot(
         client_params=client_params,
         row=row,
         asked=asked,
-    )
         own_names=own_names,
+    )

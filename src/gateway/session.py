@@ -66,6 +66,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     list_deadline: float = 2
     debounce: float = 0.25
     page: int = 1000
+    prewarm: int = 5  # servers opened ahead for a new session
 
 
 class Asker:
@@ -74,8 +75,8 @@ class Asker:
     Args:
         session_id: the session's public id; '' for a request that belongs to none.
         asked: what the address asks for in its query.
-    """
         own_names: at a server's own address, names tools as the server does, whatever clients call them.
+    """
 
     __slots__ = (
         "_identities", "asked", "client_params", "own_names", "principal", "protocol", "row", "session_id", "view",
@@ -91,10 +92,10 @@ class Asker:
         client_params: bytes,
         row: traffic.Session,
         asked: Asked = NOTHING,
-    ) -> None:
         own_names: bool = False,
-        self.principal = principal
+    ) -> None:
         self.own_names = own_names
+        self.principal = principal
         self.view = view
         self.asked = asked
         self.session_id = session_id

@@ -28,6 +28,7 @@ MOST_BUCKETS = 1000
 MOST_ROWS_OF_STATS = MOST_BUCKETS + 1  # the first and the last bucket are cut
 DEFAULT_SPAN = timedelta(days=1)  # of figures, when none is asked for
 PENDING_SPAN = timedelta(hours=3)  # the sweeper ends what is older than two
+RECENT_SPAN, RECENT_CALLS = timedelta(days=7), 500  # how far back somebody's servers of late are looked for
 QUERY_WITHIN_MS = 10_000
 FIRST_DAY = datetime(2020, 1, 1, tzinfo=UTC)
 LAST_DAY = datetime(2200, 1, 1, tzinfo=UTC)
@@ -183,6 +184,12 @@ class Requests:
         (row,) = await self._rows(_Pending, "requests_pending", {"since": self._now() - PENDING_SPAN})
         return row.pending
 
+    async def recent_servers(self, user_id: str, most: int) -> list[str]:
+        """Slugs of servers the user called within a week, the latest first."""
+        since = self._now() - RECENT_SPAN
+        given = {"user": user_id, "since": since, "low": _lowest(since), "calls": RECENT_CALLS, "most": most}
+        return [row.server for row in await self._rows(_Recent, "requests_recent", given)]
+
     async def _page(
         self,
         filters: Filters,
@@ -236,6 +243,10 @@ def lookup(text: str) -> tuple[UUID, UUID, str] | None:
 
 class _Pending(Struct):
     pending: int
+
+
+class _Recent(Struct):
+    server: str
 
 
 def _plain(filters: Filters) -> dict[str, Any]:

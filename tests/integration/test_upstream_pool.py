@@ -55,6 +55,7 @@ for message in messages():
                         "user": os.environ.get("MCPHUB_USER_ID")})
 """
 TOKEN = {"SERVICE_TOKEN": "${USER_SERVICE_TOKEN}"}
+TOKENED: dict[str, Any] = {"env": TOKEN}
 
 
 class World:
@@ -419,6 +420,54 @@ async def test_a_process_in_use_makes_no_room(home: Path, tmp_path: Path) -> Non
     await world.pool.close()
 
 
+async def test_a_process_opened_ahead_waits_for_its_user_and_the_first_call_finds_it(world: World) -> None:
+    near = world.process(**TOKENED)
+
+    opened = await world.pool.ahead(near, identity("ann"), world.injecting(near, {"SERVICE_TOKEN": "a"}))
+    [info] = world.infos(near)
+    again = await world.pool.ahead(near, identity("ann"), world.injecting(near, {"SERVICE_TOKEN": "a"}))
+    answer = await world.call(near, identity("ann"), SERVICE_TOKEN="a")
+
+    assert (opened, again) == (True, False)
+    assert (info.ahead, info.user_id, info.in_flight) == (True, "ann", 0)
+    assert (answer["pid"], answer["token"]) == (info.pid, "a")
+    assert [found.ahead for found in world.infos(near)] == [False]
+
+
+async def test_nothing_is_opened_ahead_without_values_or_while_a_server_is_left_alone(world: World) -> None:
+    near, broken = world.process(**TOKENED), world.process("broken", "raise SystemExit(3)")
+
+    with pytest.raises(MissingVariables):
+        await world.pool.ahead(near, identity(), world.injecting(near, {}))
+    first = await world.pool.ahead(broken, identity(), world.injecting(broken, {}))
+    injections = world.injections
+    second = await world.pool.ahead(broken, identity(), world.injecting(broken, {}))
+
+    assert (first, second) == (False, False)
+    assert world.injections == injections
+    assert world.pool.runtimes() == []
+
+
+@pytest.mark.parametrize("caps", [Caps(processes=2), Caps(processes_of_user=2)])
+async def test_what_is_opened_ahead_ends_nothing_and_gives_way_first(home: Path, tmp_path: Path, caps: Caps) -> None:
+    world = World(home, tmp_path, caps)
+    used, ahead, third, fourth = (world.process(name) for name in ("used", "ahead", "third", "fourth"))
+    try:
+        await world.call(used)
+        opened = await world.pool.ahead(ahead, identity(), world.injecting(ahead, {}))
+        refused = await world.pool.ahead(third, identity(), world.injecting(third, {}))
+        before = {info.server_id for info in world.pool.runtimes()}
+        await world.call(fourth)
+        await until(lambda: len(world.pool.runtimes()) == 2, within=10, what="one made room")
+        after = {info.server_id for info in world.pool.runtimes()}
+    finally:
+        await world.pool.close()
+
+    assert (opened, refused) == (True, False)
+    assert before == {used.server_id, ahead.server_id}
+    assert after == {used.server_id, fourth.server_id}
+
+
 async def test_an_idle_process_ends_and_the_next_call_starts_another(world: World) -> None:
     near = world.process(idleTimeoutMs=60_000)
     before = (await world.call(near))["pid"]
@@ -427,8 +476,8 @@ async def test_an_idle_process_ends_and_the_next_call_starts_another(world: Worl
 
     world.pool.round(time.monotonic() + 61)
 
-    await until(lambda: not alive(before), within=5, what="it ends")
-    assert world.heard.ended == ["idle"]
+    await until(lambda: world.heard.ended, within=5, what="its end is reported")
+    assert (world.heard.ended, alive(before)) == (["idle"], False)
     assert (await world.call(near))["pid"] != before
 
 

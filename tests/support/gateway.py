@@ -97,6 +97,7 @@ class ScriptedPool:
     def __init__(self, upstreams):
         self.upstreams = upstreams
         self.ended = []
+        self.opened_ahead = []  # (user, server, session)
 
     @asynccontextmanager
     async def lease(self, spec, identity, inject):
@@ -108,6 +109,11 @@ class ScriptedPool:
         yield ScriptedRuntime(upstream, spec, identity)
 
     once = lease
+
+    async def ahead(self, spec, identity, inject):
+        inject()
+        self.opened_ahead.append((identity.user_id, spec.name, identity.session_id))
+        return True
 
     async def end_session(self, session_id):
         self.ended.append(("session", session_id))
@@ -228,6 +234,7 @@ class World:
         self.upstreams = {}
         self.used = []
         self.judged = []  # (user, server, version of the values, refused)
+        self.recent = {}  # user → servers called of late
         self.rows = rows or MemoryRows()
         self._positions = count(1)
         self.limits = Limits(**{"debounce": 0.01, **limits})
@@ -248,8 +255,12 @@ class World:
             hub_variables={},
             key_used=self.used.append,
             values_judged=lambda *judged: self.judged.append(judged),
+            recent=self._recent,
         )
         self.gateway._lifecycle._rows = self.rows
+
+    async def _recent(self, user, most):
+        return self.recent.get(user, [])[:most]
 
     def _make_pool(self, listener):
         self.pool = ScriptedPool(self.upstreams)

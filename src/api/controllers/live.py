@@ -57,7 +57,9 @@ class UpstreamStatesAnswer(Envelope, kw_only=True):
 
 
 class UpstreamRuntime(Out, kw_only=True):
-    """`userId` is null for a shared one; `stderr` is what its process wrote last, secrets masked."""
+    """`userId` is null for a shared one; `ahead` says that it was opened before anybody asked for it, and nobody has
+    yet; `stderr` is what its process wrote last, secrets masked.
+    """
 
     id: str
     server: str
@@ -69,6 +71,7 @@ class UpstreamRuntime(Out, kw_only=True):
     opened_at: datetime
     last_used_at: datetime
     in_flight: int
+    ahead: bool
     stderr: list[str]
 
 
@@ -172,6 +175,7 @@ class LiveController(Controller):
                     opened_at=datetime.fromtimestamp(runtime.opened_at, UTC),
                     last_used_at=datetime.fromtimestamp(runtime.last_used, UTC),
                     in_flight=runtime.in_flight,
+                    ahead=runtime.ahead,
                     stderr=services.gateway.stderr(runtime.id)[-STDERR_LINES:],
                 )
                 for runtime in open_

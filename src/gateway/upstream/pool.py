@@ -43,7 +43,7 @@ from mcphub.gateway.upstream.runtime import (
     UpstreamFailed,
     UpstreamUnavailable,
 )
-from mcphub.gateway.upstream.slots import Caps, Conversation, Key, Open, Place, Slot, key_of
+from mcphub.gateway.upstream.slots import Caps, Conversation, Crowd, Key, Open, Place, Slot, key_of
 from mcphub.gateway.upstream.sse import SseRuntime
 from mcphub.gateway.upstream.stdio import StdioRuntime
 from mcphub.gateway.upstream.transport import Transports
@@ -75,6 +75,7 @@ class Lease:
             slot = await self._pool.ready(self._spec, self._identity, self._inject)
         else:
             slot.leases += 1
+            slot.ahead = False
         self._slot = slot
         assert slot.runtime is not None
         self._runtime = slot.runtime
@@ -204,6 +205,7 @@ class RuntimePool:
             slot = self._begin(key, spec, identity, inject)
         assert slot.opening is not None
         slot.leases += 1
+        slot.ahead = False
         try:
             refused = await asyncio.shield(slot.opening)
             if refused is not None:
@@ -214,6 +216,19 @@ class RuntimePool:
                 raise UpstreamUnavailable(spec.slug, "it was ended while it was being opened") from None
             raise
         return slot
+
+    async def ahead(self, spec: ServerSpec, identity: Identity, inject: Callable[[], Injected]) -> bool:
+        key = key_of(spec, identity)
+        if self._closed or key in self.slots or any(crowd.full for crowd in self._crowds(spec, key)):
+            return False
+        failures = self._failures.get((key[0], key[2]))
+        if failures is not None and failures.waiting:
+            return False
+        slot = self._begin(key, spec, identity, inject)
+        slot.ahead = True
+        assert slot.opening is not None
+        await asyncio.wait({slot.opening})
+        return slot.runtime is not None
 
     @asynccontextmanager
     async def once(
@@ -407,21 +422,23 @@ class RuntimePool:
         Raises:
             UpstreamUnavailable: as many as there may be, and all in use.
         """
-        process = spec.type == "stdio"
+        for crowd in self._crowds(spec, key):
+            if not crowd.full:
+                continue
+            if (least := crowd.least_used) is None:
+                raise UpstreamUnavailable(spec.slug, crowd.said)
+            self._soon(self.end_slot(least, "made room for another one"))
+
+    def _crowds(self, spec: ServerSpec, key: Key) -> tuple[Crowd, Crowd]:
+        """The runtimes a new one would be counted with: those of its user, and all."""
+        process, caps = spec.type == "stdio", self._caps
+        what = "processes" if process else "connections"
         alike = [slot for slot in (*self.slots.values(), *self._leaving) if slot.is_process == process]
         own = [slot for slot in alike if slot.key[2] == key[2]]
-        caps = self._caps
-        for many, most, whose in (
-            (own, caps.processes_of_user if process else caps.connections_of_user, "of this user"),
-            (alike, caps.processes if process else caps.connections, "of this hub"),
-        ):
-            if len(many) < most:
-                continue
-            idle = [slot for slot in many if not slot.leases and not slot.leaving and slot.runtime is not None]
-            if not idle:
-                what = "processes" if process else "connections"
-                raise UpstreamUnavailable(spec.slug, f"all {most} {what} {whose} are in use")
-            self._soon(self.end_slot(min(idle, key=lambda slot: slot.last_used), "made room for another one"))
+        return (
+            Crowd(own, caps.processes_of_user if process else caps.connections_of_user, f"{what} of this user"),
+            Crowd(alike, caps.processes if process else caps.connections, f"{what} of this hub"),
+        )
 
     # ending
 
@@ -581,6 +598,7 @@ class RuntimePool:
                 opened_at=slot.opened_at,
                 last_used=clock + slot.last_used,
                 in_flight=slot.leases,
+                ahead=slot.ahead,
             )
             for slot in (*self.slots.values(), *self._leaving)
             if slot.runtime is not None

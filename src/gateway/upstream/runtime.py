@@ -179,6 +179,7 @@ class RuntimeInfo(Struct, frozen=True, kw_only=True):
     opened_at: float
     last_used: float
     in_flight: int
+    ahead: bool = False  # opened before anybody asked for it, and nobody has yet
 
 
 class Pool(Protocol):
@@ -201,6 +202,15 @@ class Pool(Protocol):
         Raises:
             MissingVariables, UnusableValue: as `lease`.
             UpstreamFailed: it could not be opened; no failure is remembered for others.
+        """
+
+    async def ahead(self, spec: ServerSpec, identity: Identity, inject: Callable[[], Injected]) -> bool:
+        """Opens a runtime for which nobody has asked yet, where there is room without ending another one.
+
+        Returns whether it was opened: not when it is open already, or its server is to be left alone for a while.
+
+        Raises:
+            MissingVariables, UnusableValue: as `lease`.
         """
 
     async def end_session(self, session_id: str) -> None: ...

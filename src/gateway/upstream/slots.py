@@ -37,11 +37,12 @@ class Slot:
 
     Args:
         trial: opened for one look at the server, and never lent.
+        ahead: opened before anybody asked for it, and not lent yet.
     """
 
     __slots__ = (
-        "id", "identity", "key", "last_used", "leases", "leaving", "opened_at", "opening", "reported", "runtime",
-        "spec", "trial",
+        "ahead", "id", "identity", "key", "last_used", "leases", "leaving", "opened_at", "opening", "reported",
+        "runtime", "spec", "trial",
     )  # fmt: skip
 
     def __init__(self, key: Key, spec: ServerSpec, identity: Identity, *, trial: bool = False) -> None:
@@ -52,6 +53,7 @@ class Slot:
         self.runtime: Open | None = None
         self.opening: asyncio.Task[UpstreamUnavailable | None] | None = None
         self.trial = trial
+        self.ahead = False
         self.leases = int(trial)
         self.leaving = trial  # not lent any more
         self.reported = False  # its end
@@ -86,6 +88,32 @@ class Slot:
         if not isinstance(runtime, Conversation) or not every or not runtime.in_session:
             return False
         return not self.key[4].startswith(ONE_SHOT) and now - max(self.last_used, runtime.pinged) > every
+
+
+class Crowd(Struct, frozen=True):
+    """Runtimes that are counted together.
+
+    Args:
+        what: in words, and whose.
+    """
+
+    slots: list[Slot]
+    most: int
+    what: str
+
+    @property
+    def full(self) -> bool:
+        return len(self.slots) >= self.most
+
+    @property
+    def least_used(self) -> Slot | None:
+        """To be ended for another: what nobody asked for yet, then what idles longest; None when all are in use."""
+        idle = [slot for slot in self.slots if not slot.leases and not slot.leaving and slot.runtime is not None]
+        return min(idle, key=lambda slot: (not slot.ahead, slot.last_used), default=None)
+
+    @property
+    def said(self) -> str:
+        return f"all {self.most} {self.what} are in use"
 
 
 def key_of(spec: ServerSpec, identity: Identity) -> Key:

@@ -24,7 +24,7 @@ from mcphub.domain.events import (
 from mcphub.domain.settings_file import objects
 from mcphub.domain.vault import Vault
 from mcphub.gateway import wire
-from mcphub.gateway.envelope import without_reserved
+from mcphub.gateway.envelope import notification_without_reserved, without_reserved
 from mcphub.gateway.errors import ValuesMissing
 from mcphub.gateway.facade import LiveSession, Tool, TriedTool
 from mcphub.gateway.front import Front
@@ -41,7 +41,8 @@ from mcphub.gateway.store import SessionRows
 from mcphub.gateway.tool_news import ToolNews
 from mcphub.gateway.traffic import TrafficWriter
 from mcphub.gateway.trial import Trial, tried
-from mcphub.gateway.upstream.runtime import Identity, Listener, Pool, Runtime, RuntimeInfo, ServerStatus
+from mcphub.gateway.upstream.frames import NOBODY
+from mcphub.gateway.upstream.runtime import Identity, Listener, Pool, Reply, Runtime, RuntimeInfo, ServerStatus
 from mcphub.gateway.values import OpenedValues
 from mcphub.periodic import Periodic
 from mcphub.projections.tail import Tail
@@ -49,6 +50,9 @@ from mcphub.projections.tail import Tail
 log = structlog.get_logger()
 
 UPDATED = "notifications/resources/updated"
+PAGE_DONE = "notifications/elicitation/complete"
+ATTENDED_WITHIN = 5.0  # seconds a question waits for a client that has only just begun
+ANSWERED_WITHIN = 600.0  # seconds a client has for a question that belongs to no call
 NEWEST = "2025-11-25"
 # Facts after which a server may be meant for fewer users than before.
 RESTRICTING = (ServerAudienceChanged, ServerChanged, UserMembershipsChanged)
@@ -200,10 +204,10 @@ class HubGateway(Listener):
         self.tool_news.facts_applied(facts)
         for recorded in facts:
             match recorded.event:
-                case (
-                    ServiceTokenSaved(user_id=user, server_id=server)
-                    | ServiceTokenRemoved(user_id=user, server_id=server)
-                ):
+                case ServiceTokenSaved(user_id=user, server_id=server):
+                    self._later(self._pool.drain_credential(user, server))
+                    self._pages_done(user, server)
+                case ServiceTokenRemoved(user_id=user, server_id=server):
                     self._later(self._pool.drain_credential(user, server))
         if any(isinstance(recorded.event, ServerRemoved | UserErased) for recorded in facts):
             self._later(self._tidied())
@@ -221,6 +225,12 @@ class HubGateway(Listener):
                 self._later(self._pool.drain_server(server_id))
         self._transports = present
         self._tell_soon(None)
+
+    def _pages_done(self, user_id: str, server_id: str) -> None:
+        """Whose call waits for a value hears that it was entered."""
+        for session in self._lifecycle.live.of_user(user_id):
+            for page in session.pages_done(server_id):
+                session.tell(wire.notification(PAGE_DONE, b'{"elicitationId":%b}' % wire.encode(page)))
 
     def _barred(self, user_id: str, server_id: str) -> bool:
         server = self._model.servers.get(server_id)
@@ -292,7 +302,7 @@ class HubGateway(Listener):
             return
         owner, server_id, now = runtime.user_id, runtime.server_id, datetime.now(UTC)
         for session in self._lifecycle.live:
-            if owner not in (None, session.principal.user_id):
+            if owner not in (None, session.principal.user_id) or runtime.session_id not in ("", session.public_id):
                 continue
             # A stream that is open, and a subscription, may be older than what took the server away.
             if self._model.reasons(session.principal, session.asker.view, now).get(server_id) != "allowed":
@@ -301,6 +311,39 @@ class HubGateway(Listener):
                 session.tell(frame)
             elif method == UPDATED:
                 self._tell_updated(session, server_id, frame)
+            elif method == PAGE_DONE:  # who was not sent to that page passes it over
+                session.tell(notification_without_reserved(frame))
+
+    async def server_asks(self, runtime: Runtime, method: str, params: bytes) -> Reply:
+        """For the session the runtime serves, or of its user the one that was used last and takes such questions.
+
+        Some servers ask for the roots as soon as they are opened, when their client does not listen yet.
+        """
+        try:
+            async with asyncio.timeout(ATTENDED_WITHIN):
+                while (session := self._whom_to_ask(runtime, method)) is None:
+                    await self._lifecycle.next_attended()
+            async with asyncio.timeout(ANSWERED_WITHIN):
+                return await session.ask(method, params, untouched=session.asker.verbatim)
+        except TimeoutError:
+            return Reply(error=NOBODY)
+
+    def _whom_to_ask(self, runtime: Runtime, method: str) -> Session | None:
+        if runtime.user_id is None:
+            return None
+        now = datetime.now(UTC)
+        return max(
+            (
+                session
+                for session in self._lifecycle.live.of_user(runtime.user_id)
+                if session.listens
+                and session.answers(method)
+                and runtime.session_id in ("", session.public_id)
+                and self._model.reasons(session.principal, session.asker.view, now).get(runtime.server_id) == "allowed"
+            ),
+            key=lambda session: session.seen,
+            default=None,
+        )
 
     def _lists_changed(self, server_id: str, user_id: str | None, offer: Offer) -> None:
         """Who is shown the lists of many servers hears of it when this one has been asked; at its own address, now."""

@@ -199,6 +199,32 @@ def value_unusable(why: str, slug: str, public_url: str, request_id: str) -> Val
     )
 
 
+def values_rejected(slug: str, why: str, names: Sequence[str], public_url: str, request_id: str) -> ValuesMissing:
+    """`why` is the upstream's status, and no word of its answer."""
+    url = settings_url(public_url, slug)
+    return ValuesMissing(
+        f"Server '{slug}' does not accept your {', '.join(names)}: {why}. Check it at {url}, then call again."
+        f" (request {request_id})",
+        url,
+        reason="variable_rejected",
+    )
+
+
+def page_wanted(slug: str, error: bytes, request_id: str) -> ServerFailed:
+    """For a client that can open no page: the -32042 error of an upstream, in words."""
+    try:
+        found = wire.members(error)
+        asked = [wire.members(one) for one in wire.items(bytes(wire.members(found["data"])["elicitations"]))]
+        pages = [f"{wire.text(one, 'url')} ({wire.text(one, 'message')})" for one in asked]
+    except (KeyError, wire.Unreadable):
+        pages = []
+    where = f": {', '.join(pages)}" if pages else ", and did not say which"
+    return ServerFailed(
+        f"Server '{slug}' wants you to open a page first{where}. Call again when that is done. (request {request_id})",
+        reason="page_wanted",
+    )
+
+
 def hub_values_missing(slug: str, names: Sequence[str], request_id: str) -> ServerFailed:
     return ServerFailed(
         f"Server '{slug}' needs {', '.join(names)} from the hub itself. Ask an admin to set it. (request {request_id})",

@@ -308,6 +308,8 @@ class Front:
                 return
             if (call := session.in_flight.get(target)) is not None:
                 call.cancel("client_cancelled")
+        elif message.method != "notifications/initialized":  # its upstreams were told when they were opened
+            self._lifecycle.pass_on(session, message.method, bytes(message.params))
 
     async def _batch(
         self, inbound: Inbound, principal: Principal, asked: Asked, messages: list[wire.Msg], size: int, send: Send
@@ -498,6 +500,7 @@ class Front:
         last = inbound.headers.get("last-event-id")
         event = EventId.parse(last) if last else None
         await begin_stream(send)
+        self._lifecycle.attended()
         if event is None:
             await session.own.carry(send, self._limits.ping)
             return

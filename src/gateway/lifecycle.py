@@ -19,6 +19,7 @@ from mcphub.domain.codec import Recorded
 from mcphub.domain.events import KeyRevoked, KeyRotated, SignedOut, UserDeactivated, UserDeleted, UserErased
 from mcphub.domain.ids import new_id
 from mcphub.gateway import wire
+from mcphub.gateway.envelope import without_reserved
 from mcphub.gateway.exposure import NOTHING, Asked, choice
 from mcphub.gateway.relay import Call
 from mcphub.gateway.session import Asker, Client, Limits, Session, Sessions, new_session_id, session_digest
@@ -30,6 +31,7 @@ from mcphub.gateway.upstream.runtime import Pool
 log = structlog.get_logger()
 
 DATABASE_AWAY = (psycopg.Error, PoolTimeout, TooManyRequests)
+ROOTS_CHANGED = "notifications/roots/list_changed"
 CLOSE_WITHIN = 2.0
 SEEN_EVERY = 30.0  # seconds between writes of what was used
 OLD_EVERY = 3600.0
@@ -83,6 +85,7 @@ class Lifecycle:
         self._ended: set[bytes] = set()  # sessions that are over for good, as long as their rows may be there
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen_at = self._old_at = time.monotonic()
+        self._attended = asyncio.Event()
 
     async def loosely(self, call: Call, running: Awaitable[None]) -> None:
         """Runs a request that belongs to no session; what locks its user out ends it."""
@@ -144,6 +147,23 @@ class Lifecycle:
         self.begin(session)
         self._opened(session)
         return session_id
+
+    def attended(self) -> None:
+        """A client begins to listen on its own stream."""
+        self._attended.set()
+        self._attended = asyncio.Event()
+
+    async def next_attended(self) -> None:
+        await self._attended.wait()
+
+    def pass_on(self, session: Session, method: str, params: bytes) -> None:
+        """What a client tells the servers it uses: everything at a server's own address, else what concerns all."""
+        asker = session.asker
+        if asker.verbatim or method == ROOTS_CHANGED:
+            server_id = asker.view.id if asker.verbatim else ""
+            params = params if asker.verbatim else without_reserved(params)
+            work = self._pool.tell(session.public_id, session.principal.user_id, server_id, method, params)
+            self._soon(work, "tell-upstreams")
 
     async def find(self, session_id: str, principal: Principal, path: str) -> Session | None:
         """The session of this id, brought back from its row if need be; None unless it is this caller's at this path.
@@ -292,6 +312,9 @@ class Lifecycle:
                 self.end(session, "key_expired")
             elif not session.busy and clock - session.seen > self._limits.idle:
                 self.end(session, "idle", forget=False)
+        for call in [call for calls in self.loose.values() for call in calls]:
+            if not self._model.alive(call.asker.principal, now):
+                call.cancel("key_expired")
         for session in self.live:
             if session.asked_dirty:
                 session.asked_dirty = False

@@ -48,6 +48,10 @@ class Listening(Session):
             subscription, with_reserved(b'{"resultType":"complete"}', {**self._stamp, SERVER_INFO: server_info})
         )
 
+    @property
+    def listens(self) -> bool:
+        return False  # this revision asks in answers only
+
     def tell(self, frame: bytes) -> None:
         found = wire.members(frame)
         method = wire.text(found, "method") or ""

@@ -44,7 +44,7 @@ from mcphub.gateway.param_headers import MARK, disagreement, repetitions
 from mcphub.gateway.router import MOST_PAGES, Fetched, Gathered, Listing, Router, described, renamed
 from mcphub.gateway.server_calls import ServerCalls, Told
 from mcphub.gateway.server_tools import PREFIX, tool_name
-from mcphub.gateway.session import Asker, Limits, Session
+from mcphub.gateway.session import Asker, Limits, Session, passed_back
 from mcphub.gateway.telling import Tells, telling
 from mcphub.gateway.traffic import NotRecorded, Request, Status, TrafficWriter
 from mcphub.gateway.upstream.runtime import (
@@ -52,6 +52,7 @@ from mcphub.gateway.upstream.runtime import (
     Reply,
     Runtime,
     UpstreamBroken,
+    UpstreamRefused,
     UpstreamTimeout,
     UpstreamUnavailable,
     UpstreamUnreachable,
@@ -263,7 +264,10 @@ class Relay:
         if not isinstance(answer, ToolError) or call.message.method != "tools/call":
             return wire.failure(id_, answer.raw)
         if isinstance(answer, ValuesMissing) and call.opens_urls:
-            return wire.failure(id_, answer.elicitation(str(call.request.id)))
+            page = str(call.request.id)
+            if call.session is not None and (server := self._model.settings.by_slug(call.request.server)) is not None:
+                call.session.sent_to(page, server.server_id)
+            return wire.failure(id_, answer.elicitation(page))
         return wire.result(id_, answer.result)
 
     # answers
@@ -534,7 +538,10 @@ class Relay:
             raise self.explained(error, server, request.public_id) from error
         id_ = bytes(call.message.id)
         if reply.error is not None:
-            return _UpstreamError(wire.failure(id_, reply.error), _code(reply.error))
+            code = _code(reply.error)
+            if code == str(errors.URL_ELICITATION_REQUIRED) and method == "tools/call" and not call.opens_urls:
+                raise errors.page_wanted(spec.slug, reply.error, request.public_id)
+            return _UpstreamError(wire.failure(id_, reply.error), code)
         return wire.result(id_, call.incoming(reply.result or b"{}"))
 
     async def _called(self, call: Call, server: ServerState, runtime: Runtime, params: bytes) -> Reply:
@@ -607,6 +614,10 @@ class Relay:
                 return errors.value_unusable(str(error), slug, public, request_id)
             case Unopenable():
                 return errors.unavailable(slug, str(error), None, request_id)
+            case UpstreamRefused() if server.spec.slots:
+                return errors.values_rejected(slug, str(error), _variables(server), public, request_id)
+            case UpstreamUnavailable() if error.refused and server.spec.slots:
+                return errors.values_rejected(slug, error.reason, _variables(server), public, request_id)
             case UpstreamUnavailable():
                 return errors.unavailable(slug, error.reason, error.next_retry_at, request_id)
             case UpstreamTimeout():
@@ -779,11 +790,6 @@ def log_ended(request: Request, status: Status, took: float, reason: str) -> Non
     )
 
 
-def passed_back(reply: Reply) -> Reply:
-    """What a client answered, for an upstream that is no neighbour of it."""
-    return reply if reply.result is None else Reply(result=without_reserved(reply.result))
-
-
 def _trace(headers: Mapping[str, str], message: wire.Msg, request: Request) -> tuple[str, str]:
     """(traceparent, tracestate): of the client's headers, else of its `_meta`, else one that begins with this request.
 
@@ -800,6 +806,11 @@ def _trace(headers: Mapping[str, str], message: wire.Msg, request: Request) -> t
         return parent, state if TRACESTATE.fullmatch(state) else ""
     number = request.id.hex
     return f"00-{number}-{number[16:]}-01", ""
+
+
+def _variables(server: ServerState) -> list[str]:
+    """What a server takes of its users, as the settings page calls it."""
+    return [slot.name for slot in server.spec.slots.values()]
 
 
 def _schema_and_arguments(definition: bytes, params: bytes) -> tuple[object, object]:

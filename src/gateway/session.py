@@ -23,6 +23,7 @@ from msgspec import Struct
 
 from mcphub.domain.access import AccessModel, Principal, View
 from mcphub.gateway import traffic, wire
+from mcphub.gateway.envelope import without_reserved
 from mcphub.gateway.errors import CONNECTION_CLOSED
 from mcphub.gateway.exposure import NOTHING, Asked
 from mcphub.gateway.protocol import MODERN_VERSION
@@ -34,7 +35,10 @@ ASKED_BY_SERVERS = {
     "sampling/createMessage": "sampling",
     "elicitation/create": "elicitation",
     "roots/list": "roots",
+    # 2025-11-25: of a question that the client answers as a task
+    **dict.fromkeys(("tasks/get", "tasks/result", "tasks/list", "tasks/cancel"), "tasks"),
 }
+MOST_PAGES = 50  # that a client was sent to and that are not done
 
 
 COME_BACK_MS = 1000  # what a client waits before it takes up a stream that broke off: less than its own guess, mostly
@@ -399,6 +403,7 @@ class Session:
         self.questions: dict[bytes, asyncio.Future[Reply]] = {}
         self.subscriptions: dict[tuple[str, str], str] = {}  # (server id, URI there) → URI here
         self.listed: dict[str, object] = {}  # method → what the client knows of that list
+        self._pages: dict[str, str] = {}  # id of a page the client was sent to → the server it is about
         self.ring = Ring()
         self.own = Stream(self.ring, 0)
         self._streams: dict[int, Stream] = {}
@@ -450,6 +455,38 @@ class Session:
         """Did the client declare that it takes such requests?"""
         return ASKED_BY_SERVERS.get(method, "") in self.client.capabilities
 
+    @property
+    def listens(self) -> bool:
+        """Can it be asked something outside its calls?"""
+        return self.own.open
+
+    async def ask(self, method: str, params: bytes, *, untouched: bool) -> Reply:
+        """A question on the session's own stream.
+
+        Args:
+            untouched: who asks and who answers are neighbours in all but the hub.
+        """
+        id_, future = self.question()
+        self.own.put(wire.request(id_, method, params if untouched else without_reserved(params)))
+        try:
+            reply = await future
+        finally:
+            self.questions.pop(id_, None)
+        return reply if untouched else passed_back(reply)
+
+    def sent_to(self, page: str, server_id: str) -> None:
+        """The client was sent to a page of the hub, to enter something for a server."""
+        self._pages[page] = server_id
+        if len(self._pages) > MOST_PAGES:
+            del self._pages[next(iter(self._pages))]
+
+    def pages_done(self, server_id: str) -> list[str]:
+        """The pages about this server, which are done now."""
+        done = [page for page, server in self._pages.items() if server == server_id]
+        for page in done:
+            del self._pages[page]
+        return done
+
     def question(self) -> tuple[bytes, asyncio.Future[Reply]]:
         """A fresh id for a request to the client, and where its answer arrives."""
         self._questions += 1
@@ -481,6 +518,11 @@ class Session:
         for stream in (self.own, *self._streams.values()):
             stream.finish()
             stream.cut()
+
+
+def passed_back(reply: Reply) -> Reply:
+    """What a client answered, for an upstream that is no neighbour of it."""
+    return reply if reply.result is None else Reply(result=without_reserved(reply.result))
 
 
 class Sessions:

@@ -36,8 +36,8 @@ from mcphub.gateway.load import Load, TooBusy
 from mcphub.gateway.param_headers import PREFIX
 from mcphub.gateway.parked import Conversation, Parked, Subject
 from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSION
-from mcphub.gateway.relay import Call, Relay, log_ended, passed_back
-from mcphub.gateway.session import ASKED_BY_SERVERS, Asker, Client, Limits, Send
+from mcphub.gateway.relay import Call, Relay, log_ended
+from mcphub.gateway.session import ASKED_BY_SERVERS, Asker, Client, Limits, Send, passed_back
 from mcphub.gateway.traffic import Request, TrafficWriter
 from mcphub.gateway.upstream.runtime import Reply
 

@@ -49,6 +49,7 @@ class Upstream:
         self.lists = {"tools/list": ("tools", self.tools)}
         self.asked = []
         self.down = ""
+        self.refuses = False  # the values, when it is down
         self.behave = None  # async (method, params, caller) → Reply
         self.opened = 0
         self.modern = False  # does it speak 2026-07-28?
@@ -81,6 +82,7 @@ class ScriptedRuntime:
     def __init__(self, upstream, spec, identity):
         self.upstream, self.spec, self.identity = upstream, spec, identity
         self.server_id, self.slug, self.user_id = spec.server_id, spec.slug, identity.user_id
+        self.session_id = identity.session_id
         self.initialize_result = json.dumps(
             {
                 "protocolVersion": "2025-06-18",
@@ -98,13 +100,14 @@ class ScriptedPool:
         self.upstreams = upstreams
         self.ended = []
         self.opened_ahead = []  # (user, server, session)
+        self.told = []  # (session, user, server or '', method, parameters) of notifications to upstreams
 
     @asynccontextmanager
     async def lease(self, spec, identity, inject):
         inject()
         upstream = self.upstreams[spec.name]
         if upstream.down:
-            raise UpstreamUnavailable(spec.slug, upstream.down)
+            raise UpstreamUnavailable(spec.slug, upstream.down, refused=upstream.refuses)
         upstream.opened += 1
         yield ScriptedRuntime(upstream, spec, identity)
 
@@ -117,6 +120,9 @@ class ScriptedPool:
 
     async def end_session(self, session_id):
         self.ended.append(("session", session_id))
+
+    async def tell(self, *what):
+        self.told.append(what)
 
     async def end_user(self, user_id, reason):
         self.ended.append(("user", user_id))

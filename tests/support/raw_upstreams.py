@@ -49,11 +49,16 @@ class Heard:
         self.methods: list[str] = []
         self.frames: list[bytes] = []
         self.ended: list[str] = []
+        self.asked: list[str] = []
         self.judged: list[tuple[str, bool]] = []  # (version of the values, refused)
 
     def server_notification(self, runtime: Runtime, method: str, frame: bytes) -> None:
         self.methods.append(method)
         self.frames.append(frame)
+
+    async def server_asks(self, runtime: Runtime, method: str, params: bytes) -> Reply:
+        self.asked.append(method)
+        return Reply(error=b'{"code":-32601,"message":"nobody"}')
 
     def runtime_ended(self, runtime: Runtime, reason: str) -> None:
         self.ended.append(reason)

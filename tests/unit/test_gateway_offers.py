@@ -112,7 +112,7 @@ async def test_an_update_reaches_who_subscribed_also_after_a_restart(world):
     ]
     await asyncio.wait_for(again.wait(), 5)
 
-    runtime = type("R", (), {"server_id": "wiki", "user_id": "ann", "slug": "wiki"})()
+    runtime = type("R", (), {"server_id": "wiki", "user_id": "ann", "slug": "wiki", "session_id": ""})()
     frame = b'{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"file:///a","x":1.0}}'
     world.gateway.server_notification(runtime, "notifications/resources/updated", frame)
     await streams[0].until(lambda answer: answer.messages)
@@ -123,7 +123,7 @@ async def test_an_update_reaches_who_subscribed_also_after_a_restart(world):
 
 def updated(world, number):
     """The server `wiki` says that a resource of its changed."""
-    runtime = type("R", (), {"server_id": "wiki", "user_id": "ann", "slug": "wiki"})()
+    runtime = type("R", (), {"server_id": "wiki", "user_id": "ann", "slug": "wiki", "session_id": ""})()
     params = b'"params":{"uri":"file:///a","number":%d}' % number
     frame = b'{"jsonrpc":"2.0","method":"notifications/resources/updated",%b}' % params
     world.gateway.server_notification(runtime, "notifications/resources/updated", frame)

@@ -239,7 +239,7 @@ async def test_an_upstreams_list_change_reaches_its_users_and_its_list_is_asked_
     assert await names(world, **session) == ["wiki__search"]
 
     wiki.tools.append(tool("new"))
-    runtime = type("R", (), {"server_id": "wiki", "user_id": "ann", "slug": "wiki"})()
+    runtime = type("R", (), {"server_id": "wiki", "user_id": "ann", "slug": "wiki", "session_id": ""})()
     world.gateway.server_notification(runtime, "notifications/tools/list_changed", b"{}")
     await stream.until(lambda answer: answer.messages)
 

@@ -142,8 +142,10 @@ class Dialogue:
         id_, newest = bytes(message.id), self._newest()
         if message.method == "ping":
             reply = Reply(result=b"{}")
-        elif newest is None or newest.caller is None or len(self._answering) > MOST_QUESTIONS:
+        elif len(self._answering) > MOST_QUESTIONS:
             reply = Reply(error=frames.NOBODY)
+        elif newest is None or newest.caller is None:
+            reply = await self._listener.server_asks(self._runtime, message.method, bytes(message.params) or b"{}")
         else:
             reply = await newest.caller.ask(message.method, bytes(message.params) or b"{}")
             newest.clock.sign_of_life()

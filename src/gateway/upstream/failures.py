@@ -22,6 +22,7 @@ class Failures:
         self._times: list[float] = []
         self._in_a_row = 0
         self.reason = ""
+        self.refused = False  # for the values it was given
         self.retry_at: float | None = None  # Unix seconds
         self.latest = 0.0
 

@@ -32,6 +32,7 @@ from mcphub.gateway.upstream.runtime import (
     Reply,
     UpstreamBroken,
     UpstreamFailed,
+    UpstreamRefused,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
@@ -64,6 +65,7 @@ class HttpRuntime:
 
     Args:
         listens: it may hold a stream of its own for what belongs to no call.
+        session_id: of the only downstream session it serves.
     """
 
     modern = False
@@ -82,6 +84,7 @@ class HttpRuntime:
         user_id: str | None,
         hub_version: str,
         listens: bool,
+        session_id: str = "",
     ) -> None:
         """
         Raises:
@@ -90,6 +93,7 @@ class HttpRuntime:
         self.server_id = spec.server_id
         self.slug = spec.slug
         self.user_id = user_id
+        self.session_id = session_id
         self.initialize_result = b""
         self.trouble = ""  # why the latest request did not reach it
         self.pinged = 0.0
@@ -269,10 +273,10 @@ class HttpRuntime:
         unknown = status == 404 or (status == 400 and b"session" in error.lower())
         if unknown and self._session:
             raise SessionGone
+        if status == 401 or (status == 403 and not error.startswith(b"{")):
+            raise UpstreamRefused(f"it answered HTTP {status}: the values saved for it may be wrong or expired")
         if error.startswith(b"{"):
             return error
-        if status in (401, 403):
-            raise UpstreamBroken(f"it answered HTTP {status}: the values saved for it may be wrong or expired")
         if status >= 500:
             raise UpstreamUnreachable(f"it answered HTTP {status}", sent=True)
         raise UpstreamBroken(f"it answered HTTP {status}")
@@ -366,8 +370,10 @@ class HttpRuntime:
         id_ = bytes(message.id)
         if message.method == "ping":
             reply = Reply(result=b"{}")
-        elif flight is None or flight.caller is None or len(self._questions) > MOST_QUESTIONS:
+        elif len(self._questions) > MOST_QUESTIONS:
             reply = Reply(error=frames.NOBODY)
+        elif flight is None or flight.caller is None:
+            reply = await self._listener.server_asks(self, message.method, bytes(message.params) or b"{}")
         else:
             reply = await flight.caller.ask(message.method, bytes(message.params) or b"{}")
             flight.clock.sign_of_life()

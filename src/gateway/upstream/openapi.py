@@ -70,6 +70,7 @@ class OpenApiRuntime:
         self.server_id = spec.server_id
         self.slug = spec.slug
         self.user_id = user_id
+        self.session_id = ""
         self.initialize_result = b""
         self.trouble = ""  # why the latest request did not reach it
         agent = f"mcphub/{hub_version}"

@@ -13,7 +13,7 @@ Promises:
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from mcphub.gateway.protocol import MODERN_VERSION
 from mcphub.gateway.upstream import sandbox
 from mcphub.gateway.upstream.children import Children
 from mcphub.gateway.upstream.failures import Failures
+from mcphub.gateway.upstream.frames import NOBODY
 from mcphub.gateway.upstream.http import HttpRuntime
 from mcphub.gateway.upstream.judged import Judged, JudgedTransport
 from mcphub.gateway.upstream.modern import ModernHttpRuntime, NotModern
@@ -41,6 +42,7 @@ from mcphub.gateway.upstream.runtime import (
     RuntimeInfo,
     ServerStatus,
     UpstreamFailed,
+    UpstreamRefused,
     UpstreamUnavailable,
 )
 from mcphub.gateway.upstream.slots import Caps, Conversation, Crowd, Key, Open, Place, Slot, key_of
@@ -99,6 +101,10 @@ class Lease:
         return self._runtime.user_id
 
     @property
+    def session_id(self) -> str:
+        return self._runtime.session_id
+
+    @property
     def modern(self) -> bool:
         return self._runtime.modern
 
@@ -137,6 +143,9 @@ class Unheard:
     """What a trial says outside its calls is nobody's news."""
 
     def server_notification(self, runtime: Runtime, method: str, frame: bytes) -> None: ...
+
+    async def server_asks(self, runtime: Runtime, method: str, params: bytes) -> Reply:
+        return Reply(error=NOBODY)
 
     def runtime_ended(self, runtime: Runtime, reason: str) -> None: ...
 
@@ -209,7 +218,9 @@ class RuntimePool:
         try:
             refused = await asyncio.shield(slot.opening)
             if refused is not None:
-                raise UpstreamUnavailable(refused.server, refused.reason, refused.next_retry_at)
+                raise UpstreamUnavailable(
+                    refused.server, refused.reason, refused.next_retry_at, refused=refused.refused
+                )
         except BaseException as error:
             self.give_back(slot)
             if isinstance(error, asyncio.CancelledError) and slot.opening.cancelled() and not _cancelling():
@@ -267,7 +278,7 @@ class RuntimePool:
         self._must_open(spec)
         failures = self._failures.get((key[0], key[2]))
         if failures is not None and failures.waiting:
-            raise UpstreamUnavailable(spec.slug, failures.reason, failures.retry_at)
+            raise UpstreamUnavailable(spec.slug, failures.reason, failures.retry_at, refused=failures.refused)
         injected = inject()
         self._make_room(spec, key)
         slot = self.slots[key] = Slot(key, spec, identity)
@@ -284,7 +295,7 @@ class RuntimePool:
         except BaseException as error:
             self._remove(slot)
             if isinstance(error, UpstreamFailed):
-                return self._not_opened(slot, str(error))
+                return self._not_opened(slot, str(error), refused=isinstance(error, UpstreamRefused))
             raise
         slot.runtime = runtime
         slot.last_used = time.monotonic()
@@ -344,6 +355,7 @@ class RuntimePool:
             user_id=slot.key[2] or None,
             hub_version=self._version,
             listens=bool(slot.identity.session_id),
+            session_id=slot.session_id,
         )
 
     def _made(self, slot: Slot, injected: Injected) -> Open:
@@ -374,6 +386,7 @@ class RuntimePool:
                 JudgedTransport(self._transports.for_server(spec), judged),
                 listener,
                 user_id=user,
+                session_id=slot.session_id,
                 hub_version=self._version,
                 over=lambda _: self._ended_by_itself(slot),
             )
@@ -400,14 +413,15 @@ class RuntimePool:
             return lambda refused: None
         return lambda refused: self._listener.values_judged(slot.spec.server_id, slot.identity, refused)
 
-    def _not_opened(self, slot: Slot, reason: str) -> UpstreamUnavailable:
+    def _not_opened(self, slot: Slot, reason: str, *, refused: bool) -> UpstreamUnavailable:
         failures = self._failures.setdefault(slot.place, Failures())
         failures.not_opened(reason)
+        failures.refused = refused
         self._note_state(slot.spec.server_id)
         log.warning(
             "server_failed", server=slot.spec.slug, user_id=slot.key[2], why=reason, next_retry_at=failures.retry_at
         )
-        return UpstreamUnavailable(slot.spec.slug, reason, failures.retry_at)
+        return UpstreamUnavailable(slot.spec.slug, reason, failures.retry_at, refused=refused)
 
     def _ended_by_itself(self, slot: Slot) -> None:
         """A process died, or a stream. Its next call begins another one."""
@@ -480,6 +494,14 @@ class RuntimePool:
 
     async def end_session(self, session_id: str) -> None:
         await self._end_where(lambda slot: bool(session_id) and slot.key[4] == session_id, "its session ended")
+
+    async def tell(self, session_id: str, user_id: str, server_id: str, method: str, params: bytes) -> None:
+        for slot in list(self.slots.values()):
+            if slot.runtime is None or slot.key[2] != user_id or server_id not in ("", slot.key[0]):
+                continue
+            if slot.key[4] in ("", session_id):
+                with suppress(UpstreamFailed):
+                    await slot.runtime.notify(method, params)
 
     async def end_user(self, user_id: str, reason: str) -> None:
         await self._end_where(lambda slot: slot.key[2] == user_id, reason, at_once=True)

@@ -37,6 +37,10 @@ class UpstreamBroken(UpstreamFailed):
     """The upstream answered something that is no answer."""
 
 
+class UpstreamRefused(UpstreamBroken):
+    """The upstream knows nobody by the values it was given (HTTP 401 or 403)."""
+
+
 class InitializeRefused(UpstreamBroken):
     """The upstream answers `initialize` with an error of its own: it may be of the era that has none."""
 
@@ -46,10 +50,12 @@ class UpstreamUnavailable(UpstreamFailed):
 
     Args:
         next_retry_at: Unix seconds before which no further attempt is made; None when the next call may try at once.
+        refused: for the values it was given.
     """
 
-    def __init__(self, server: str, reason: str, next_retry_at: float | None = None) -> None:
+    def __init__(self, server: str, reason: str, next_retry_at: float | None = None, *, refused: bool = False) -> None:
         super().__init__(reason)
+        self.refused = refused
         self.server = server
         self.reason = reason
         self.next_retry_at = next_retry_at
@@ -122,6 +128,10 @@ class Runtime(Protocol):
         """None only for a shared one."""
 
     @property
+    def session_id(self) -> str:
+        """Public id of the only downstream session it serves; '' when there is none or more than one."""
+
+    @property
     def initialize_result(self) -> bytes: ...
 
     async def call(
@@ -148,6 +158,9 @@ class Listener(Protocol):
     """What runtimes report outside any call."""
 
     def server_notification(self, runtime: Runtime, method: str, frame: bytes) -> None: ...
+
+    async def server_asks(self, runtime: Runtime, method: str, params: bytes) -> Reply:
+        """A question that belongs to no call."""
 
     def runtime_ended(self, runtime: Runtime, reason: str) -> None: ...
 
@@ -214,6 +227,9 @@ class Pool(Protocol):
         """
 
     async def end_session(self, session_id: str) -> None: ...
+
+    async def tell(self, session_id: str, user_id: str, server_id: str, method: str, params: bytes) -> None:
+        """A notification of a session for what is open for it, or for its user; server '' for every server."""
 
     async def end_user(self, user_id: str, reason: str) -> None: ...
 

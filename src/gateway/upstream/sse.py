@@ -31,6 +31,7 @@ from mcphub.gateway.upstream.runtime import (
     Reply,
     UpstreamBroken,
     UpstreamFailed,
+    UpstreamRefused,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
@@ -52,6 +53,7 @@ class SseRuntime:
     """Implements Runtime.
 
     Args:
+        session_id: of the only downstream session it serves.
         over: told once when the stream ends by itself.
     """
 
@@ -69,6 +71,7 @@ class SseRuntime:
         listener: Listener,
         *,
         user_id: str | None,
+        session_id: str = "",
         hub_version: str,
         over: Callable[["SseRuntime"], None],
     ) -> None:
@@ -79,6 +82,7 @@ class SseRuntime:
         self.server_id = spec.server_id
         self.slug = spec.slug
         self.user_id = user_id
+        self.session_id = session_id
         self.initialize_result = b""
         self.ended = ""  # why, once it is
         self.trouble = ""
@@ -326,7 +330,7 @@ async def _refused(response: HttpResponse, perhaps: str = "") -> UpstreamFailed:
     status, kind = response.status, response.kind
     response.close()
     if status in (401, 403):
-        return UpstreamBroken(f"it answered HTTP {status}: the values saved for it may be wrong or expired")
+        return UpstreamRefused(f"it answered HTTP {status}: the values saved for it may be wrong or expired")
     if status >= 500:
         return UpstreamUnreachable(f"it answered HTTP {status}", sent=True)
     if status == 200:

@@ -110,6 +110,7 @@ class StdioRuntime:
         self.noise = 0  # lines on stdout that were no message
         self.stderr = Stderr(secrets_of(spec, injected))
         self._spec = spec
+        self.session_id = identity.session_id if session_id else ""
         self._session_id = session_id
         self._identity = identity
         self._injected = injected

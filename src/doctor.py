@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from mcphub.domain.vault import Ring, RingUnusable, loose
 from mcphub.foundation import Foundation
-from mcphub.gateway.upstream import sandbox
+from mcphub.gateway.upstream import contained
 from mcphub.http_server import PortUnusable, close_all, listen
 from mcphub.postgres.home import LOCK_FILE, HomeUnusable
 from mcphub.postgres.migrate import MigrationError, migrations_folder, pending
@@ -61,7 +61,7 @@ async def examine(settings: Settings) -> list[Finding]:
         *_space(settings.home),
         *_port(settings),
         *await _database(settings),
-        *_sandbox(settings.stdio_sandbox),
+        *await asyncio.to_thread(lambda: list(_sandbox(settings))),
         *await asyncio.to_thread(lambda: list(_programs())),
     ]
 
@@ -288,17 +288,30 @@ def _row(db: "psycopg.Connection[Any]", query: str) -> tuple[Any, ...]:
 # what servers need
 
 
-def _sandbox(mode: str) -> Iterator[Finding]:
-    abi = sandbox.landlock_abi()
-    said = f"{sandbox.level(mode)} (asked for: {mode}, Landlock {abi or 'missing'})"
-    if mode == "strict" and not abi:
+def _sandbox(settings: Settings) -> Iterator[Finding]:
+    """What the launcher does for the programs that most servers are started with; tried here, not supposed."""
+    mode = settings.stdio_sandbox
+    programs = {name: path for name in (*PROGRAMS, "python3") if (path := shutil.which(name))}
+    tried = {name: contained.tried(mode, settings.home, path) for name, path in programs.items()}
+    by_level: dict[str, list[str]] = {}
+    for name, held in tried.items():
+        by_level.setdefault(held.level if held else "none: they do not start", []).append(name)
+    if not by_level:
+        by_level[contained.expected(mode).level] = ["any server"]
+    levels = "; ".join(f"{level} for {', '.join(names)}" for level, names in by_level.items())
+    said = f"{levels} (asked for: {mode})"
+    least = contained.weakest(held for held in tried.values() if held) or contained.expected(mode)
+    if None in tried.values():
         yield Finding("sandbox", "error", said, "Servers over stdio will not start: use Linux 5.13 or newer.")
     elif mode == "limits":
         yield Finding(
             "sandbox", "warning", said, "Leave MCPHUB_STDIO_SANDBOX at auto, so that servers cannot read the home."
         )
-    elif not abi:
-        remedy = "Servers over stdio can read what this user can: use Linux 5.13 or newer, or trust every server."
+    elif why := least.missing.get("landlock-files"):
+        remedy = f"Servers over stdio can read what this user can ({why}): use Linux 5.13 or newer, or trust every one."
+        yield Finding("sandbox", "warning", said, remedy)
+    elif os.geteuid() == 0 and (why := least.missing.get("account")):
+        remedy = f"Some servers would run as root ({why}). Run the hub as an ordinary user, or open the way for others."
         yield Finding("sandbox", "warning", said, remedy)
     else:
         yield Finding("sandbox", "ok", said)

@@ -71,6 +71,7 @@ SECRET_FILES = {
     "MCPHUB_OIDC_CLIENT_SECRET_FILE",
     "MCPHUB_EGRESS_PROXY_FILE",
 }
+HOLD_SECRETS = {*SECRET_FILES, "MCPHUB_MASTER_KEY_FILE"}
 
 GITHUB = "https://github.com"
 # Where GitHub may send a browser back to; an OAuth app of the earlier hub has one of the last two registered.
@@ -116,6 +117,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     database_direct_url: str = ""
     master_keys: str = ""
     master_key_file: Path | None = None
+    secret_files: tuple[Path, ...] = ()  # named in the environment, this one among them; no server may open them
     admin_password: str = ""
     providers: tuple[ProviderSettings, ...] = ()
     new_users: Literal["active", "pending"] = "active"
@@ -213,6 +215,7 @@ def read(
         database_direct_url=env.get("MCPHUB_DATABASE_DIRECT_URL", "") or database,
         master_keys=_secret(env, "MCPHUB_MASTER_KEYS"),
         master_key_file=Path(key_file) if key_file else None,
+        secret_files=tuple(Path(env[name]).absolute() for name in sorted(HOLD_SECRETS) if env.get(name)),
         admin_password=_secret(env, "MCPHUB_ADMIN_PASSWORD"),
         providers=(*_github(env, public), *_oidc(env, public)),
         new_users="active" if _choice(env, "MCPHUB_NEW_USERS", ("active", "pending")) == "active" else "pending",
@@ -369,11 +372,11 @@ def _ca_file(env: Mapping[str, str]) -> Path | None:
 # words of the environment
 
 
-def _choice(env: Mapping[str, str], name: str, choices: tuple[str, str]) -> str:
-    """One of two words; the first is the default."""
+def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """One of some words; the first is the default."""
     value = env.get(name) or choices[0]
     if value not in choices:
-        raise SettingsUnusable(f"{name} is {value!r}; it can be {choices[0]} or {choices[1]}.")
+        raise SettingsUnusable(f"{name} is {value!r}; it can be {', '.join(choices[:-1])} or {choices[-1]}.")
     return value
 
 

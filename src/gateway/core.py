@@ -42,6 +42,7 @@ from mcphub.gateway.tool_news import ToolNews
 from mcphub.gateway.traffic import TrafficWriter
 from mcphub.gateway.trial import Trial, tried
 from mcphub.gateway.upstream.frames import NOBODY
+from mcphub.gateway.upstream.contained import Contained
 from mcphub.gateway.upstream.runtime import Identity, Listener, Pool, Reply, Runtime, RuntimeInfo, ServerStatus
 from mcphub.gateway.values import OpenedValues
 from mcphub.periodic import Periodic
@@ -413,7 +414,7 @@ class HubGateway(Listener):
     def stderr(self, runtime_id: str) -> list[str]:
         return self._pool.stderr(runtime_id)
 
-    def sandbox(self, server_id: str) -> str:
+    def sandbox(self, server_id: str) -> Contained | None:
         return self._pool.sandbox(self._model.servers[server_id].spec)
 
     async def reload(self, server_id: str) -> None:

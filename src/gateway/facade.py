@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from mcphub.domain.access import Principal, View
 from mcphub.gateway.trial import Trial
+from mcphub.gateway.upstream.contained import Contained
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
 
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
@@ -83,8 +84,10 @@ class Gateway(Protocol):
     def stderr(self, runtime_id: str) -> list[str]:
         """The newest lines a process wrote, oldest first, secrets masked."""
 
-    def sandbox(self, server_id: str) -> str:
-        """What keeps the server's processes in: `limits`, `landlock` or `landlock-strict`; '' when it has none."""
+    def sandbox(self, server_id: str) -> Contained | None:
+        """What holds the server's processes, the least held of them; before the first one, what is to be expected.
+        None when it has no processes.
+        """
 
     async def reload(self, server_id: str) -> None:
         """Ends the server's runtimes; the next call opens new ones, whatever the back-off says."""

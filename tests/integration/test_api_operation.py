@@ -7,6 +7,7 @@ import structlog
 
 from mcphub.api.controllers import operation
 from mcphub.gateway.facade import LiveSession
+from mcphub.gateway.upstream.contained import Contained
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
 from mcphub.logging import configure
 from tests.support.api import problem
@@ -139,7 +140,9 @@ async def test_upstreams_are_shown_by_server_and_runtime(api):
             in_flight=1,
         )
     ]
-    api.gateway.sandboxes[git] = "landlock"
+    api.gateway.sandboxes[git] = Contained(
+        ("process", "limits", "landlock-files"), {"account": "the hub is not root's"}
+    )
     api.gateway.written["r1"] = [f"line {number}" for number in range(30)]
 
     states = {state["server"]: state for state in await admin.data("GET", "/api/admin/upstream-status")}
@@ -149,6 +152,8 @@ async def test_upstreams_are_shown_by_server_and_runtime(api):
     assert (states["git"]["state"], states["git"]["runtimes"], states["git"]["reconnects"]) == ("connected", 2, 3)
     assert states["off"]["state"] == "disabled"
     assert (states["git"]["sandbox"], states["off"]["sandbox"]) == ("landlock", None)
+    assert states["git"]["sandboxLayers"] == ["process", "limits", "landlock-files"]
+    assert states["git"]["sandboxMissing"] == {"account": "the hub is not root's"}
     assert (runtime["server"], runtime["username"], runtime["pid"]) == ("git", "admin", 42)
     assert (runtime["stderr"][0], runtime["stderr"][-1]) == ("line 10", "line 29")
     assert (totals["users"], totals["admins"], totals["servers"], totals["serversByStatus"]) == (

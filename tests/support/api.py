@@ -30,6 +30,7 @@ from mcphub.gateway.facade import LiveSession, Tool, TriedTool
 from mcphub.gateway.rejections import Rejections
 from mcphub.gateway.spool import Spool
 from mcphub.gateway.trial import Trial
+from mcphub.gateway.upstream.contained import Contained
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
 from mcphub.logging import LogRing
 from mcphub.postgres.data_key import DataKeys
@@ -54,7 +55,7 @@ class StandInGateway:
     live: list[LiveSession] = field(default_factory=list)
     open: list[RuntimeInfo] = field(default_factory=list)
     written: dict[str, list[str]] = field(default_factory=dict)
-    sandboxes: dict[str, str] = field(default_factory=dict)
+    sandboxes: dict[str, Contained] = field(default_factory=dict)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     scopes: list[dict[str, Any]] = field(default_factory=list)
     tried: TriedTool = field(default_factory=lambda: TriedTool(request_id="r1", duration_ms=2.0, result=b"{}"))
@@ -93,8 +94,8 @@ class StandInGateway:
     def stderr(self, runtime_id: str) -> list[str]:
         return self.written.get(runtime_id, [])
 
-    def sandbox(self, server_id: str) -> str:
-        return self.sandboxes.get(server_id, "")
+    def sandbox(self, server_id: str) -> Contained | None:
+        return self.sandboxes.get(server_id)
 
     async def reload(self, server_id: str) -> None:
         self.asked.append(("reload", server_id))

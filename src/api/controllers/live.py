@@ -1,5 +1,6 @@
 """What runs now, for administrators: sessions of IDEs, upstream servers and their runtimes, and counts."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,7 +39,9 @@ class LiveSessionsAnswer(Envelope, kw_only=True):
 
 
 class UpstreamState(Out, kw_only=True):
-    """`sandbox` is what keeps the server's processes in; null when it has none."""
+    """`sandbox` is what holds the server's processes, the least held of them; null when it has none. `sandboxMissing`
+    maps each layer that does not to the reason.
+    """
 
     server: str
     slug: str
@@ -50,6 +53,8 @@ class UpstreamState(Out, kw_only=True):
     leases: int
     reconnects: int
     sandbox: str | None
+    sandbox_layers: tuple[str, ...]
+    sandbox_missing: Mapping[str, str]
 
 
 class UpstreamStatesAnswer(Envelope, kw_only=True):
@@ -141,6 +146,7 @@ class LiveController(Controller):
         states = []
         for server in catalog.in_order():
             status = services.gateway.status(server.server_id)
+            held = services.gateway.sandbox(server.server_id)
             states.append(
                 UpstreamState(
                     server=server.name,
@@ -152,7 +158,9 @@ class LiveController(Controller):
                     runtimes=status.runtimes,
                     leases=status.leases,
                     reconnects=status.reconnects,
-                    sandbox=services.gateway.sandbox(server.server_id) or None,
+                    sandbox=held.level if held else None,
+                    sandbox_layers=held.layers if held else (),
+                    sandbox_missing=held.missing if held else {},
                 )
             )
         return UpstreamStatesAnswer(data=states)

@@ -1,16 +1,20 @@
 """What the processes of servers leave on the machine: a directory each, and a mark while they run.
 
-A hub that is killed cannot end its children. Most end when their input does; what is left of the others is found by its
-mark at the next start: every process of that session that is as old as the mark says, and every one that carries the
-mark in its environment. A number alone is never enough: it may belong to somebody else by now.
+What a process leaves behind outside its group is found by its mark, when it ends and, of a hub that was killed, at the
+next start: every process of that session that is as old as the mark says, and every one that carries the mark in its
+environment. A number alone is never enough: it may belong to somebody else by now. Processes with an account of their
+own are ended with the account, whatever they made of their environment.
 """
 
+import asyncio
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
@@ -19,6 +23,8 @@ from pathlib import Path
 import structlog
 
 from mcphub.domain.ids import new_id
+from mcphub.gateway.upstream import sandbox
+from mcphub.gateway.upstream.accounts import Accounts
 
 log = structlog.get_logger()
 
@@ -27,6 +33,7 @@ PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 FROM_THE_HUB = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 NPM, UV = {"npx", "npm", "pnpm", "yarn", "node"}, {"uvx", "uv", "python", "python3"}
 PROC = Path("/proc")
+END_SECONDS = 30.0  # to end an account; it takes a fortieth of a second
 
 
 class Children:
@@ -39,26 +46,63 @@ class Children:
     def __init__(self, home: Path) -> None:
         self._homes = home / "children"
         self._marks = self._homes / "running"
+        self._accounts = Accounts(self._homes)
+        self._living: Counter[int] = Counter()  # account → runtimes
+        self._ended: set[str] = set()  # marks whose processes are to be looked for
+        self._looking = asyncio.Lock()
 
     def home_of(self, server_id: str, user_id: str, session_id: str) -> Path:
         """A private directory for one server's processes of one user; '' for those of all, or of no one session."""
-        parts = [_plain(server_id), _plain(user_id) if user_id else "shared"]
+        place = self.place_of(server_id, user_id)
+        # Passed through by accounts of root's hub; what is theirs has 0700.
+        passed = 0o711 if os.geteuid() == 0 else 0o700
+        for folder, mode in ((self._homes, passed), (place.parent, passed), (place, 0o700)):
+            _private(folder, mode)
         if session_id:
-            parts.append(f"session-{_plain(session_id)}")
-        place = self._homes
-        for part in ("", *parts):
-            place /= part
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
-            place.chmod(0o700)
-        (place / "tmp").mkdir(mode=0o700, exist_ok=True)
+            place /= f"session-{_plain(session_id)}"
+            _private(place, 0o700)
+        with suppress(FileExistsError):
+            (place / "tmp").mkdir(mode=0o700)
         return place
+
+    def place_of(self, server_id: str, user_id: str) -> Path:
+        """The directory of all processes of a server for a user."""
+        return self._homes / _plain(server_id) / (_plain(user_id) if user_id else "shared")
+
+    def account_of(self, server_id: str, user_id: str) -> int:
+        """The account of that directory, which must be there; 0 when there are none on this system."""
+        return self._accounts.of(self.place_of(server_id, user_id))
+
+    def began(self, account: int) -> None:
+        self._living[account] += 1
+
+    async def ended(self, mark: str, account: int, *, held: bool) -> None:
+        """Kills what a process left outside its group; one look finds what any number of them left.
+
+        Args:
+            account: the one `began` was told of; 0 for none.
+            held: its processes are known to have had that account and no other.
+        """
+        self._living[account] -= 1
+        last = self._living[account] <= 0
+        if last:
+            del self._living[account]
+        if account and last:
+            await asyncio.to_thread(_end_account, account)
+        if not (account and last and held):
+            self._ended.add(mark)
+            async with self._looking:
+                if mark in self._ended:
+                    marks, self._ended = self._ended, set()
+                    await asyncio.to_thread(_end_marked, marks)
+        self.unmark(mark)
 
     def tidy(self, servers: Collection[str], gone_users: Collection[str]) -> None:
         """Removes what belongs to servers that are no longer there, and to users who were erased. Blocking."""
         kept = {_plain(server) for server in servers}
         gone = {_plain(user) for user in gone_users}
         try:
-            places = [place for place in self._homes.iterdir() if place != self._marks]
+            places = [place for place in self._homes.iterdir() if place != self._marks and place.is_dir()]
         except OSError:
             return
         for place in places:
@@ -91,6 +135,10 @@ class Children:
                         os.kill(found, signal.SIGKILL)
                         killed += 1
             mark.unlink(missing_ok=True)
+        given = self._accounts.given()
+        for account in {owner for owner in _owners() if owner in given}:
+            _end_account(account)
+            killed += 1
         if killed:
             log.warning("leftover_processes_killed", processes=killed)
         return killed
@@ -130,7 +178,45 @@ def _plain(name: str) -> str:
     return name if PLAIN.fullmatch(name) else "x" + sha256(name.encode()).hexdigest()[:32]
 
 
+def _private(place: Path, mode: int) -> None:
+    """Makes a directory or closes it. Never through a link: what lies in a server's directory may be its doing."""
+    with suppress(FileExistsError):
+        place.mkdir(mode=mode, parents=True)
+    number = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        os.fchmod(number, mode)
+    finally:
+        os.close(number)
+
+
 # processes
+
+
+def _end_account(account: int) -> None:
+    """In a process of its own, because it becomes that account."""
+    command = [sys.executable, "-I", "-S", str(sandbox.__file__), json.dumps({"end": account})]
+    subprocess.run(command, check=False, timeout=END_SECONDS, stdin=subprocess.DEVNULL)
+
+
+def _end_marked(marks: set[str]) -> None:
+    """Kills every process that carries one of these in its environment."""
+    if sys.platform != "linux":
+        return
+    tokens = {f"{MARK}={mark}".encode() for mark in marks}
+    for place in PROC.iterdir():
+        if place.name.isdigit() and int(place.name) != os.getpid():
+            with suppress(OSError):
+                if not tokens.isdisjoint((place / "environ").read_bytes().split(b"\0")):
+                    os.kill(int(place.name), signal.SIGKILL)
+
+
+def _owners() -> Iterator[int]:
+    """The account of every process; who owns its entry in /proc is not always who it is."""
+    for place in PROC.iterdir():
+        if place.name.isdigit():
+            with suppress(OSError, ValueError, IndexError):
+                lines = (place / "status").read_text().splitlines()
+                yield next(int(line.split()[1]) for line in lines if line.startswith("Uid:"))
 
 
 def started(pid: int) -> str:

@@ -4,16 +4,31 @@
 
 It starts for every process of every user, so it knows nothing of the hub: standard library only, and ctypes.
 
-Always: nothing open but its three pipes, no core dumps, bounded files and processes, nothing gained by set-uid
-programs, and death with the hub. On Linux with Landlock also: the hub's home (master key, database, other users' files)
-cannot be opened, and no signal and no ptrace leaves the process. Mode `strict` turns the list of files round: only what
-a program needs can be read, only its own directory written; without Landlock it does not start. Mode `limits` does
-without Landlock.
+Options, all of them made by the hub:
+- parent: the hub's process id.
+- mode: `auto`, `strict`, `landlock` or `limits`.
+- own: directories that are the process's own.
+- protect: paths it must not open.
+- account: the number of an account for it; 0 for none. `belongings` are handed over to that account.
+- named: paths that the configuration names, not a user: they are the server's business.
+- look: the program to judge by when another one is run, for trying what would hold it.
+- report: a descriptor that is told, as JSON, which layers hold and why the others do not.
 
-The network stays open, because servers are there to use it. A hub that runs as root runs its servers as root, too, with
-the capabilities of a container: another account could read neither the interpreters of this one nor their caches.
+Layers, each tried for each process, so that what is reported is what was done:
+- `process`: nothing open but its three pipes, files for itself alone, death with the hub.
+- `limits`: no core dumps, bounded files and memory of a process, the first to go when the machine's memory is out.
+- `no-new-privileges`: nothing gained by set-uid programs.
+- `account`: below a hub of root, an account that nobody else has: other processes, other files and PostgreSQL's socket
+  are closed by the oldest of the kernel's rules, and its own processes are counted and ended as one.
+- `no-capabilities`: holds none. Root without an account keeps those that installers of packages call.
+- `landlock-files`: what is protected cannot be opened, nor the memory and environment of any process of others. Root
+  without an account can write only where a server has to, and opens no disk and no memory of the machine.
+- `landlock-signals`: no signal reaches anybody else's process.
+- `landlock-strict`: only what a program needs can be read, only its own directory written.
 
-Sources: landlock(7), capabilities(7), prctl(2); linux/landlock.h.
+The network stays open, because servers are there to use it.
+
+Sources: landlock(7), capabilities(7), credentials(7), prctl(2); linux/landlock.h.
 """
 
 import ctypes
@@ -23,14 +38,19 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 NAME = "mcphub"
 NO_SANDBOX = 78  # exit code: it was told to be strict and cannot
 
 MOST_FILE = 4 * 1024**3  # bytes in one file
 OPEN_FILES = 4096
-# Counted over all processes of the account, every thread as one: it stops a fork bomb and nothing smaller.
-PROCESSES = 16_384
+# Counted over all processes of the account, every thread as one. The hub's own account has many, so there it stops a
+# fork bomb and nothing smaller.
+PROCESSES, PROCESSES_OF_ACCOUNT = 16_384, 1024
+LEAST_MEMORY = 4 * 1024**3  # bytes; a process may have half of the machine's memory, and this in any case
+FIRST_TO_GO = "500"  # of 1000, beside a PostgreSQL and a hub at 0; proc_pid_oom_score_adj(5)
 
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 24, 38, 47
 CAP_AMBIENT_CLEAR_ALL = 4
@@ -49,6 +69,9 @@ MOST_RULES = 4096
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/nix/store", "/proc", "/sys")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts")
+# Where root without an account may write beside its own directory; Landlock opens nothing that is protected below.
+SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108
+SCRIPT_DEPTH = 4  # interpreters of interpreters
 RUNTIME = ("/run/systemd/resolve", "/run/resolvconf", "/run/nscd", "/var/lib/ca-certificates")
 
 
@@ -61,6 +84,25 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = [("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32)]
 
 
+class Kept:
+    """What holds a process, and why no more does."""
+
+    def __init__(self) -> None:
+        self.layers: list[str] = []
+        self.missing: dict[str, str] = {}
+
+    def layer(self, name: str, missing: str = "") -> None:
+        if missing:
+            self.missing[name] = missing
+        else:
+            self.layers.append(name)
+
+    def tell(self, report: int) -> None:
+        with suppress(OSError):  # nobody listens any more
+            os.write(report, json.dumps({"layers": self.layers, "missing": self.missing}).encode())
+            os.close(report)
+
+
 def landlock_abi() -> int:
     """0 where there is none."""
     if sys.platform != "linux":
@@ -69,31 +111,23 @@ def landlock_abi() -> int:
     return max(0, abi)
 
 
-def level(mode: str) -> str:
-    """What a child of this hub really gets: `limits`, `landlock` or `landlock-strict`."""
-    if mode == "limits" or not landlock_abi():
-        return "limits"
-    return "landlock-strict" if mode == "strict" else "landlock"
-
-
 def main() -> None:
     options, command = json.loads(sys.argv[1]), sys.argv[2:]
+    if "end" in options:
+        end_account(options["end"])
+        return
+    report = options.get("report", 2)
     # uvloop hands on second ends of the pipes: with them nobody would notice that the server closed its own.
-    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    limit()
-    if sys.platform == "linux":
-        die_with(options["parent"])
-        if os.geteuid() == 0:
-            drop_capabilities()
-        ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if options["mode"] != "limits":
-        try:
-            allowed = strict(command[0], options["own"]) if options["mode"] == "strict" else all_but(options)
-            landlock(allowed)
-        except (Impossible, OSError) as error:
-            if options["mode"] == "strict":
-                print(f"{NAME}: no sandbox, so it was not started: {error}", file=sys.stderr)
-                sys.exit(NO_SANDBOX)
+    os.closerange(3, max(3, report))
+    os.closerange(max(3, report + 1), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    kept = Kept()
+    try:
+        keep(kept, options, options.get("look", command[0]))
+    except (Impossible, OSError) as error:
+        print(f"{NAME}: no sandbox, so it was not started: {error}", file=sys.stderr)
+        sys.exit(NO_SANDBOX)
+    if report != 2:
+        kept.tell(report)
     try:
         os.execv(command[0], command)  # noqa: S606  no shell is what is wanted
     except OSError as error:
@@ -101,12 +135,70 @@ def main() -> None:
         sys.exit(126)
 
 
-def limit() -> None:
+def keep(kept: Kept, options: "dict[str, Any]", program: str) -> None:
+    """
+    Raises:
+        Impossible, OSError: it must not start.
+    """
     os.umask(0o077)
+    if sys.platform != "linux":
+        limit(PROCESSES)
+        kept.layer("process")
+        kept.layer("limits")
+        for name in ("account", "no-new-privileges", "no-capabilities", "landlock-files", "landlock-signals"):
+            kept.layer(name, "only Linux has it")
+        if options["mode"] == "strict":
+            raise Impossible("strict needs Landlock, and only Linux has it")
+        return
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write(FIRST_TO_GO)
+    unfit = no_account(options, program)
+    account = 0 if unfit else options["account"]
+    rules = -1
+    without = f"MCPHUB_STDIO_SANDBOX is {options['mode']}" if options["mode"] == "limits" else ""
+    if not without:
+        try:  # opened by root, if that is what we are: an account could not reach all of it
+            rules = ruleset(allowed(options, program, root=os.geteuid() == 0 and not account))
+        except (Impossible, OSError) as error:
+            if options["mode"] == "strict":
+                raise
+            without = str(error)
+    if os.geteuid() == 0:
+        drop_capabilities(set() if account else KEPT_CAPABILITIES)
+        hand_over([*options.get("belongings", []), *options["own"]], account)
+    limit(PROCESSES_OF_ACCOUNT if account else PROCESSES)
+    if account:
+        become(account)
+    die_with(options["parent"])  # after the change of account, which forgets it
+    kept.layer("process")
+    kept.layer("limits")
+    kept.layer("account", unfit)
+    kept.layer("no-capabilities", "" if os.geteuid() else f"it runs as root: {unfit}")
+    ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    kept.layer("no-new-privileges")
+    if rules >= 0:
+        try:
+            restrict(rules)
+        except Impossible as error:
+            if options["mode"] == "strict":
+                raise
+            without = str(error)
+    kept.layer("landlock-files", without)
+    scoped = landlock_abi() >= 6
+    kept.layer("landlock-signals", without or ("" if scoped else "the kernel's Landlock is older than 6.12"))
+    if options["mode"] == "strict":
+        kept.layer("landlock-strict")
+    else:
+        kept.layer("landlock-strict", f"MCPHUB_STDIO_SANDBOX is {options['mode']}")
+
+
+def limit(processes: int) -> None:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     wanted = [(resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, MOST_FILE), (resource.RLIMIT_NOFILE, OPEN_FILES)]
-    if os.geteuid() != 0:  # root's are not counted
-        wanted.append((resource.RLIMIT_NPROC, PROCESSES))
-    # Not RLIMIT_AS: V8 reserves far more address space than it uses, and node would not start.
+    wanted.append((resource.RLIMIT_NPROC, processes))  # root's are not counted
+    # Not RLIMIT_AS: V8 reserves far more address space than it uses, and node would not start. This counts what can be
+    # written to.
+    wanted.append((resource.RLIMIT_DATA, max(LEAST_MEMORY, memory // 2)))
     for what, most in wanted:
         hard = resource.getrlimit(what)[1]
         bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
@@ -119,13 +211,13 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def drop_capabilities() -> None:
-    """For root; an ordinary user's process has none."""
+def drop_capabilities(wanted: "set[int]") -> None:
+    """For root; an ordinary user's process has none. Of what is held, setuid and setgid go with the account."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_CAP_AMBIENT, CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     kept = sum(1 << number for number in KEPT_CAPABILITIES)
     for number in range(LAST_CAPABILITY + 1):
-        if number not in KEPT_CAPABILITIES:
+        if number not in wanted:
             libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     held = (ctypes.c_uint32 * 6)()
@@ -137,11 +229,124 @@ def drop_capabilities() -> None:
     libc.capset(header, data)
 
 
+# the account
+
+
+def no_account(options: "dict[str, Any]", program: str) -> str:
+    """Why this process cannot have an account of its own; '' when it can. Asked of the kernel, as that account."""
+    mode, account = options["mode"], options.get("account", 0)
+    if os.geteuid() != 0:
+        return "the hub is not run by root"
+    if mode in ("limits", "landlock"):
+        return f"MCPHUB_STDIO_SANDBOX is {mode}"
+    if not account:
+        return "this system has no range of free accounts"
+    named = options.get("named", [])
+    needed = [(step, os.X_OK) for step in chain_of(program)]
+    # A directory that is named is mostly written to, unless nothing but the server's own may be.
+    needed += [(path, 7 if os.path.isdir(path) and mode != "strict" else os.R_OK) for path in named]
+    needed += [(os.path.dirname(path), os.X_OK) for path in options.get("belongings", options["own"])[:1]]
+    # Where the links lead is looked up now: the account may not be able to.
+    places = [(place, rights) for path, rights in needed for place in (path, os.path.realpath(path))]
+    groups, group = os.getgroups(), os.getegid()
+    try:
+        os.setgroups([])
+        os.setresgid(-1, account, -1)
+        os.setresuid(-1, account, -1)
+    except OSError as error:
+        return f"the hub may not change accounts: {error.strerror}"
+    else:
+        for path, rights in places:
+            if closed := closed_at(path, rights):
+                return f"{path} is needed, and {closed} is closed to other accounts than root"
+        return ""
+    finally:
+        os.setresuid(-1, 0, -1)
+        os.setresgid(-1, group, -1)
+        os.setgroups(groups)
+
+
+def chain_of(program: str) -> "list[str]":
+    """The program, and if it is a script, what it is run by: `#!/usr/bin/env node` is env and the node of the PATH."""
+    found = [program]
+    while len(found) <= SCRIPT_DEPTH:
+        try:
+            with open(found[-1], "rb") as file:
+                words = os.fsdecode(file.readline(512)).split() if file.read(2) == b"#!" else []
+        except OSError:
+            break
+        if not words:
+            break
+        found.append(words[0])
+        if os.path.basename(words[0]) == "env":
+            name = next((word for word in words[1:] if not word.startswith("-") and "=" not in word), "")
+            places = (os.path.join(place, name) for place in os.environ.get("PATH", os.defpath).split(os.pathsep))
+            found += [place for place in places if name and os.access(place, os.X_OK)][:1]
+    return found
+
+
+def paths_in(words: "list[str]") -> "list[str]":
+    """Existing absolute paths in `/a/b`, `--root=/a/b`, `A=/a,/b`."""
+    pieces = {piece for word in words for piece in (word, *word.replace("=", ":").replace(",", ":").split(":"))}
+    return sorted(piece for piece in pieces if piece.startswith("/") and "\0" not in piece and os.path.exists(piece))
+
+
+def closed_at(path: str, rights: int) -> str:
+    """The first directory on the way that the effective account cannot pass, or the path itself; '' for none."""
+    for step in [*reversed(list(_parents(path))), path]:
+        if not os.access(step, rights if step == path else os.X_OK, effective_ids=True):
+            return step
+    return ""
+
+
+def hand_over(places: "list[str]", account: int) -> None:
+    """Gives directories with all they hold to their account, once. Without an account the directory is root's again,
+    and what others made in it is handed over by the next process that has one.
+    """
+    for place in places:
+        if os.lstat(place).st_uid == account:
+            # the hub makes it anew when the server removed it
+            with suppress(OSError):
+                os.chown(os.path.join(place, "tmp"), account, account, follow_symlinks=False)
+            continue
+        if account:
+            for _, folders, files, here in os.fwalk(place, topdown=False):
+                for name in (*folders, *files):
+                    with suppress(FileNotFoundError):
+                        os.chown(name, account, account, dir_fd=here, follow_symlinks=False)
+        os.chown(place, account, account, follow_symlinks=False)
+
+
+def become(account: int) -> None:
+    os.setgroups([])
+    os.setresgid(account, account, account)
+    os.setresuid(account, account, account)
+    # The number has no name in the list of accounts, and programs ask for one.
+    for name in ("USER", "LOGNAME"):
+        os.environ.setdefault(name, NAME)
+
+
+def end_account(account: int) -> None:
+    """Every process of the account, wherever it went. One call, so none can be born in between. Needs root."""
+    os.setgroups([])
+    os.setresgid(account, account, account)
+    os.setresuid(account, account, account)
+    with suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)
+
+
 # Landlock
 
 
-def all_but(options: "dict[str, list[str]]") -> "Iterator[tuple[str, bool]]":
-    """Everything but what is protected, and of that only what is the process's own: (path, may be changed).
+def allowed(options: "dict[str, Any]", program: str, *, root: bool) -> "Iterator[tuple[str, bool]]":
+    """What the process may open: (path, may be changed)."""
+    if options["mode"] == "strict":
+        return strict(program, options["own"])
+    return as_root(options) if root else all_but(options)
+
+
+def all_but(options: "dict[str, Any]") -> "Iterator[tuple[str, bool]]":
+    """Everything but what is protected, and of that only what is the process's own.
 
     Rules only add, so each directory above a protected path is taken apart.
     """
@@ -154,6 +359,26 @@ def all_but(options: "dict[str, list[str]]") -> "Iterator[tuple[str, bool]]":
                 yield path, True
     for path in options["own"]:
         yield path, True
+
+
+def as_root(options: "dict[str, Any]") -> "Iterator[tuple[str, bool]]":
+    """For a process that has root's rights: it reads what `all_but` lets it read and no device of the machine, and
+    changes its own directory, what it is told of, and what everybody may change. The rest of the system belongs to
+    programs that run as root without a sandbox, the hub's own code among them.
+    """
+    named = [path for path in options.get("named", []) if not _below(path, SYSTEM)]
+    changed = [*SCRATCH, *(os.path.realpath(path) for path in named)]
+    for path, _ in all_but(options):
+        if not _below(path, ("/dev",)):
+            yield path, path in options["own"] or (_below(path, changed) and not _below(path, SYSTEM))
+    protected = [os.path.realpath(path) for path in options["protect"]]
+    for path in (*DEVICES, *changed):
+        if not any(_below(closed, [path]) or _below(path, [closed]) for closed in protected):
+            yield path, True
+
+
+def _below(path: str, places: "tuple[str, ...] | list[str]") -> bool:
+    return any(path == place or path.startswith(place.rstrip("/") + "/") for place in places)
 
 
 def strict(program: str, own: "list[str]") -> "Iterator[tuple[str, bool]]":
@@ -179,10 +404,11 @@ def _parents(path: str) -> "Iterator[str]":
         yield path
 
 
-def landlock(allowed: "Iterator[tuple[str, bool]]") -> None:
-    """
+def ruleset(allowed: "Iterator[tuple[str, bool]]") -> int:
+    """A descriptor of rules, nothing restricted yet.
+
     Raises:
-        Impossible: see there; nothing was restricted.
+        Impossible: see there.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     abi = landlock_abi()
@@ -191,13 +417,22 @@ def landlock(allowed: "Iterator[tuple[str, bool]]") -> None:
     every = (1 << RIGHTS_BY_ABI.get(abi, 16)) - 1
     words = (ctypes.c_uint64 * 3)(every, 0, SCOPES if abi >= 6 else 0)
     size = 8 if abi < 4 else 16 if abi < 6 else 24
-    rules = libc.syscall(CREATE_RULESET, words, size, 0)
+    rules: int = libc.syscall(CREATE_RULESET, words, size, 0)
     if rules < 0:
         raise Impossible(f"Landlock: {os.strerror(ctypes.get_errno())}")
     for count, (path, changed) in enumerate(allowed):
         if count >= MOST_RULES:
             raise Impossible(f"more than {MOST_RULES} files beside the hub's")
         _allow(libc, rules, path, every if changed else READ & every)
+    return rules
+
+
+def restrict(rules: int) -> None:
+    """
+    Raises:
+        Impossible: see there; nothing was restricted.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
     if libc.syscall(RESTRICT_SELF, rules, 0) != 0:
         raise Impossible(f"Landlock: {os.strerror(ctypes.get_errno())}")
     os.close(rules)

@@ -1,9 +1,11 @@
 """The management API put together: one guard, one exception handler, each area's controllers, and the door in front."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from litestar import Litestar, Request, Response
 from litestar.di import Provide
+from litestar.types import Guard as GuardCallable
 
 from mcphub.api.audiences import must_ask_for_keys, must_be_declared
 from mcphub.api.auth.arrivals import Arrivals
@@ -96,10 +98,11 @@ def management_api(services: Services) -> Litestar:
     """
     signer = TokenSigner(services.vault.secret("session"))
     catalog = Catalog(services)
+    guard = Guard(services, signer)
     parts: dict[str, Any] = {
         "services": services,
         "signer": signer,
-        "guard": Guard(services, signer),
+        "guard": guard,
         "passwords": Passwords(),
         "throttle": Throttle(),
         "links": OneTimeLinks(services.write),
@@ -115,9 +118,16 @@ def management_api(services: Services) -> Litestar:
         "requests": Requests(services.read),
         "rebuilds": Rebuilds(services),
     }
-    api = Litestar(
+    api = put_together(parts, guard, services.version)
+    must_be_declared(api)
+    return api
+
+
+def put_together(parts: Mapping[str, Any], guard: GuardCallable, version: str) -> Litestar:
+    """The routes with what their handlers ask for by name; to be described they need none of it."""
+    return Litestar(
         route_handlers=CONTROLLERS,
-        guards=[parts["guard"]],
+        guards=[guard],
         dependencies={
             **{name: Provide(_always(part), sync_to_thread=False) for name, part in parts.items()},
             "caller": Provide(the_caller, sync_to_thread=False),
@@ -126,10 +136,8 @@ def management_api(services: Services) -> Litestar:
         request_class=StrictRequest,
         request_max_body_size=MOST_BODY,
         logging_config=None,
-        openapi_config=openapi_config(services.version),
+        openapi_config=openapi_config(version),
     )
-    must_be_declared(api)
-    return api
 
 
 def the_caller(request: Request[Any, Any, Any]) -> Caller:

@@ -1,0 +1,146 @@
+import { useState } from "react";
+import { useFormat } from "@/app/look";
+import { cn } from "@/lib/cn";
+
+export interface Series {
+  id: string;
+  label: string;
+  /** A CSS colour, best a token: `var(--cat-user)`. */
+  color: string;
+}
+
+export interface Bin {
+  /** Where it begins, milliseconds since 1970. */
+  at: number;
+  /** Series id → how many. */
+  counts: Record<string, number>;
+}
+
+interface HistogramProps {
+  label: string;
+  series: Series[];
+  bins: Bin[];
+  /** Length of a bin in milliseconds. */
+  step: number;
+  height?: number;
+  /** Bins from here on are grey: later than the state that is shown. */
+  until?: number;
+  onPick?: (bin: Bin) => void;
+  className?: string;
+}
+
+const LABELS = 9;
+const WIDTH = 1200; // units of the picture; it stretches
+
+/** How much happened when, stacked by kind. Hover breaks a bin down; the same stands in a table for readers of the screen. */
+export function Histogram({
+  label,
+  series,
+  bins,
+  step,
+  height = 44,
+  until,
+  onPick,
+  className,
+}: HistogramProps) {
+  const format = useFormat();
+  const [hovered, setHovered] = useState<number | null>(null);
+  const total = (bin: Bin) => Object.values(bin.counts).reduce((sum, count) => sum + count, 0);
+  const most = Math.max(1, ...bins.map(total));
+  const wide = WIDTH / Math.max(bins.length, 1);
+  const shown = hovered === null ? undefined : bins[hovered];
+  const labels = axisLabels(bins, LABELS);
+  const long = bins.length * step > 2 * 86_400_000;
+
+  return (
+    <figure className={cn("relative", className)} aria-label={label}>
+      <svg
+        viewBox={`0 0 ${WIDTH} ${height}`}
+        preserveAspectRatio="none"
+        className="block w-full"
+        style={{ height }}
+        aria-hidden
+        onPointerLeave={() => setHovered(null)}
+      >
+        {bins.map((bin, at) => {
+          let top = height;
+          return (
+            // biome-ignore lint/a11y/noStaticElementInteractions: the pointer's way; the table below says the same
+            <g key={bin.at} onPointerEnter={() => setHovered(at)} onClick={() => onPick?.(bin)}>
+              <rect
+                x={at * wide}
+                y={0}
+                width={wide}
+                height={height}
+                fill={hovered === at ? "var(--raised)" : "transparent"}
+              />
+              {series.map(({ id, color }) => {
+                const part = ((bin.counts[id] ?? 0) / most) * (height - 2);
+                top -= part;
+                return part === 0 ? null : (
+                  <rect
+                    key={id}
+                    x={at * wide + wide * 0.1}
+                    y={top}
+                    width={wide * 0.8}
+                    height={part}
+                    fill={until !== undefined && bin.at >= until ? "var(--line-strong)" : color}
+                  />
+                );
+              })}
+            </g>
+          );
+        })}
+        <rect x={0} y={height - 0.5} width={WIDTH} height={0.5} fill="var(--line-strong)" />
+      </svg>
+      <div className="mt-1 flex justify-between font-mono text-2xs text-ink-3" aria-hidden>
+        {labels.map((at) => (
+          <span key={at}>
+            {long ? `${format.day(new Date(at))} ` : ""}
+            {format.time(new Date(at)).slice(0, 5)}
+          </span>
+        ))}
+      </div>
+      {shown ? (
+        <div
+          className="pointer-events-none absolute top-full z-20 mt-1 rounded-md border border-line bg-surface px-2 py-1 text-xs shadow-pop"
+          style={{ left: `${Math.min(((hovered ?? 0) / bins.length) * 100, 80)}%` }}
+        >
+          <div className="font-mono text-ink-3">
+            {format.date(new Date(shown.at))} {format.time(new Date(shown.at))}
+          </div>
+          {series
+            .filter(({ id }) => shown.counts[id])
+            .map(({ id, label: name, color }) => (
+              <div key={id} className="flex items-center gap-1.5">
+                <span className="size-2 rounded-sm" style={{ background: color }} />
+                {name}
+                <span className="ml-auto pl-4 tabular-nums">{format.number(shown.counts[id] ?? 0)}</span>
+              </div>
+            ))}
+        </div>
+      ) : null}
+      <table className="sr-only">
+        <caption>{label}</caption>
+        <tbody>
+          {bins.filter(total).map((bin) => (
+            <tr key={bin.at}>
+              <th scope="row">{`${format.date(new Date(bin.at))} ${format.time(new Date(bin.at))}`}</th>
+              <td>{format.number(total(bin))}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </figure>
+  );
+}
+
+/** About `count` times, evenly from the first bin to the last. */
+export function axisLabels(bins: { at: number }[], count: number): number[] {
+  const first = bins[0];
+  const last = bins.at(-1);
+  if (!first || !last) return [];
+  const parts = Math.min(count, bins.length) - 1;
+  if (parts < 1) return [first.at];
+  return Array.from({ length: parts + 1 }, (_, part) => first.at + ((last.at - first.at) * part) / parts);
+}

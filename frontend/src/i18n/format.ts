@@ -1,0 +1,87 @@
+import type { Language } from "./index";
+
+const TAGS: Record<Language, string> = { en: "en-GB", ko: "ko-KR" };
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** How numbers, times and durations are written in a language and a time zone. Times are always of 24 hours. */
+export function makeFormat(language: Language, timeZone: string) {
+  const tag = TAGS[language];
+  const zone = timeZone === "" ? undefined : timeZone;
+  const number = new Intl.NumberFormat(tag);
+  const percent = new Intl.NumberFormat(tag, {
+    style: "percent",
+    minimumFractionDigits: 1,
+    maximumFractionDigits: 1,
+  });
+  const relative = new Intl.RelativeTimeFormat(tag, { numeric: "always", style: "short" });
+  // The parts are put together here, so that both languages have the same short forms.
+  const parts = new Intl.DateTimeFormat("en-CA", {
+    timeZone: zone,
+    hourCycle: "h23",
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+  });
+  const pieces = (at: Date) =>
+    Object.fromEntries(parts.formatToParts(at).map(({ type, value }) => [type, value]));
+
+  return {
+    language,
+    timeZone: zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+    /** 1,882 */
+    number: (value: number) => number.format(value),
+    /** 0.011 → 1.1% */
+    percent: (fraction: number) => percent.format(fraction),
+    /** 212 ms, 1.4 s, 4m 31s, 2h 5m */
+    duration,
+    /** 128 B, 1.2 KB, 3.4 MB; of 1,000 bytes */
+    bytes,
+    /** 14:09:06 */
+    time(at: Date) {
+      const { hour, minute, second } = pieces(at);
+      return `${hour}:${minute}:${second}`;
+    },
+    /** 2026-11-23 */
+    date(at: Date) {
+      const { year, month, day } = pieces(at);
+      return `${year}-${month}-${day}`;
+    },
+    /** 11-23 */
+    day(at: Date) {
+      const { month, day } = pieces(at);
+      return `${month}-${day}`;
+    },
+    /** 3 hr. ago, 3시간 전; now for less than ten seconds */
+    relative(at: Date, now: Date) {
+      const seconds = Math.round((at.getTime() - now.getTime()) / 1000);
+      const size = Math.abs(seconds);
+      if (size < 10) return language === "ko" ? "방금" : "now";
+      if (size < MINUTE) return relative.format(seconds, "second");
+      if (size < HOUR) return relative.format(Math.round(seconds / MINUTE), "minute");
+      if (size < DAY) return relative.format(Math.round(seconds / HOUR), "hour");
+      return relative.format(Math.round(seconds / DAY), "day");
+    },
+  };
+}
+
+export type Format = ReturnType<typeof makeFormat>;
+
+export function duration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  const seconds = milliseconds / 1000;
+  if (seconds < MINUTE) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < HOUR) return `${Math.floor(whole / MINUTE)}m ${whole % MINUTE}s`;
+  return `${Math.floor(whole / HOUR)}h ${Math.round((whole % HOUR) / MINUTE)}m`;
+}
+
+export function bytes(count: number): string {
+  if (count < 1000) return `${count} B`;
+  if (count < 1_000_000) return `${(count / 1000).toFixed(1)} KB`;
+  return `${(count / 1_000_000).toFixed(1)} MB`;
+}

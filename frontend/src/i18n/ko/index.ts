@@ -1,0 +1,9 @@
+import type { Messages } from "@/i18n";
+import { common } from "./common";
+import { connect } from "./connect";
+import { errors } from "./errors";
+import { settings } from "./settings";
+import { shell } from "./shell";
+import { signIn } from "./sign-in";
+
+export const ko: Messages = { common, shell, errors, signIn, connect, settings };

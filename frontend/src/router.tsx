@@ -1,0 +1,35 @@
+import { createRouter } from "@tanstack/react-router";
+import { makeQueryClient } from "./api/query-client";
+import { ErrorPage, NotFoundPage } from "./app/error-pages";
+import { meQuery } from "./app/session";
+import { routeTree } from "./routeTree.gen";
+
+const PUBLIC = ["/login", "/setup", "/invite", "/auth/error"];
+
+export const queryClient = makeQueryClient((problem) => {
+  const { pathname, href } = router.state.location;
+  if (PUBLIC.includes(pathname)) return;
+  queryClient.setQueryData(meQuery.queryKey, null);
+  if (problem.status === 403) {
+    void router.navigate({ to: "/auth/error", search: { code: problem.code } });
+  } else {
+    void router.navigate({ to: "/login", search: { next: href } });
+  }
+});
+
+export const router = createRouter({
+  routeTree,
+  context: { queryClient },
+  defaultPreload: "intent",
+  defaultPreloadStaleTime: 0, // the query client knows what is fresh
+  scrollRestoration: true,
+  scrollToTopSelectors: ["#main"],
+  defaultErrorComponent: ErrorPage,
+  defaultNotFoundComponent: NotFoundPage,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

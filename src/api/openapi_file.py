@@ -1,0 +1,33 @@
+"""`python -m mcphub.api.openapi_file` prints the description of the API that the user interface's types are made from.
+
+It is that of `/api/openapi.json` but for the version, so that a release alone changes no generated file. No database is
+needed: routes are described, not served.
+"""
+
+import sys
+from typing import Any
+
+import msgspec
+
+from mcphub.api.app import put_together
+from mcphub.api.described import describe
+
+# What handlers ask for by name is no parameter of a request, whatever it is.
+NAMES = """
+    services signer guard passwords throttle links providers flows arrivals people catalog values upkeep env_scheduler
+    keyring requests rebuilds
+""".split()
+
+
+def openapi_file() -> bytes:
+    """JSON with sorted keys and a newline at the end."""
+    described = describe(put_together(dict.fromkeys(NAMES), _nobody, "development"))
+    return msgspec.json.format(msgspec.json.encode(described, order="sorted", enc_hook=str), indent=2) + b"\n"
+
+
+def _nobody(*_: Any) -> None:
+    """Nothing is served."""
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(openapi_file())

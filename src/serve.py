@@ -337,6 +337,7 @@ def limits_of(settings: Settings) -> Limits:
         key_in_url=settings.key_in_url,
         strict=settings.audit_mode == "strict",
         prewarm=settings.prewarm,
+        a_minute=settings.user_rate,
     )
 
 

@@ -55,6 +55,7 @@ KNOWN = {
     "MCPHUB_STDIO_COMMANDS",
     "MCPHUB_CONFIG_ENV",
     "MCPHUB_STDIO_SANDBOX",
+    "MCPHUB_USER_RATE",
     "MCPHUB_PREWARM",
     "MCPHUB_TRAFFIC_DAYS",
     "MCPHUB_AUDIT_MODE",
@@ -76,6 +77,7 @@ HOLD_SECRETS = {*SECRET_FILES, "MCPHUB_MASTER_KEY_FILE"}
 GITHUB = "https://github.com"
 # Where GitHub may send a browser back to; an OAuth app of the earlier hub has one of the last two registered.
 GITHUB_CALLBACKS = ("/api/oauth/callback", "/api/auth/github/callback", "/api/oauth/github/callback")
+LEAST_USER_RATE = 600  # requests a minute
 PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -130,6 +132,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     stdio_commands: frozenset[str] = frozenset()
     config_env: frozenset[str] = frozenset()
     stdio_sandbox: str = "auto"
+    user_rate: int = 120_000  # requests of one user in a minute; 0 for no limit
     prewarm: int = 5  # servers opened ahead when a session begins
     traffic_days: int = 90
     audit_mode: str = "normal"
@@ -229,6 +232,7 @@ def read(
         stdio_commands=frozenset({sys.executable, *_words(env, "MCPHUB_STDIO_COMMANDS")}),
         config_env=config_env,
         stdio_sandbox=_choice(env, "MCPHUB_STDIO_SANDBOX", ("auto", "strict", "landlock", "limits")),
+        user_rate=_user_rate(env),
         prewarm=_integer(env, "MCPHUB_PREWARM", 5),
         traffic_days=_integer(env, "MCPHUB_TRAFFIC_DAYS", 90),
         audit_mode=mode,
@@ -367,6 +371,20 @@ def _ca_file(env: Mapping[str, str]) -> Path | None:
     except OSError as error:  # ssl.SSLError is one
         raise SettingsUnusable(f"MCPHUB_CA_FILE: {named} cannot be used: {error.strerror or error}.") from None
     return Path(named)
+
+
+def _user_rate(env: Mapping[str, str]) -> int:
+    """
+    Raises:
+        SettingsUnusable: an IDE at work would be refused.
+    """
+    rate = _integer(env, "MCPHUB_USER_RATE", 120_000)
+    if rate and rate < LEAST_USER_RATE:
+        raise SettingsUnusable(
+            f"MCPHUB_USER_RATE is {rate}; an IDE at work sends some hundred requests a minute:"
+            f" give at least {LEAST_USER_RATE}, or 0 for no limit."
+        )
+    return rate
 
 
 # words of the environment

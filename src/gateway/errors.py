@@ -264,6 +264,14 @@ def broken(slug: str, why: str, request_id: str) -> ServerFailed:
     )
 
 
+def at_capacity(slug: str, waited: float, request_id: str) -> ServerFailed:
+    return ServerFailed(
+        f"Server '{slug}' is busy: it has as many requests under way as the hub lets through, and yours waited"
+        f" {waited:g} s for its turn. Nothing was sent; call again in a moment. (request {request_id})",
+        reason="server_busy",
+    )
+
+
 def unavailable(slug: str, why: str, retry_at: float | None, request_id: str) -> ServerFailed:
     """`retry_at` is Unix seconds."""
     again = ""

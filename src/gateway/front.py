@@ -24,8 +24,9 @@ from mcphub.gateway.errors import Answer
 from mcphub.gateway.exchange import Exchange, Header, Part, begin_stream, failed, loose_stream, respond
 from mcphub.gateway.exposure import NOTHING, Asked, UnknownMode, asked_in
 from mcphub.gateway.lifecycle import Lifecycle, NotStored, TooManySessions, one_shot
-from mcphub.gateway.load import Load, TooBusy
+from mcphub.gateway.load import TooBusy
 from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, LATEST_HANDSHAKE_VERSION, MODERN_VERSION
+from mcphub.gateway.rate import Admission
 from mcphub.gateway.relay import Call, Relay, log_ended
 from mcphub.gateway.session import Asker, Client, EventId, Limits, Send, Session, lost_answer
 from mcphub.gateway.stateless import Stateless
@@ -102,7 +103,7 @@ class Front:
         self._limits = limits
         self._view_of = view_of
         self._key_used = key_used
-        self._load = Load(limits.in_flight, limits.queued)
+        self._load = Admission(limits.in_flight, limits.queued, limits.a_minute)
         self.closing = False
         self._stateless = Stateless(
             model=model,
@@ -224,7 +225,7 @@ class Front:
         try:
             await self._load.enter(principal.user_id)
         except TooBusy as busy:
-            self._refuse(request, "too_busy")
+            self._refuse(request, busy.reason)
             data = {"retryAfterSeconds": busy.retry_after}
             retry = (b"retry-after", b"%d" % busy.retry_after)
             frame = failed(bytes(message.id), errors.INTERNAL_ERROR, str(busy), data)
@@ -286,8 +287,8 @@ class Front:
         user, part = asker.principal.user_id, Part()
         try:
             await self._load.enter(user)
-        except TooBusy:
-            self._refuse(request, "too_busy")
+        except TooBusy as busy:
+            self._refuse(request, busy.reason)
             raise
         try:
             # A task of its own: what ends the call must not end the one who waits for its answer.
@@ -344,8 +345,9 @@ class Front:
         try:
             await self._load.enter(asker.principal.user_id)
         except TooBusy as busy:
-            self._refuse(request, "too_busy")
-            part.frame = failed(bytes(message.id), errors.INTERNAL_ERROR, str(busy))
+            self._refuse(request, busy.reason)
+            data = {"retryAfterSeconds": busy.retry_after}
+            part.frame = failed(bytes(message.id), errors.INTERNAL_ERROR, str(busy), data)
             return part
         try:
             # A task of its own: cancelling one request of a batch must not end the others.
@@ -426,9 +428,14 @@ class Front:
                 asker = self._lifecycle.renegotiated(asker, client, protocol)
                 request.session = asker.row
             session_id = await self._lifecycle.open(asker, client, inbound.path)
-        except (wire.Unreadable, Answer, TooBusy) as error:
-            code = getattr(error, "code", errors.INTERNAL_ERROR)
-            reason = getattr(error, "reason", "bad_params" if isinstance(error, wire.Unreadable) else "too_busy")
+        except TooBusy as busy:
+            self._refuse(request, busy.reason)
+            data = {"retryAfterSeconds": busy.retry_after}
+            await respond(send, 200, failed(id_, errors.INTERNAL_ERROR, str(busy), data), headers)
+            return
+        except (wire.Unreadable, Answer) as error:
+            code = error.code
+            reason = error.reason if isinstance(error, Answer) else "bad_params"
             took = self._traffic.ended(request, "Failed", error_code=str(code), reason=reason)
             log_ended(request, "Failed", took, reason)
             await respond(send, 200, failed(id_, code, str(error)), headers)

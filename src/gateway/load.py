@@ -11,6 +11,8 @@ class TooBusy(Exception):
         retry_after: seconds.
     """
 
+    reason = "too_busy"
+
     def __init__(self, at_once: int, queued: int) -> None:
         super().__init__(f"{at_once} requests of yours are under way and {queued} wait; more are not taken.")
         self.retry_after = 1

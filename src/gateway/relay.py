@@ -47,6 +47,7 @@ from mcphub.gateway.server_tools import PREFIX, tool_name
 from mcphub.gateway.session import Asker, Limits, Session, passed_back
 from mcphub.gateway.telling import Tells, telling
 from mcphub.gateway.traffic import NotRecorded, Request, Status, TrafficWriter
+from mcphub.gateway.turns import Turns
 from mcphub.gateway.upstream.runtime import (
     Pool,
     Reply,
@@ -204,6 +205,7 @@ class Relay:
         self._injector = injector
         self._traffic = traffic
         self._limits = limits
+        self._turns = Turns(limits.at_server)
 
     async def run(self, call: Call) -> None:
         """Answers the call and writes its row; raises only when the hub itself is being stopped."""
@@ -506,10 +508,47 @@ class Relay:
     # upstream
 
     async def _forward(self, call: Call, server: ServerState, params: bytes) -> "bytes | _UpstreamError":
+        """Sends it on; at a server that users share, when it is the user's turn.
+
+        Raises:
+            Answer: it could not be done, or its turn did not come.
+        """
+        spec = server.spec
+        call.request.server = spec.slug
+        if spec.type == "stdio" and spec.isolation != "shared":
+            return await self._sent(call, server, params)
+        at_once = self._turns.free(server.server_id)
+        if not at_once:
+            patience, began = self._limits.control_timeout, time.perf_counter()
+            try:
+                async with asyncio.timeout(patience):
+                    await self._turns.come(server.server_id, call.asker.principal.user_id)
+            except TimeoutError:
+                raise errors.at_capacity(spec.slug, patience, call.request_id) from None
+            call.wait_ms = (time.perf_counter() - began) * 1000
+        try:
+            if not at_once:
+                self._must_still_be_there(call, server)
+            return await self._sent(call, server, params)
+        finally:
+            self._turns.leave(server.server_id)
+
+    def _must_still_be_there(self, call: Call, server: ServerState) -> None:
+        """What was decided before a wait may no longer hold.
+
+        Raises:
+            UnknownName: the server is hidden by now.
+        """
+        asker, capability = call.asker, Capability(server.server_id)
+        decision = decide(self._model, asker.principal, capability, datetime.now(UTC), asker.view)
+        if not decision.allowed:
+            offer = NAMED.get(call.message.method, (TOOLS, "name"))[0]
+            raise UnknownName(offer.what, call.request.tool, decision.reason)
+
+    async def _sent(self, call: Call, server: ServerState, params: bytes) -> "bytes | _UpstreamError":
         spec, request, asker = server.spec, call.request, call.asker
         method = call.message.method
         identity = asker.identity(self._model, server.server_id)
-        request.server = spec.slug
         request.credential_version = identity.credential_version
         try:
             inject = await self._injector.prepare(spec, asker.principal.user_id)
@@ -519,7 +558,7 @@ class Relay:
             began = time.perf_counter()
             async with self._pool.lease(spec, identity, inject) as runtime:
                 leased = time.perf_counter()
-                call.wait_ms = (leased - began) * 1000
+                call.wait_ms = (call.wait_ms or 0.0) + (leased - began) * 1000
                 params = call.outgoing(params, modern=runtime.modern)
                 if method == "tools/call":
                     reply = await self._called(call, server, runtime, params)

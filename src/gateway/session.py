@@ -57,6 +57,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     slow_body: float = 15
     in_flight: int = 32  # of one user
     queued: int = 64  # of one user
+    a_minute: int = 120_000  # of one user, and as many at once; 0 for no limit
+    at_server: int = 256  # under way at one server that users share
     sessions: int = 50  # of one user, from where on the least used gives way
     sessions_in_use: int = 1000  # of one user, when none of them can give way
     in_use: float = 60  # since its last request a session does not give way

@@ -207,7 +207,7 @@ class Stateless:
         try:
             await self._load.enter(principal.user_id)
         except TooBusy as busy:
-            self._row(request, "Denied", "429", "too_busy")
+            self._row(request, "Denied", "429", busy.reason)
             data = {"retryAfterSeconds": busy.retry_after}
             frame = failed(id_, errors.INTERNAL_ERROR, str(busy), data)
             await respond(send, 429, frame, [*answer_headers, (b"retry-after", b"%d" % busy.retry_after)])

@@ -162,3 +162,15 @@ def test_the_way_out_is_read() -> None:
     assert told.egress_proxy == "http://u:password@proxy.example:3128"
     assert told.egress_direct == ("corp.example", "git.local")
     assert told.unknown == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "rate"), [({}, 120_000), ({"MCPHUB_USER_RATE": "600"}, 600), ({"MCPHUB_USER_RATE": "0"}, 0)]
+)
+def test_a_users_requests_have_a_rate_that_an_ide_at_work_does_not_reach(given, rate) -> None:
+    assert settings(**given).user_rate == rate
+
+
+@pytest.mark.parametrize("rate", ["599", "-1"])
+def test_a_rate_that_would_refuse_an_ide_is_refused(rate) -> None:
+    assert "give at least 600, or 0" in refusal(MCPHUB_USER_RATE=rate)

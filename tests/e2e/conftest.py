@@ -52,7 +52,7 @@ def hub(
     make_home: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory, upstreams: Upstreams
 ) -> Iterator[RunningHub]:
     """The hub of this run; it ends before the servers behind it."""
-    running = RunningHub(make_home(), tmp_path_factory.mktemp("hub"))
+    running = RunningHub(make_home(), tmp_path_factory.mktemp("hub"), env={"PATH": peers.path_with_uvx()})
     try:
         yield running.start()
     finally:

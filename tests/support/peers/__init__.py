@@ -1,6 +1,7 @@
 """The official peers: the Python and the TypeScript client, npm's server-everything, PyPI's mcp-server-time.
 
 Installed once into `.cache/peers`, each in an environment of its own, by pinned versions.
+Two more servers are started by the hub itself, with uvx and npx, as people do it; their caches are there, too.
 """
 
 import asyncio
@@ -8,6 +9,7 @@ import fcntl
 import hashlib
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -23,7 +25,13 @@ from mcp.client.streamable_http import streamable_http_client
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[2] / ".cache" / "peers"
+BOOT = HERE.parents[2] / ".venv-boot" / "bin"
 TIME_SERVER = "mcp-server-time==2026.10.19"
+MCP_ATLASSIAN = "mcp-atlassian==0.23.1"
+FIRECRAWL_MCP = "firecrawl-mcp@3.22.2"
+AS_OF = "2026-11-20"  # of what these two depend on, so that tomorrow's release of something changes nothing here
+# What a machine may need to reach the registries: a company's certificates, a mirror.
+REGISTRIES = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "UV_DEFAULT_INDEX", "npm_config_registry")
 
 
 # installing
@@ -77,20 +85,34 @@ def time_server() -> Path:
     """The program of mcp-server-time, in an environment with the `mcp` it needs."""
 
     def make(folder: Path) -> None:
-        uv = shutil.which("uv") or HERE.parents[2] / ".venv-boot/bin/uv"
-        run(
-            uv,
-            "venv",
-            "--quiet",
-            "--python",
-            getattr(sys, "_base_executable", sys.executable),
-            folder / "venv",
-            cwd=folder,
-        )
+        uv = shutil.which("uv") or BOOT / "uv"
+        python = getattr(sys, "_base_executable", sys.executable)
+        run(uv, "venv", "--quiet", "--python", python, folder / "venv", cwd=folder)
         run(uv, "pip", "install", "--quiet", "-p", folder / "venv/bin/python", TIME_SERVER, cwd=folder)
 
     version = hashlib.sha256(f"{TIME_SERVER} {sys.version}".encode()).hexdigest()
     return prepared("time", version, make) / "venv/bin/mcp-server-time"
+
+
+def path_with_uvx() -> str:
+    """PATH for a hub: the uv that `./hub` brought comes last."""
+    return os.pathsep.join((os.environ["PATH"], str(BOOT)))
+
+
+def uvx(package: str, **env: str) -> dict[str, Any]:
+    """The entry of a server from PyPI; `env` is what it needs."""
+    return _fetched("uvx", [package], {**env, "UV_CACHE_DIR": str(CACHE / "uv"), "UV_EXCLUDE_NEWER": AS_OF})
+
+
+def npx(package: str, **env: str) -> dict[str, Any]:
+    """The entry of a server from npm; `env` is what it needs."""
+    cache = {"npm_config_cache": str(CACHE / "npm-cache"), "npm_config_before": AS_OF}
+    return _fetched("npx", ["-y", package], {**env, **cache})
+
+
+def _fetched(command: str, args: list[str], env: dict[str, str]) -> dict[str, Any]:
+    way = {name: os.environ[name] for name in REGISTRIES if name in os.environ}
+    return {"type": "stdio", "command": command, "args": args, "env": {**way, **env}}
 
 
 # clients

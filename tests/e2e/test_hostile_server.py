@@ -9,7 +9,6 @@ import shutil
 import signal
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,8 +97,8 @@ def world(
     place.chmod(0o755)
     env = {"MCPHUB_STDIO_COMMANDS": PYTHON}
     command: tuple[str, ...] = ()
-    beside = Path(tempfile.mkdtemp(prefix="beside-", dir=ROOT))
-    beside.chmod(0o755)
+    beside = place / "beside"
+    beside.mkdir(mode=0o755)
     (beside / "secret").write_text("canary")
     (beside / "secret").chmod(0o600)
     if request.param == "ordinary user":
@@ -119,7 +118,6 @@ def world(
         yield World(hub.start(*command), place, beside)
     finally:
         hub.end()
-        shutil.rmtree(beside)
 
 
 async def attack(ide: Ide, attempt: str, **how: Any) -> Any:

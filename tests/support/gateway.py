@@ -158,7 +158,7 @@ class ScriptedPool:
         return []
 
     def sandbox(self, spec):
-        return ""
+        return None
 
     async def close(self):
         pass

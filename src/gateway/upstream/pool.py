@@ -23,8 +23,9 @@ import structlog
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.domain.substitution import Injected
 from mcphub.gateway.protocol import MODERN_VERSION
-from mcphub.gateway.upstream import sandbox
+from mcphub.gateway.upstream import contained
 from mcphub.gateway.upstream.children import Children
+from mcphub.gateway.upstream.contained import Contained
 from mcphub.gateway.upstream.failures import Failures
 from mcphub.gateway.upstream.frames import NOBODY
 from mcphub.gateway.upstream.http import HttpRuntime
@@ -178,7 +179,8 @@ class RuntimePool:
         self._transports = Transports(settings.egress_allow, self._way_out)
         self._documents = Documents(self._transports, f"mcphub/{self._version}")
         self._children = Children(settings.home)
-        self._protected = [str(settings.home), *([str(settings.master_key_file)] if settings.master_key_file else [])]
+        self._protected = [str(path) for path in (settings.home, *settings.secret_files)]
+        self._contained: dict[str, Contained] = {}  # server → what held the last of its processes
         self._eras: dict[str, Literal["handshake", "modern"]] = {}  # transport digest → the only one it speaks
         self._failures: dict[Place, Failures] = {}
         self._opened: dict[str, int] = {}  # server → how often one was opened
@@ -299,6 +301,9 @@ class RuntimePool:
             raise
         slot.runtime = runtime
         slot.last_used = time.monotonic()
+        held = runtime.contained if isinstance(runtime, StdioRuntime) else None
+        if held is not None:
+            self._contained[spec.server_id] = held
         failures = self._failures.get(slot.place)
         if failures is not None:
             failures.opened()
@@ -311,6 +316,7 @@ class RuntimePool:
             user_id=user,
             session_id=slot.session_id,
             pid=runtime.pid,
+            sandbox=held.level if held else None,
             ms=round((time.monotonic() - began) * 1000, 1),
         )
         if runtime.ended:  # in the moment between the two
@@ -626,8 +632,16 @@ class RuntimePool:
             if slot.runtime is not None
         ]
 
-    def sandbox(self, spec: ServerSpec) -> str:
-        return sandbox.level(self._settings.stdio_sandbox) if spec.type == "stdio" else ""
+    def sandbox(self, spec: ServerSpec) -> Contained | None:
+        if spec.type != "stdio":
+            return None
+        running = [
+            slot.runtime.contained
+            for slot in (*self.slots.values(), *self._leaving)
+            if slot.key[0] == spec.server_id and isinstance(slot.runtime, StdioRuntime) and slot.runtime.contained
+        ]
+        known = contained.weakest(running) or self._contained.get(spec.server_id)
+        return known or contained.expected(self._settings.stdio_sandbox)
 
     def stderr(self, runtime_id: str) -> list[str]:
         for slot in (*self.slots.values(), *self._leaving):

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.domain.substitution import Injected
+from mcphub.gateway.upstream.contained import Contained
 
 
 class UpstreamFailed(Exception):
@@ -256,8 +257,10 @@ class Pool(Protocol):
     def stderr(self, runtime_id: str) -> list[str]:
         """The newest lines a process wrote, oldest first, secrets masked; none of anything else."""
 
-    def sandbox(self, spec: ServerSpec) -> str:
-        """What keeps the server's processes in: `limits`, `landlock` or `landlock-strict`; '' when it has none."""
+    def sandbox(self, spec: ServerSpec) -> Contained | None:
+        """What holds the server's processes, the least held of them; before the first one, what is to be expected.
+        None when it has no processes.
+        """
 
     def status(self, server_id: str) -> ServerStatus: ...
 

@@ -23,9 +23,10 @@ import structlog
 from mcphub.domain.server_spec import ServerSpec
 from mcphub.domain.substitution import Injected
 from mcphub.gateway import wire
-from mcphub.gateway.upstream import frames, handshake, sandbox
+from mcphub.gateway.upstream import contained, frames, handshake, sandbox
 from mcphub.gateway.upstream.children import MARK, Children, environment, new_mark
 from mcphub.gateway.upstream.clock import Clock
+from mcphub.gateway.upstream.contained import Contained
 from mcphub.gateway.upstream.dialogue import Dialogue
 from mcphub.gateway.upstream.runtime import (
     Caller,
@@ -128,7 +129,11 @@ class StdioRuntime:
         self._read_all_stderr = asyncio.Event()
         self._over_noticed = asyncio.Event()
         self._home = Path()
+        self._account = 0
+        self._told = -1  # where its launcher says what holds it
+        self.contained: Contained | None = None  # what its launcher told
         self._buried = False
+        self._cleared = False
         self._mark = new_mark()
         self._dialogue = Dialogue(self, listener, self._write)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -154,6 +159,8 @@ class StdioRuntime:
             raise UpstreamBroken(self._with_last_words("it refused initialize"))
         handshake.agreed_version(reply.result)
         self.initialize_result = reply.result
+        with suppress(BlockingIOError):  # it was told before the program began
+            self.contained = contained.read(os.read(self._told, contained.MOST_TOLD))
         await self._write(handshake.INITIALIZED)
 
     async def _start(self, program: str) -> None:
@@ -161,7 +168,19 @@ class StdioRuntime:
         said = {MARK: self._mark}
         if self.user_id is not None:
             said |= {"MCPHUB_USER_ID": self.user_id, "MCPHUB_SESSION_ID": self._identity.session_id}
-        options = {"parent": os.getpid(), "mode": self._mode, "own": [str(home)], "protect": self._protected}
+        self._account = self._children.account_of(self.server_id, self.user_id or "")
+        self._told, report = os.pipe()
+        os.set_blocking(self._told, False)
+        options = {
+            "parent": os.getpid(),
+            "mode": self._mode,
+            "own": [str(home)],
+            "protect": self._protected,
+            "account": self._account,
+            "belongings": [str(self._children.place_of(self.server_id, self.user_id or ""))],
+            "named": sandbox.paths_in(_literals(self._spec)),
+            "report": report,
+        }
         launcher = [sys.executable, "-I", "-S", str(sandbox.__file__), json.dumps(options)]
         loop = asyncio.get_running_loop()
         try:
@@ -173,10 +192,14 @@ class StdioRuntime:
                 env=environment(self._injected.command, home, self._mirrors, self._injected.env, said, self._way_out),
                 cwd=home,
                 start_new_session=True,
+                pass_fds=(report,),
             )
         except (OSError, ValueError) as error:  # a value with a NUL in it is no argument
             why = error.strerror if isinstance(error, OSError) else "its arguments or environment cannot be passed on"
             raise UpstreamUnreachable(f"it cannot be started: {why}", sent=False) from None
+        finally:
+            os.close(report)
+        self._children.began(self._account)
         self._process = asyncio.subprocess.Process(self._transport, self._pipes, loop)
         self._children.mark(self._process.pid, self._mark)
         for work, name in ((self._read(), "stdout"), (self._read_stderr(), "stderr"), (self._watch(), "process")):
@@ -305,7 +328,10 @@ class StdioRuntime:
                 await _within(step, self._pipes.exited)
             self._kill(signal.SIGKILL)  # it, or what it left in its group
             await self._pipes.exited.wait()
-            self._children.unmark(self._mark)
+            if not self._cleared:
+                self._cleared = True
+                held = self.contained is not None and "account" in self.contained.layers
+                await self._children.ended(self._mark, self._account, held=held)
             if self._session_id:  # nobody comes back to it
                 await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
@@ -315,6 +341,9 @@ class StdioRuntime:
         await self._dialogue.close()
         if self._transport is not None:
             self._transport.close()
+        if self._told >= 0:
+            os.close(self._told)
+            self._told = -1
 
     def _kill(self, number: signal.Signals) -> None:
         """The whole group, while its number cannot have been given to another one."""
@@ -350,6 +379,12 @@ def _found(command: str) -> str:
     if program is None:
         raise UpstreamUnreachable(f"the hub's machine has no command {command!r}", sent=False)
     return os.path.abspath(program)
+
+
+def _literals(spec: ServerSpec) -> list[str]:
+    """What the configuration alone says to the process: a user's value must not choose what holds it."""
+    words = [*spec.args, *spec.env.values()]
+    return [word for word in words if isinstance(word, str) and "${" not in word]
 
 
 def _context(identity: Identity, caller: Caller) -> Mapping[str, bytes]:

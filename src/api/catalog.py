@@ -199,7 +199,7 @@ class Catalog:
         return ToolView(
             name=tool.name,
             exposed_name=tool.exposed_name,
-            display_name=tool.shown_name if tool.shown_name != tool.name else UNSET,
+            display_name=tool.shown_name or UNSET,
             description=definition.get("description") or "",
             original_description=original if original is not None else UNSET,
             input_schema=definition.get("inputSchema") or {},

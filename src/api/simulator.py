@@ -119,5 +119,5 @@ class Seen(NamedTuple):
     def tool(self, tool: Tool) -> VisibleTool:
         capability = Capability(self.server_id, name=tool.name, definition=tool.hash)
         decision = decide(self.model, self.principal, capability, self.now, self.view, self.as_if)
-        name = tool.shown_name if self.verbatim else tool.exposed_name
+        name = (tool.shown_name or tool.name) if self.verbatim else tool.exposed_name
         return VisibleTool(name=tool.name, exposed_name=name, reason=decision.reason)

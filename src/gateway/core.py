@@ -464,7 +464,8 @@ def _tools(server: Any, found: ServerList) -> list[Tool]:
     for item in found.items:
         definition = described(server, TOOLS, item.name, item.raw)
         original = wire.text(wire.members(item.raw), "description") if definition is not item.raw else None
-        out.append(Tool(item.name, item.exposed, item.shown, definition, original, item.hash))
+        shown = item.shown if item.shown != item.name else None
+        out.append(Tool(item.name, item.exposed, definition, original, item.hash, shown))
     return out
 
 

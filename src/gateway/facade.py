@@ -36,9 +36,9 @@ class Tool(Struct, frozen=True):
     name: str  # as the upstream spells it
     exposed_name: str  # on the aggregate
     definition: bytes
-    shown_name: str  # at the server's own address
     original_description: str | None = None  # set when the description is overridden
     hash: str = ""  # of what the server said of it
+    shown_name: str | None = None  # at the server's own address, where that is another than `name`
 
 
 class TriedTool(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,5 @@
-"""What a client may see is what it may call, and nothing else: for every user, address, mode, group, key and audience.
+"""What a client may see is what it may call, and nothing else: for every user, address, mode, group, key and audience,
+whatever tools are called here.
 
 The gateway is the running one, its upstreams are scripted. What is visible is worked out here by the rules as the
 contract has them, from the same choices the facts were made of.
@@ -7,6 +8,7 @@ contract has them, from the same choices the facts were made of.
 import asyncio
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +22,7 @@ from mcphub.domain.events import (
     ServerRef,
     ToolDisabled,
     ToolDiscovered,
+    ToolRenamed,
     UserPreferencesChanged,
     group_tag,
     server_tag,
@@ -33,6 +36,7 @@ from tests.support.gateway import tool as scripted
 
 SERVER_NAMES = ("desk", "mail", "wiki")
 TOOLS = ("a", "b", "c")
+GIVEN = ("x", "y", "c")  # names given to tools; one is a tool's own
 USERS = ("ann", "bob")
 MODES = ("tools", "servers", "auto")
 FEW = 3  # tools that `auto` lists one by one here
@@ -49,10 +53,17 @@ class Server:
     meant_for: frozenset[str] | None  # None: everybody
     changed: frozenset[str]  # say something else than the record has
     strict: bool  # what changed waits
+    given: tuple[tuple[str, str], ...]  # (tool, the name it was given)
 
     @property
     def on(self):
         return self.tools - self.off - (self.changed if self.strict else frozenset())
+
+    def called(self, slug, tool):
+        """What the tool is called where it is alone: its given name, and its own unless another was given that."""
+        given = dict(self.given)
+        taken = tool in given.values() and given.get(tool) != tool
+        return given.get(tool) or (f"{tool}_{sha256(f'{slug}__{tool}'.encode()).hexdigest()[:6]}" if taken else tool)
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,12 @@ servers = st.builds(
     meant_for=st.none() | st.none() | st.frozensets(st.sampled_from(USERS)),
     changed=st.frozensets(st.sampled_from(TOOLS), max_size=2),
     strict=st.booleans(),
+    given=st.just(())
+    | st.permutations(GIVEN).flatmap(
+        lambda names: st.lists(st.sampled_from(("a", "b")), unique=True).map(
+            lambda tools: tuple(zip(tools, names, strict=False))
+        )
+    ),
 )
 people = st.builds(
     Person,
@@ -82,7 +99,7 @@ people = st.builds(
 
 
 def visible(name, catalogue, person, path):
-    """{server: its tools that may be used at this address}; None when nothing is at the address."""
+    """{server: {name of a tool that may be used at this address: its own}}; None when nothing is at the address."""
     grouped = [group for group, active in person.groups if active]
     seen = {
         server
@@ -101,7 +118,10 @@ def visible(name, catalogue, person, path):
             if server not in seen:
                 return None
             seen = {server}
-    return {server: catalogue[server].on for server in sorted(seen)}
+    return {
+        server: {catalogue[server].called(server, tool): tool for tool in catalogue[server].on}
+        for server in sorted(seen)
+    }
 
 
 def told(world, catalogue, crowd):
@@ -115,6 +135,8 @@ def told(world, catalogue, crowd):
             world.record(ToolDiscovered(server_id=name, tool=tool, hash=hash, seen=NOW), server_tag(name))
         for tool in sorted(each.off):
             world.record(ToolDisabled(server_id=name, tool=tool), server_tag(name), SERVERS)
+        for tool, wanted in each.given:
+            world.record(ToolRenamed(server_id=name, tool=tool, name=wanted), server_tag(name), SERVERS)
     keys = {}
     for name, person in crowd.items():
         scope = Scope(servers=None if person.scope is None else sorted(person.scope), mode=person.by_key)
@@ -136,27 +158,29 @@ def is_verbatim(path, mode):
 
 
 def expected_names(seen, path, mode, person):
-    """The list as it is to be, in order."""
+    """The list as it is to be, in order: by server, then as the server has its tools."""
     chosen = mode or person.by_key or person.by_user or "auto"
     count = sum(map(len, seen.values()))
     if is_verbatim(path, mode):
-        return sorted(tool for tools in seen.values() for tool in tools)
+        return [name for tools in seen.values() for name in sorted(tools, key=tools.get)]
     if chosen == "servers" or (chosen == "auto" and count > FEW):
         return [f"server_{server}" for server, tools in seen.items() if tools]
-    return [f"{server}__{tool}" for server, tools in seen.items() for tool in sorted(tools)]
+    return [f"{server}__{name}" for server, tools in seen.items() for name in sorted(tools, key=tools.get)]
 
 
 async def called(world, params, **how):
-    """Did it reach the server? When not, the answer is the one for something that does not exist."""
+    """The server's own name of what was called; None when nothing was, and the answer is as for what does not exist."""
     upstream_calls = [len(upstream.asked) for upstream in world.upstreams.values()]
     answer = (await world.rpc("tools/call", params, **how)).json
+    now = [upstream.asked[before:] for upstream, before in zip(world.upstreams.values(), upstream_calls, strict=True)]
+    calls = [params["name"] for asked in now for _, method, params in asked if method == "tools/call"]
     if "result" in answer and not answer["result"].get("isError"):
-        return True
+        (own,) = calls
+        return own
     if "error" in answer:
         assert answer["error"] == {"code": -32602, "message": f"Unknown tool: {params['name']}"}
-    now = [upstream.asked[before:] for upstream, before in zip(world.upstreams.values(), upstream_calls, strict=True)]
-    assert not [method for asked in now for _, method, _ in asked if method == "tools/call"]
-    return False
+    assert not calls
+    return None
 
 
 async def check(world, key, catalogue, seen, path, mode, person):
@@ -168,19 +192,27 @@ async def check(world, key, catalogue, seen, path, mode, person):
     names = [tool["name"] for tool in listed.json["result"]["tools"]]
     assert names == expected_names(seen, path, mode, person)
     if is_verbatim(path, mode):
-        has = catalogue[path.rpartition("/")[2]].tools  # what it has not, the server refuses by itself
-        assert {tool for tool in has if await called(world, {"name": tool}, **how)} == set(names)
+        server = path.rpartition("/")[2]
+        each, here = catalogue[server], seen[server]
+        # What it has not, the server refuses by itself, as long as the hub keeps nothing apart there.
+        tried = every_name(server, each) if each.given else each.tools
+        assert {name: own for name in tried if (own := await called(world, {"name": name}, **how))} == here
         return
-    everything = {(server, tool) for server in SERVER_NAMES for tool in TOOLS} | {("nowhere", "a"), ("desk", "none")}
-    may = {(server, tool) for server, tools in seen.items() for tool in tools}
-    for server, tool in everything:
-        inside = {"name": f"server_{server}", "arguments": {"tool_name": tool, "arguments": {}}}
-        assert await called(world, {"name": f"{server}__{tool}"}, **how) is ((server, tool) in may)
-        assert await called(world, inside, **how) is ((server, tool) in may)
+    everything = {(server, name) for server in SERVER_NAMES for name in every_name(server, catalogue[server])}
+    may = {(server, name): own for server, tools in seen.items() for name, own in tools.items()}
+    for server, name in everything | {("nowhere", "a"), ("desk", "none")}:
+        inside = {"name": f"server_{server}", "arguments": {"tool_name": name, "arguments": {}}}
+        assert await called(world, {"name": f"{server}__{name}"}, **how) == may.get((server, name))
+        assert await called(world, inside, **how) == may.get((server, name))
     for server in (*SERVER_NAMES, "nowhere"):
         inside = await world.rpc("tools/call", {"name": f"server_{server}"}, **how)
         named = inside.json.get("result", {}).get("structuredContent", {}).get("tools", [])
-        assert {tool["name"] for tool in named} == seen.get(server, set())
+        assert {tool["name"] for tool in named} == set(seen.get(server, ()))
+
+
+def every_name(server, each):
+    """Whatever a tool of the server is called here, was called before, or could be."""
+    return {*TOOLS, *dict(each.given).values(), *(each.called(server, tool) for tool in TOOLS)}
 
 
 @settings(max_examples=60, deadline=None)

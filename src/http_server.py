@@ -15,7 +15,13 @@ from email.utils import formatdate
 from typing import Any
 
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_RE,
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import ServerState
 
 HEAD_BYTES = 64 * 1024
@@ -34,6 +40,55 @@ class PortUnusable(Exception):
 
 class HeadTooLarge(Exception):
     """Makes the parser give up; the client gets a 400."""
+
+
+class Cycle(RequestResponseCycle):
+    """One request and its answer. A head that says how long the body is waits for it, so that most answers are one
+    write, and the client wakes up once.
+    """
+
+    _start: Any = None
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            if not self.response_started and any(name == b"content-length" for name, _ in message.get("headers", ())):
+                self._start = message
+                return
+        elif self._start is not None:
+            start, self._start = self._start, None
+            if self.scope["method"] != "HEAD" and not message.get("more_body", False):
+                await self._whole(start["status"], start["headers"], message.get("body", b""))
+                return
+            await super().send(start)
+        await super().send(message)
+
+    async def _whole(self, status: int, headers: Any, body: bytes) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        head, length, closing = [STATUS_LINE[status]], -1, False
+        for given, value in (*self.default_headers, *headers):
+            name = given.lower()
+            if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
+                raise RuntimeError("a header of this answer cannot be sent")
+            if name == b"content-length":
+                length = int(value)
+            elif name == b"connection" and b"close" in value.lower():
+                self.keep_alive, closing = False, True
+            head.append(b"%b: %b\r\n" % (name, value))
+        if length != len(body):
+            raise RuntimeError("this answer's body is not as long as its head says")
+        if not self.keep_alive and not closing:
+            head.append(b"connection: close\r\n")
+        self.transport.write(b"%b\r\n%b" % (b"".join(head), body))
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
 
 
 class Connection(HttpToolsProtocol):
@@ -70,6 +125,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+        self.cycle.__class__ = Cycle  # its task has not begun yet
 
     @property
     def answering(self) -> bool:

@@ -60,6 +60,7 @@ from mcphub.gateway.upstream.runtime import (
 )
 from mcphub.gateway.upstream.stderr import secrets_of
 from mcphub.gateway.why import DEFINITION, PROMPT, WHY, Why
+from mcphub.logging import log_often
 
 log = structlog.get_logger()
 
@@ -814,19 +815,20 @@ def _counted(request: Request, shown: int, left_out: LeftOut) -> None:
 
 def log_ended(request: Request, status: Status, took: float, reason: str) -> None:
     """The one line of a request."""
-    log.info(
-        "mcp_request",
-        request_id=request.public_id,
-        user_id=request.session.user_id,
-        session_id=request.session.session_id,
-        method=request.method,
-        server=request.server,
-        tool=request.tool,
-        status=status,
-        ms=round(took, 2),
-        position=request.ledger_position,
-        **({"why": reason} if reason else {}),
-    )
+    fields = {
+        "request_id": request.public_id,
+        "user_id": request.session.user_id,
+        "session_id": request.session.session_id,
+        "method": request.method,
+        "server": request.server,
+        "tool": request.tool,
+        "status": status,
+        "ms": round(took, 2),
+        "position": request.ledger_position,
+    }
+    if reason:
+        fields["why"] = reason
+    log_often(log, __name__, "mcp_request", fields)
 
 
 def _trace(headers: Mapping[str, str], message: wire.Msg, request: Request) -> tuple[str, str]:

@@ -22,6 +22,7 @@ def set_up(monkeypatch):
     before = root.handlers[:], root.level
     levels = {name: stdlib.getLogger(name).level for name in logging.NOISY}
     stderr = io.StringIO()
+    monkeypatch.setattr(logging, "_often", None)
 
     def make(level="debug", style="json"):
         monkeypatch.setattr(sys, "stderr", stderr)  # here, for pytest puts its own back after the set-up phase
@@ -234,3 +235,28 @@ def test_the_quick_look_overlooks_no_form_of_a_secret():
     ):
         assert SECRET_TEXT.search(secret), secret
         assert redacted("x" * 60 + " " + secret) != "x" * 60 + " " + secret
+
+
+def test_the_line_of_a_call_is_like_every_other(set_up):
+    ring, written = set_up("info")
+    fields = {"request_id": "r1", "tool": f"x {JWT}", "token": "s3cret", "ms": 1.5, "position": None}
+
+    structlog.get_logger().info("mcp_request", **fields)
+    logging.log_often(structlog.get_logger(), __name__, "mcp_request", dict(fields))
+
+    usual, often = written()
+    assert [*usual] == [*often]
+    assert {**usual, "timestamp": ""} == {**often, "timestamp": ""}
+    assert len(usual["timestamp"]) == len(often["timestamp"])
+    assert often["tool"] == "x [hidden]"
+    assert often["token"] == "[hidden]"
+    assert [record["tool"] for record in ring.page()] == ["x [hidden]", "x [hidden]"]
+
+
+@pytest.mark.parametrize(("level", "style", "lines"), [("warning", "json", 0), ("info", "console", 1)])
+def test_the_line_of_a_call_keeps_to_the_level_and_the_form_of_the_others(set_up, level, style, lines):
+    ring, _ = set_up(level, style)
+
+    logging.log_often(structlog.get_logger(), __name__, "mcp_request", {"tool": "a"})
+
+    assert len(ring.page()) == lines

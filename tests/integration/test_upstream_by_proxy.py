@@ -5,7 +5,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from mcphub.gateway.upstream.runtime import UpstreamUnreachable
-from mcphub.gateway.upstream.transport import AiohttpTransport, Guard, url_of
+from mcphub.gateway.upstream.transport import Guard, GuardedTransport, url_of
 from mcphub.gateway.way_out import WayOut
 from tests.support.loopback import Loopback
 from tests.support.private_ca import PrivateCa
@@ -45,7 +45,7 @@ def proxy(server):
 
 
 async def sent(way_out, url=f"https://{TOOLS}/mcp"):
-    transport = AiohttpTransport(Guard(), way_out=way_out)
+    transport = GuardedTransport(Guard(), way_out=way_out)
     try:
         response = await transport.send("POST", url_of(url), CIMultiDict({"Authorization": "Bearer s3cret"}), b"{}")
         return response.status, await response.read()

@@ -19,7 +19,7 @@ from mcphub.gateway.upstream.runtime import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from mcphub.gateway.upstream.transport import AiohttpTransport, Guard
+from mcphub.gateway.upstream.transport import Guard, GuardedTransport
 from tests.support.raw_upstreams import (
     Asker,
     Heard,
@@ -49,7 +49,7 @@ class World:
     def __init__(self, upstream: WebUpstream) -> None:
         self.upstream = upstream
         self.heard = Heard()
-        self.transport = AiohttpTransport(Guard())
+        self.transport = GuardedTransport(Guard())
         self.opened: list[HttpRuntime] = []
 
     async def open(

@@ -11,7 +11,7 @@ from aiohttp import web
 from mcphub.gateway.upstream import modern
 from mcphub.gateway.upstream.modern import ModernHttpRuntime, NotModern
 from mcphub.gateway.upstream.runtime import Identity, Reply, UpstreamBroken, UpstreamUnreachable
-from mcphub.gateway.upstream.transport import AiohttpTransport, Guard
+from mcphub.gateway.upstream.transport import Guard, GuardedTransport
 from tests.support.raw_upstreams import (
     CLIENT,
     Asker,
@@ -78,7 +78,7 @@ class World:
     def __init__(self, upstream: WebUpstream) -> None:
         self.upstream = upstream
         self.heard = Heard()
-        self.transport = AiohttpTransport(Guard())
+        self.transport = GuardedTransport(Guard())
         self.opened: list[ModernHttpRuntime] = []
 
     async def open(self, who: Identity | None = None, **config: Any) -> ModernHttpRuntime:

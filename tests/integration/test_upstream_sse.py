@@ -11,7 +11,7 @@ from aiohttp import web
 from mcphub.gateway.upstream import sse
 from mcphub.gateway.upstream.runtime import Identity, Reply, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from mcphub.gateway.upstream.sse import SseRuntime
-from mcphub.gateway.upstream.transport import AiohttpTransport, Guard
+from mcphub.gateway.upstream.transport import Guard, GuardedTransport
 from tests.support.raw_sse import SseUpstream, sse_upstream
 from tests.support.raw_upstreams import Asker, Heard, identity, injecting, spec
 from tests.support.waiting import until
@@ -29,7 +29,7 @@ class World:
     def __init__(self, upstream: SseUpstream) -> None:
         self.upstream = upstream
         self.heard = Heard()
-        self.transport = AiohttpTransport(Guard())
+        self.transport = GuardedTransport(Guard())
         self.opened: list[SseRuntime] = []
         self.over: list[str] = []
 

@@ -9,7 +9,7 @@ from multidict import CIMultiDict
 
 from mcphub.domain.server_spec import spec_of
 from mcphub.gateway.upstream.runtime import UpstreamBroken, UpstreamUnreachable
-from mcphub.gateway.upstream.transport import AiohttpTransport, Guard, GuardedResolver, Transports, url_of
+from mcphub.gateway.upstream.transport import Guard, GuardedResolver, GuardedTransport, Transports, url_of
 
 DENIED = [
     *("169.254.169.254", "[::ffff:169.254.169.254]", "10.0.0.5", "172.20.1.1", "192.168.1.1"),
@@ -42,7 +42,7 @@ class Dials:
     async def try_to_reach(self, url: str, *allow: str, loopback: bool = False) -> str:
         """Why it was not reached."""
         guard = Guard(allow, loopback=loopback, opener=self.opener)
-        transport = AiohttpTransport(guard, GuardedResolver(guard, self.lookup))
+        transport = GuardedTransport(guard, GuardedResolver(guard, self.lookup))
         with pytest.raises(UpstreamUnreachable) as caught:
             await transport.send("POST", url_of(url), CIMultiDict(), b"{}")
         await transport.close()
@@ -102,7 +102,7 @@ async def test_a_socket_for_an_inner_address_is_not_made_even_if_nothing_before_
             return [{"hostname": host, "proto": 6, "flags": 0, **where}]
 
     guard = Guard(opener=dials.opener)
-    transport = AiohttpTransport(guard, Careless(guard, dials.lookup))
+    transport = GuardedTransport(guard, Careless(guard, dials.lookup))
     with pytest.raises(UpstreamUnreachable, match=r"10\.0\.0\.1 is not an address"):
         await transport.send("POST", url_of("http://careless.example/"), CIMultiDict(), b"")
     await transport.close()

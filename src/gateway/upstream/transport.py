@@ -12,26 +12,27 @@ import asyncio
 import os
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from ipaddress import ip_address
 from typing import Any, Protocol
 
 import aiohttp
+from aiohappyeyeballs import start_connection
 from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from mcphub.domain import egress
 from mcphub.domain.server_spec import ServerSpec
+from mcphub.gateway.upstream.http1 import END_SECONDS, MOST_RESULT, UNUSED_SECONDS, Closed, Connections
 from mcphub.gateway.upstream.runtime import UpstreamBroken, UpstreamUnreachable
 from mcphub.gateway.way_out import WayOut
 from mcphub.settings import LOOPBACK
 
 CONNECT_SECONDS = 10.0  # for all addresses of a name together
-# Node and uvicorn close an unused connection after 5 s; one that closes while a request is written loses that request.
-UNUSED_SECONDS = 4.0
-END_SECONDS = 1.0  # for the end of a stream whose answer was read: with it the connection can be used again
-MOST_RESULT = 64 * 1024 * 1024  # bytes
+SECOND_TRY = 0.25  # seconds until another address of a name is tried beside the one before; RFC 8305
+NAMES_SECONDS = 30.0  # how long a name's addresses are believed
 MOST_REDIRECTS = 3
 ANYWHERE = ("0.0.0.0/0", "::/0")  # cloud metadata stays closed all the same
 MOST_HOSTS = 1000  # whose check is remembered
@@ -209,94 +210,158 @@ class GuardedResolver(AbstractResolver):
         pass
 
 
-class AiohttpTransport:
+class GuardedTransport:
     """Implements HttpTransport. Connections are kept by address and carry requests of all users, never state of one."""
 
     def __init__(self, guard: Guard, resolver: AbstractResolver | None = None, way_out: WayOut | None = None) -> None:
         self._guard = guard
         self._resolver = resolver or GuardedResolver(guard)
         self._way_out = way_out or WayOut()
-        self._session: aiohttp.ClientSession | None = None
+        self._direct = Connections(self._dial)
         self._by_proxy: aiohttp.ClientSession | None = None
+        self._names: dict[tuple[str, int], tuple[float, list[AddressInfo]]] = {}  # → (until, addresses)
 
-    def _to(self, host: str) -> aiohttp.ClientSession:
-        if not self._way_out.proxied(host):
-            if self._session is None:
-                self._session = self._open(self._guard, self._resolver)
-            return self._session
-        if self._by_proxy is None:
-            # It dials the proxy and nothing else, and the proxy is where the operator says, inside the network or not.
-            trusted = Guard(ANYWHERE)
-            self._by_proxy = self._open(trusted, GuardedResolver(trusted), self._way_out.proxy)
-        return self._by_proxy
-
-    def _open(self, guard: Guard, resolver: AbstractResolver, proxy: str | None = None) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=0,
-            ttl_dns_cache=30,
-            resolver=resolver,
-            socket_factory=guard.make_socket,
-            keepalive_timeout=UNUSED_SECONDS,
-            ssl=self._way_out.own_tls or True,
-        )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_connect=CONNECT_SECONDS),
-            trust_env=False,
-            proxy=proxy,
-        )
-
-    async def send(self, method: str, url: URL, headers: CIMultiDict[str], body: bytes | None) -> "AiohttpResponse":
+    async def send(self, method: str, url: URL, headers: CIMultiDict[str], body: bytes | None) -> HttpResponse:
         host = url.raw_host or ""
         try:
             self._guard.check_host(host)
-            session = self._to(host)
-            response = await session.request(method, url, data=body, headers=headers, allow_redirects=False)
+            send = self._sent_by_proxy if self._way_out.proxied(host) else self._direct.request
+            response: HttpResponse = await send(method, url, headers, body)
             if response.status in REDIRECTS:
-                response = await self._followed(session, method, response, headers, body)
+                response = await _followed(send, method, url, response, headers, body)
         except EgressDenied as error:
             raise UpstreamUnreachable(str(error), sent=False) from None
+        except Closed as error:
+            raise UpstreamUnreachable(f"{host} closed the connection ({error})", sent=True) from None
         except aiohttp.ClientError as error:
             raise _unreachable(error, host) from None
         except ValueError:  # a header it does not take; its text may repeat the value
             raise UpstreamUnreachable("its headers cannot be sent", sent=False) from None
         except (TimeoutError, OSError) as error:
             raise UpstreamUnreachable(f"the request to {host} failed ({type(error).__name__})", sent=True) from None
-        return AiohttpResponse(response)
-
-    async def _followed(
-        self,
-        session: aiohttp.ClientSession,
-        method: str,
-        response: aiohttp.ClientResponse,
-        headers: CIMultiDict[str],
-        body: bytes | None,
-    ) -> aiohttp.ClientResponse:
-        for _ in range(MOST_REDIRECTS):
-            if response.status not in REDIRECTS:
-                return response
-            response.close()
-            target = _target(response)
-            if target is None or response.status not in FOLLOWED or target.origin() != response.url.origin():
-                where = "" if target is None else f" to {target.host}"
-                raise UpstreamBroken(
-                    f"it redirects{where} (HTTP {response.status}); only a 307 or 308 within its own origin is followed"
-                )
-            response = await session.request(method, target, data=body, headers=headers, allow_redirects=False)
-        if response.status in REDIRECTS:
-            response.close()
-            raise UpstreamBroken(f"it redirects more than {MOST_REDIRECTS} times")
         return response
 
+    async def _dial(self, url: URL, protocol: Callable[[], asyncio.Protocol]) -> asyncio.Protocol:
+        """
+        Raises:
+            EgressDenied: see there.
+            UpstreamUnreachable: nothing was sent.
+        """
+        host, why = url.raw_host or "", ""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                try:
+                    addresses = await self._addresses(host, url.port or 0)
+                except OSError:
+                    raise UpstreamUnreachable(f"the name {host} does not resolve", sent=False) from None
+                made = await start_connection(
+                    addresses,
+                    happy_eyeballs_delay=SECOND_TRY,
+                    interleave=1,
+                    socket_factory=self._guard.make_socket,
+                )
+                tls = self._way_out.tls if url.scheme == "https" else None
+                try:
+                    _, connection = await asyncio.get_running_loop().create_connection(
+                        protocol, sock=made, ssl=tls, server_hostname=host.rstrip(".") if tls else None
+                    )
+                except BaseException:
+                    made.close()
+                    raise
+                return connection
+        except TimeoutError:
+            why = f"no connection to {host} within {CONNECT_SECONDS:g} s"
+        except ssl.SSLCertVerificationError as error:
+            why = f"no trusted connection to {host}: {error.verify_message}"
+        except ssl.SSLError:
+            why = f"no trusted connection to {host}: TLS failed"
+        except OSError as error:
+            self._names.pop((host, url.port or 0), None)
+            reason = os.strerror(error.errno) if error.errno else type(error).__name__
+            why = f"{host} cannot be connected: {reason}"
+        raise UpstreamUnreachable(why, sent=False) from None
+
+    async def _addresses(self, host: str, port: int) -> list[AddressInfo]:
+        """
+        Raises:
+            OSError: the name does not resolve.
+            EgressDenied: see there.
+        """
+        try:
+            family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+            return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
+        except ValueError:
+            pass
+        until, known = self._names.get((host, port), (0.0, []))
+        if known and time.monotonic() < until:
+            return known
+        found: list[AddressInfo] = [
+            (one["family"], socket.SOCK_STREAM, one["proto"], "", (one["host"], one["port"]))
+            for one in await self._resolver.resolve(host, port)
+        ]
+        if not found:
+            raise OSError("no address")
+        if len(self._names) >= MOST_HOSTS:
+            self._names.clear()
+        self._names[host, port] = (time.monotonic() + NAMES_SECONDS, found)
+        return found
+
+    async def _sent_by_proxy(
+        self, method: str, url: URL, headers: CIMultiDict[str], body: bytes | None
+    ) -> "ProxiedResponse":
+        if self._by_proxy is None:
+            # It dials the proxy and nothing else, and the proxy is where the operator says, inside the network or not.
+            trusted = Guard(ANYWHERE)
+            connector = aiohttp.TCPConnector(
+                limit=0,
+                ttl_dns_cache=30,
+                resolver=GuardedResolver(trusted),
+                socket_factory=trusted.make_socket,
+                keepalive_timeout=UNUSED_SECONDS,
+                ssl=self._way_out.own_tls or True,
+            )
+            self._by_proxy = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_connect=CONNECT_SECONDS),
+                trust_env=False,
+                proxy=self._way_out.proxy,
+            )
+        return ProxiedResponse(
+            await self._by_proxy.request(method, url, data=body, headers=headers, allow_redirects=False)
+        )
+
     async def close(self) -> None:
-        for session in (self._session, self._by_proxy):
-            if session is not None:
-                await session.close()
-        self._session = self._by_proxy = None
+        self._direct.close()
+        if self._by_proxy is not None:
+            await self._by_proxy.close()
+        self._by_proxy = None
 
 
-class AiohttpResponse:
+Send = Callable[[str, URL, CIMultiDict[str], bytes | None], Awaitable[HttpResponse]]
+
+
+async def _followed(
+    send: Send, method: str, url: URL, response: HttpResponse, headers: CIMultiDict[str], body: bytes | None
+) -> HttpResponse:
+    for _ in range(MOST_REDIRECTS):
+        if response.status not in REDIRECTS:
+            return response
+        response.close()
+        target = _target(url, response)
+        if target is None or response.status not in FOLLOWED or target.origin() != url.origin():
+            where = "" if target is None else f" to {target.host}"
+            raise UpstreamBroken(
+                f"it redirects{where} (HTTP {response.status}); only a 307 or 308 within its own origin is followed"
+            )
+        response, url = await send(method, target, headers, body), target
+    if response.status in REDIRECTS:
+        response.close()
+        raise UpstreamBroken(f"it redirects more than {MOST_REDIRECTS} times")
+    return response
+
+
+class ProxiedResponse:
     """Implements HttpResponse."""
 
     __slots__ = ("_response", "headers", "status")
@@ -351,8 +416,8 @@ class Transports:
     """
 
     def __init__(self, allow: Sequence[str] = (), way_out: WayOut | None = None) -> None:
-        self._by_administrators: HttpTransport = AiohttpTransport(Guard(allow), way_out=way_out)
-        self._by_users: HttpTransport = AiohttpTransport(Guard(allow, loopback=False), way_out=way_out)
+        self._by_administrators: HttpTransport = GuardedTransport(Guard(allow), way_out=way_out)
+        self._by_users: HttpTransport = GuardedTransport(Guard(allow, loopback=False), way_out=way_out)
 
     def for_server(self, spec: ServerSpec) -> HttpTransport:
         return self._by_users if spec.user_hosts else self._by_administrators
@@ -371,10 +436,10 @@ class Transports:
         await self._by_users.close()
 
 
-def _target(response: aiohttp.ClientResponse) -> URL | None:
+def _target(url: URL, response: HttpResponse) -> URL | None:
     location = response.headers.get("Location", "")
     try:
-        target = response.url.join(URL(location, encoded=location.isascii()))
+        target = url.join(URL(location, encoded=location.isascii()))
         usable = location and target.scheme in {"http", "https"} and target.raw_host and target.raw_user is None
         return target.with_fragment(None) if usable else None
     except ValueError:

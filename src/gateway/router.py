@@ -6,6 +6,7 @@ Every list and every use goes through `decide`.
 """
 
 import asyncio
+import re
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
@@ -35,6 +36,7 @@ from mcphub.gateway.uris import marked, matches, unmarked
 log = structlog.get_logger()
 
 FRESH_SECONDS = 30.0  # a list is asked for again after that, for upstreams that announce no changes
+DIGITS = re.compile(r"[0-9]{1,9}")
 KEPT_SECONDS = 24 * 3600.0
 MOST_PAGES = 50
 MOST_LISTS = 20_000
@@ -218,14 +220,13 @@ class Router:
         """
         start = 0
         if cursor is not None:
-            last = _read_cursor(cursor, offer)
-            start = next((number for number, (name, _) in enumerate(named, 1) if name == last), -1)
-            if start < 0:
-                raise BadParams("The cursor is not one that a page gave out; begin at the first page.")
+            at, last = _read_cursor(cursor, offer)
+            # What a page ended with may be gone by now; what came behind it has moved up into its place.
+            start = next((number for number, (name, _) in enumerate(named, 1) if name == last), at)
         page = named[start : start + self._page]
         result = b'{"%b":[%b]' % (offer.member.encode(), b",".join(raw for _, raw in page))
         if start + self._page < len(named):
-            result += b',"nextCursor":' + wire.encode(_cursor(page[-1][0], offer))
+            result += b',"nextCursor":' + wire.encode(_cursor(start + len(page) - 1, page[-1][0], offer))
         return Listing(result + b"}", len(page))
 
     async def find(self, asker: Asker, offer: Offer, exposed: str, at: datetime) -> tuple[ServerState, str]:
@@ -467,7 +468,9 @@ class Router:
         self._took(key, server, TOOLS, Fetched(wire.items(raw), tells)).heard = raw
 
     def _took(self, key: Key, server: ServerState, offer: Offer, fetched: Fetched) -> ServerList:
-        named = [(name, raw) for raw in fetched.raws if (name := _name_in(raw, offer)) is not None]
+        named = _each_once([(name, raw) for raw in fetched.raws if (name := _name_in(raw, offer)) is not None])
+        if len(named) < len(fetched.raws):
+            log.warning("items_passed_over", server=server.slug, method=offer.list_method, of=len(fetched.raws))
         before = self._lists.get(key)
         same = before is not None and [item.raw for item in before.items] == [raw for _, raw in named]
         version = before.version if before is not None and same else next(self._versions)
@@ -690,15 +693,28 @@ def renamed(raw: bytes, offer: Offer, name: str) -> bytes:
     return wire.joined(found)
 
 
-def _cursor(last: str, offer: Offer) -> str:
-    return urlsafe_b64encode(f"{offer.list_method}:{last}".encode()).decode().rstrip("=")
+def _each_once(named: Named) -> Named:
+    """The first of each name: what comes under the same one again could not be called."""
+    found: dict[str, bytes] = {}
+    for name, raw in named:
+        found.setdefault(name, raw)
+    return list(found.items())
 
 
-def _read_cursor(cursor: str, offer: Offer) -> str:
+def _cursor(at: int, last: str, offer: Offer) -> str:
+    """After the item of this name, which is the one at that place of the whole list."""
+    return urlsafe_b64encode(f"{offer.list_method}:{at}:{last}".encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str, offer: Offer) -> tuple[int, str]:
+    """
+    Raises:
+        BadParams: it is none that a page gave out.
+    """
     try:
-        method, _, last = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
+        method, at, last = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(":", 2)
     except ValueError:
-        method, last = "", ""
-    if method != offer.list_method or not last:
+        method = at = last = ""
+    if method != offer.list_method or not DIGITS.fullmatch(at):
         raise BadParams("The cursor is not one that a page gave out; begin at the first page.")
-    return last
+    return int(at), last

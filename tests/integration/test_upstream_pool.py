@@ -468,6 +468,19 @@ async def test_what_is_opened_ahead_ends_nothing_and_gives_way_first(home: Path,
     assert after == {used.server_id, fourth.server_id}
 
 
+async def test_what_makes_room_is_lent_to_nobody_any_more(home: Path, tmp_path: Path) -> None:
+    world = World(home, tmp_path, Caps(processes=2))
+    first, second, third = (world.process(name) for name in ("first", "second", "third"))
+    try:
+        before = [(await world.call(near))["pid"] for near in (first, second)]
+        opened, again = await asyncio.gather(world.call(third), world.call(first))
+    finally:
+        await world.pool.close()
+
+    assert again["pid"] not in before
+    assert opened["pid"] not in before
+
+
 async def test_an_idle_process_ends_and_the_next_call_starts_another(world: World) -> None:
     near = world.process(idleTimeoutMs=60_000)
     before = (await world.call(near))["pid"]

@@ -447,7 +447,7 @@ class RuntimePool:
                 continue
             if (least := crowd.least_used) is None:
                 raise UpstreamUnavailable(spec.slug, crowd.said)
-            self._soon(self.end_slot(least, "made room for another one"))
+            self._leave(least, "made room for another one")  # from now on, or a call would still be lent it
 
     def _crowds(self, spec: ServerSpec, key: Key) -> tuple[Crowd, Crowd]:
         """The runtimes a new one would be counted with: those of its user, and all."""

@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.ide import Ide, RpcError
+from tests.support.owners import running
 from tests.support.recorder import Received, Recorder
 from tests.support.rest import Answered, Person
 from tests.support.running import RunningHub
 from tests.support.upstreams import HttpServer, Upstreams
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +32,7 @@ def entry(document: str, name: str, at: HttpServer | None = None) -> dict[str, A
     text = json.dumps(json.loads((FIXTURES / f"settings-{document}.json").read_text())["mcpServers"][name])
     if at is not None:
         for url in addresses(json.loads(text)):
-            text = text.replace(urlsplit(url).netloc, f"127.0.0.1:{at.port}")
+            text = text.replace(urlsplit(url).netloc, f"{urlsplit(url).hostname}:{at.port}")
     found: dict[str, Any] = json.loads(text)
     return found
 
@@ -39,7 +41,7 @@ def addresses(value: Any) -> list[str]:
     if isinstance(value, dict | list):
         inner = value.values() if isinstance(value, dict) else value
         return [url for item in inner for url in addresses(item)]
-    return [value] if isinstance(value, str) and value.startswith("http://127.0.0.1") else []
+    return [value] if isinstance(value, str) and value.startswith(("http://127.0.0.1", "http://localhost:")) else []
 
 
 def status_of(hub: RunningHub, name: str) -> dict[str, Any]:
@@ -59,7 +61,66 @@ def only(found: list[Received]) -> Received:
     return one
 
 
+# settings-seed.json: the document of an earlier hub
+
+
+async def test_the_earlier_hubs_values_reach_the_sse_server_as_a_header_and_the_process_under_both_names(
+    hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
+) -> None:
+    crawl, jira = fresh_name("firecrawl-mcp"), fresh_name("jira-emoket")
+    local = upstreams.stdio(jira)
+    own = entry("seed", "jira-emoket")
+    serve(
+        {
+            crawl: entry("seed", "firecrawl-mcp", upstreams.sse(crawl)),
+            jira: {**own, **local, "args": [*local["args"], *own["args"]]},
+        }
+    )
+    person = make_user("seed")
+    person.save(crawl, USER_FIRECRAWL_TOKEN="fc-of-this-user")
+    person.save(
+        jira, USER_JIRA_BASE_URL="https://t.example", USER_JIRA_EMAIL="me@t.example", USER_JIRA_API_TOKEN="jira-token"
+    )
+
+    for server in (crawl, jira):
+        await called(hub, person, f"{server}__echo", text="x")
+
+    over_sse, process = only(recorder.calls(crawl)), only(recorder.calls(jira))
+    assert over_sse.facts["x-mcphub-firecrawl-token"] == "fc-of-this-user"
+    assert "jira-token" not in json.dumps(over_sse.facts)
+    assert {name: value for name, value in process.facts.items() if "JIRA" in name} == {
+        "JIRA_BASE_URL": "https://t.example",
+        "USER_JIRA_BASE_URL": "https://t.example",
+        "JIRA_EMAIL": "me@t.example",
+        "USER_JIRA_EMAIL": "me@t.example",
+        "JIRA_API_TOKEN": "jira-token",
+        "USER_JIRA_API_TOKEN": "jira-token",
+    }
+    assert "fc-of-this-user" not in json.dumps(process.facts)
+
+
 # settings-transports.json
+
+
+async def test_docs_search_is_a_process_a_user_and_one_for_all_when_it_is_declared_shared(
+    hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
+) -> None:
+    own, shared = fresh_name("docs-search"), fresh_name("docs-search")
+    config = entry("transports", "docs-search")
+    serve(
+        {
+            own: {**config, **upstreams.stdio(own, env=config["env"])},
+            shared: {**config, **upstreams.stdio(shared, env=config["env"]), "mcphub": {"isolation": "shared"}},
+        }
+    )
+    for person in (make_user("docs"), make_user("docs")):
+        async with Ide(f"{hub.mcp}?mode=tools", person.key()) as ide:
+            for server in (own, shared):
+                await ide.text(f"{server}__echo", text="x")
+
+    calls = recorder.calls(own), recorder.calls(shared)
+    assert [len({call.pid for call in of}) for of in calls] == [2, 1]
+    assert {call.facts["LOG_LEVEL"] for of in calls for call in of} == {"warning"}
 
 
 async def test_issue_desk_hides_one_tool_and_describes_another(
@@ -225,18 +286,23 @@ async def test_billing_without_its_variable_needs_setup_and_asks_for_no_token(
     assert recorder.received(server=name) == []
 
 
-async def test_browser_is_a_process_a_session_started_by_its_first_use(
+async def test_browser_is_a_process_a_session_started_by_its_first_use_and_ended_when_it_is_idle(
     hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:
     name = fresh_name("browser")
-    serve({name: {**entry("openapi", "browser"), **upstreams.stdio(name)}})
+    config = entry("openapi", "browser")
+    serve({name: {**config, **upstreams.stdio(name), "idleTimeoutMs": config["idleTimeoutMs"] / 200}})
     key = make_user("surfer").key()
+    unused = recorder.received(server=name)
 
     async with Ide(f"{hub.mcp}/{name}", key) as one, Ide(f"{hub.mcp}/{name}", key) as other:
         for ide in (one, other, one):
             await ide.text("echo", text="x")
+        pids = {call.pid for call in recorder.calls(name)}
+        await until(lambda: not any(running(pid) for pid in pids), within=20, what="idle processes end")
 
-    assert len({call.pid for call in recorder.calls(name)}) == 2
+    assert unused == []
+    assert len(pids) == 2
     assert status_of(hub, name)["isolation"] == "per-session"
 
 
@@ -270,6 +336,53 @@ async def test_mailer_is_passed_the_tag_of_the_client_and_nothing_else(
 
 
 # settings-hostile.json, without its bad entries
+
+
+async def test_github_pr_keeps_its_slash_and_its_authorization_over_a_redirect_within_its_origin_only(
+    hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
+) -> None:
+    name, away, other = (fresh_name(stem) for stem in ("GitHub PR MCP (ACA)", "GitHub PR MCP (away)", "other"))
+    here = upstreams.http(name, moved="/mcp")
+    there = upstreams.http(away, moved=upstreams.http(other).url)
+    serve({server.name: entry("hostile", "GitHub PR MCP (ACA)", server) for server in (here, there)})
+    person = make_user("github")
+    person.save(name, USER_SHARED_TOKEN="gh-token")
+    slug, slug_away = (status_of(hub, server)["slug"] for server in (name, away))
+
+    kept = await called(hub, person, f"{slug}__echo", text="x")
+    refused = await called(hub, person, f"{slug_away}__echo", text="x")
+
+    assert hub.admin.settings()[0]["mcpServers"][name]["url"].endswith("/mcp/")
+    assert not kept["isError"]
+    assert only(recorder.calls(name)).facts["authorization"] == "Bearer gh-token"
+    assert refused["isError"]
+    assert "redirect" in refused["content"][0]["text"]
+    assert recorder.received(server=away) == recorder.received(server=other) == []
+
+
+def test_a_value_of_one_name_is_saved_for_its_other_consumer_unless_it_is_for_one_only(
+    serve: Serve, make_user: MakeUser, fresh_name: Any
+) -> None:
+    first, second, later = (fresh_name(stem) for stem in ("github", "지라", "later"))
+    config = entry("hostile", "GitHub PR MCP (ACA)")
+    serve({first: config, second: entry("hostile", "지라")})
+    person, careful = make_user("sharing"), make_user("careful")
+
+    shared = person.save(first, USER_SHARED_TOKEN="for-both")
+    alone = careful.rest.post(
+        "/api/user-env-vars", {"envVars": {first: {"USER_SHARED_TOKEN": "for-one"}}, "only": True}
+    )
+    serve({later: config})
+
+    assert shared["alsoSavedFor"] == [{"server": second, "name": "USER_SHARED_TOKEN"}]
+    assert alone["alsoSavedFor"] == []
+    assert has_value(person, first, second, later) == [True, True, False]
+    assert has_value(careful, first, second, later) == [True, False, False]
+
+
+def has_value(person: Person, *servers: str) -> list[bool]:
+    saved = person.rest.get("/api/user-env-vars")
+    return ["USER_SHARED_TOKEN" in json.dumps(saved.get(server, {})) for server in servers]
 
 
 async def test_jira_gets_its_values_verbatim_and_a_text_that_is_no_slot(

@@ -1,6 +1,8 @@
 """The example documents, imported into a running hub: each accepted or refused exactly as its description says."""
 
+import asyncio
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from tests.support.ide import Ide
 from tests.support.rest import Admin
 from tests.support.running import RunningHub
+from tests.support.upstreams import Upstreams
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +27,12 @@ def example(name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def own_hub(make_home: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
-    running = RunningHub(make_home(), tmp_path_factory.mktemp("examples"))
+    """On a machine whose npx runs Python, so that a test server can be what it fetched."""
+    place = tmp_path_factory.mktemp("examples")
+    npx = place / "npx"
+    npx.write_text('#!/bin/sh\nexec python3 "$@"\n')
+    npx.chmod(0o755)
+    running = RunningHub(make_home(), place, env={"PATH": f"{place}{os.pathsep}{os.environ['PATH']}"})
     try:
         yield running.start()
     finally:
@@ -184,6 +192,52 @@ def test_hostile_without_its_bad_entries_is_accepted(admin: Admin) -> None:
     assert json.dumps(admin.settings()[0]) == json.dumps(document)
 
 
+async def test_children_fetch_their_packages_where_the_document_says(
+    own_hub: RunningHub, admin: Admin, upstreams: Upstreams
+) -> None:
+    install = {"systemConfig": example("transports")["systemConfig"]}
+    python = upstreams.stdio("by-python")
+    npx = {**upstreams.stdio("by-npx"), "command": "npx"}
+    admin.save_settings({"mcpServers": {"by-python": python, "by-npx": npx}, **install})
+
+    async with Ide(f"{own_hub.mcp}?mode=tools", admin.user("fetches").key()) as ide:
+        facts = [json.loads(await ide.text(f"{server}__whoami"))["facts"] for server in ("by-python", "by-npx")]
+
+    assert [(seen.get("UV_DEFAULT_INDEX"), seen.get("npm_config_registry")) for seen in facts] == [
+        ("https://pypi.example.com/simple", None),
+        (None, "https://npm.example.com"),
+    ]
+
+
+async def test_tools_of_one_name_and_one_that_is_too_long_are_called_the_same_after_a_restart(
+    own_hub: RunningHub, admin: Admin, upstreams: Upstreams
+) -> None:
+    long = "t" * 80
+    servers = {name: upstreams.http(name, "get_issue", long).config() for name in ("GitHub PR MCP (ACA)", "지라")}
+    admin.save_settings({"mcpServers": servers})
+    key = admin.user("restarts").key()
+
+    before = await names_of_odd_tools(own_hub, key)
+    own_hub.stop()
+    own_hub.start()
+    after = await names_of_odd_tools(own_hub, key)
+
+    assert {"github-pr-mcp-aca__get_issue", "jira__get_issue"} < set(before)
+    assert len(before) == 4
+    assert all(len(name) <= 48 for name in before)
+    assert set(before.values()) == {"called get_issue", f"called {long}"}
+    assert after == before
+
+
+async def names_of_odd_tools(hub: RunningHub, key: str) -> dict[str, str]:
+    """What each of them answers."""
+    async with Ide(f"{hub.mcp}?mode=tools", key) as ide, asyncio.timeout(30):
+        listed: list[str] = []
+        while len(listed) < 4:  # a server may be late for the first list
+            listed = [name for name in await ide.tool_names() if "__get_issue" in name or "ttt" in name]
+        return {name: await ide.text(name) for name in listed}
+
+
 def test_a_save_without_the_version_it_is_based_on_is_refused(admin: Admin) -> None:
     _, etag = admin.settings()
     admin.add_servers({"one": {"command": "python3", "args": ["-V"]}})
@@ -196,3 +250,22 @@ def test_a_save_without_the_version_it_is_based_on_is_refused(admin: Admin) -> N
     assert (none.status_code, none.json()["code"]) == (428, "version_required")
     assert (stale.status_code, stale.json()["code"]) == (412, "version_mismatch")
     assert list(servers(admin)) == ["one"]
+
+
+def test_the_earlier_hubs_own_document_is_accepted_as_it_was_written(admin: Admin) -> None:
+    document = example("seed")
+
+    answer = save(admin, document)
+
+    assert answer.status_code == 200, answer.text
+    assert findings(answer.json()["data"]["warnings"]) == {("/mcpServers/jira-emoket/args", "unpinned_package")}
+    assert admin.rest.get("/api/env-templates") == {
+        "firecrawl-mcp": ["USER_FIRECRAWL_TOKEN"],
+        "jira-emoket": ["USER_JIRA_BASE_URL", "USER_JIRA_EMAIL", "USER_JIRA_API_TOKEN"],
+    }
+    assert {name: (server["type"], server["status"]) for name, server in servers(admin).items()} == {
+        "firecrawl-mcp": ("sse", "needs_setup"),
+        "jira-emoket": ("stdio", "needs_setup"),
+    }
+    assert json.dumps(admin.settings()[0]) == json.dumps(document)
+    assert save(admin, document).json()["data"]["changes"] == []

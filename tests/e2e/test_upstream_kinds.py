@@ -122,30 +122,6 @@ async def test_the_headers_of_a_call_are_exactly_these_on_every_kind(
             assert call.facts["x-mcphub-source-server"] == server.name
 
 
-async def test_the_earlier_hubs_own_document_brings_the_value_to_the_sse_server_and_to_the_process(
-    hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Fresh
-) -> None:
-    crawl, jira = fresh_name("firecrawl"), fresh_name("jira")
-    serve(
-        {
-            crawl: upstreams.sse(crawl).config(env={"USER_FIRECRAWL_TOKEN": "sample"}),
-            jira: upstreams.stdio(jira, env={"USER_JIRA_API_TOKEN": "sample"}),
-        }
-    )
-    person = make_user("seed")
-    person.save(crawl, USER_FIRECRAWL_TOKEN="fc-of-this-user")
-    person.save(jira, USER_JIRA_API_TOKEN="jira-of-this-user")
-
-    async with Ide(f"{hub.mcp}?mode=tools", person.key()) as ide:
-        for server in (crawl, jira):
-            await ide.text(f"{server}__whoami", nonce="n")
-
-    [over_sse], [process] = recorder.calls(crawl), recorder.calls(jira)
-    assert over_sse.facts["x-mcphub-firecrawl-token"] == "fc-of-this-user"
-    assert (process.facts["JIRA_API_TOKEN"], process.facts["USER_JIRA_API_TOKEN"]) == ("jira-of-this-user",) * 2
-    assert "jira-of-this-user" not in json.dumps(over_sse.facts)
-
-
 async def test_what_an_sse_server_says_and_asks_in_a_call_reaches_the_client(
     hub: RunningHub, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Fresh
 ) -> None:

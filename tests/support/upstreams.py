@@ -61,8 +61,9 @@ class Upstreams:
     recorder: Recorder
     started: list[HttpServer] = field(default_factory=list)
 
-    def http(self, name: str, *tools: str) -> HttpServer:
-        return self._started("over_http", name, tools, "streamable-http")
+    def http(self, name: str, *tools: str, moved: str = "") -> HttpServer:
+        """`moved` is where its address with a slash at the end redirects to."""
+        return self._started("over_http", name, tools, "streamable-http", "--moved", moved)
 
     def newest(self, name: str) -> HttpServer:
         """One that speaks 2026-07-28 and nothing else."""
@@ -73,17 +74,15 @@ class Upstreams:
 
     def rest(self, name: str, *tools: str, document: Path | None = None) -> HttpServer:
         """A REST service; `tools` are operations beside its own."""
-        return self._started("over_rest", name, tools, "openapi", document)
+        return self._started("over_rest", name, tools, "openapi", "--document", str(document or ""))
 
-    def _started(
-        self, module: str, name: str, tools: tuple[str, ...], kind: str, document: Path | None = None
-    ) -> HttpServer:
+    def _started(self, module: str, name: str, tools: tuple[str, ...], kind: str, *option: str) -> HttpServer:
         command = [sys.executable, "-m", f"tests.support.servers.{module}", "--name", name]
         command += ["--recorder", str(self.recorder.port)]
         for tool in tools:
             command += ["--tool", tool]
-        if document is not None:
-            command += ["--document", str(document)]
+        if any(option[1:]):
+            command += option
         server = HttpServer(name, command, free_port(), kind)
         self.started.append(server)
         return server.start()

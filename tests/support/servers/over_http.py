@@ -1,6 +1,8 @@
 """The test server over Streamable HTTP, one MCP session an `initialize`; prints its port when it listens.
 
-python -m tests.support.servers.over_http --name N --recorder PORT [--port PORT] [--tool EXTRA]…
+python -m tests.support.servers.over_http --name N --recorder PORT [--port PORT] [--tool EXTRA]… [--moved LOCATION]
+
+`--moved` makes it answer /mcp/ with a redirect to there.
 
 Spec: MCP 2025-11-25, Transports (Streamable HTTP).
 """
@@ -92,6 +94,12 @@ async def write(stream: web.StreamResponse, message: dict[str, Any]) -> None:
 async def serve(options: argparse.Namespace) -> None:
     over = Over(options)
     app = web.Application(client_max_size=1 << 26)
+    if options.moved:
+
+        async def moved(request: web.Request) -> web.StreamResponse:
+            return web.Response(status=307, headers={"Location": options.moved})
+
+        app.router.add_route("*", "/mcp/", moved)
     for method, handler in (("POST", over.post), ("GET", over.get), ("DELETE", over.delete)):
         app.router.add_route(method, "/mcp{below:(/.*)?}", handler)
     # A caller that hangs up is noticed while the tool still works.
@@ -109,6 +117,7 @@ def main() -> None:
     parser.add_argument("--recorder", type=int, default=0)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--tool", action="append", default=[])
+    parser.add_argument("--moved", default="")
     asyncio.run(serve(parser.parse_args()))
 
 

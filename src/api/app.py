@@ -1,6 +1,6 @@
 """The management API put together: one guard, one exception handler, each area's controllers, and the door in front."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from litestar import Litestar, Request, Response
@@ -48,6 +48,7 @@ from mcphub.api.schemas import Envelope, StrictRequest
 from mcphub.api.services import Accepted, Services
 from mcphub.api.upkeep import Upkeep
 from mcphub.api.values import Values
+from mcphub.api.web_ui import WebUi, load_assets
 from mcphub.projections.requests import Requests
 
 MOST_BODY = 5 * 1024 * 1024  # bytes; a settings document may be larger, and says so itself
@@ -80,14 +81,19 @@ CONTROLLERS = [
 ]
 
 
-def make_app(services: Services) -> ASGIApp:
+def make_app(services: Services, *, web: bool = True) -> ASGIApp:
     """The ASGI application of the hub.
+
+    Args:
+        web: with the user interface, when it was built; without it a plain page stands there.
 
     Raises:
         UndeclaredAudience: something in it does not say whom it is for.
     """
     must_ask_for_keys("/mcp", services.gateway)
-    return Door(services.settings, services.gateway, management_api(services), services.access_log)
+    api: ASGIApp = management_api(services)
+    assets = load_assets() if web else {}
+    return Door(services.settings, services.gateway, WebUi(assets, api) if assets else api, services.access_log)
 
 
 def management_api(services: Services) -> Litestar:
@@ -96,13 +102,20 @@ def management_api(services: Services) -> Litestar:
     Raises:
         UndeclaredAudience: a route does not say whom it is for.
     """
+    parts = parts_of(services)
+    api = put_together({name: _always(part) for name, part in parts.items()}, parts["guard"], services.version)
+    must_be_declared(api)
+    return api
+
+
+def parts_of(services: Services) -> dict[str, Any]:
+    """What handlers ask for, by the name they ask with."""
     signer = TokenSigner(services.vault.secret("session"))
     catalog = Catalog(services)
-    guard = Guard(services, signer)
-    parts: dict[str, Any] = {
+    return {
         "services": services,
         "signer": signer,
-        "guard": guard,
+        "guard": Guard(services, signer),
         "passwords": Passwords(),
         "throttle": Throttle(),
         "links": OneTimeLinks(services.write),
@@ -118,18 +131,15 @@ def management_api(services: Services) -> Litestar:
         "requests": Requests(services.read),
         "rebuilds": Rebuilds(services),
     }
-    api = put_together(parts, guard, services.version)
-    must_be_declared(api)
-    return api
 
 
-def put_together(parts: Mapping[str, Any], guard: GuardCallable, version: str) -> Litestar:
-    """The routes with what their handlers ask for by name; to be described they need none of it."""
+def put_together(parts: Mapping[str, Callable[[], Any]], guard: GuardCallable, version: str) -> Litestar:
+    """The routes with what gives their handlers what they ask for; to be described they need none of it."""
     return Litestar(
         route_handlers=CONTROLLERS,
         guards=[guard],
         dependencies={
-            **{name: Provide(_always(part), sync_to_thread=False) for name, part in parts.items()},
+            **{name: Provide(part, sync_to_thread=False) for name, part in parts.items()},
             "caller": Provide(the_caller, sync_to_thread=False),
         },
         exception_handlers={Accepted: answer_accepted, Exception: answer_refusal},
@@ -160,7 +170,7 @@ def answer_accepted(_: Request[Any, Any, Any], accepted: Accepted) -> Response[E
     return Response(Envelope(position=accepted.position), status_code=202)
 
 
-def _always(part: Any) -> Any:
+def _always(part: Any) -> Callable[[], Any]:
     def give() -> Any:
         return part
 

@@ -61,6 +61,7 @@ const codes = {
     "This set-up link was used, or is over. Run `mcphub setup-link` on the host for a new one.",
   state_invalid: "Signing in took longer than 10 minutes, or began in another browser. Try again.",
   too_busy: "The hub has too much to do. Try again in a moment.",
+  tool_name_taken: "Another tool of the server has this name, or one like it. Choose another name.",
   unknown_scope: "The key is for a server, group or mode that does not exist.",
   unknown_server: "There is no server of that name.",
   unknown_slot: "The server asks for no such variable.",

@@ -62,6 +62,7 @@ const codes: Messages["errors"]["codes"] = {
     "이미 썼거나 기한이 지난 설정 링크입니다. 호스트에서 `mcphub setup-link` 명령으로 새로 만드세요.",
   state_invalid: "로그인이 10분을 넘겼거나 다른 브라우저에서 시작했습니다. 다시 시도하세요.",
   too_busy: "허브가 바쁩니다. 잠시 뒤 다시 시도하세요.",
+  tool_name_taken: "서버의 다른 도구가 이 이름이나 비슷한 이름을 쓰고 있습니다. 다른 이름을 고르세요.",
   unknown_scope: "키의 범위에 없는 서버, 그룹, 모드가 있습니다.",
   unknown_server: "그런 이름의 서버가 없습니다.",
   unknown_slot: "서버가 요구하지 않는 변수입니다.",

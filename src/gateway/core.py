@@ -41,8 +41,8 @@ from mcphub.gateway.store import SessionRows
 from mcphub.gateway.tool_news import ToolNews
 from mcphub.gateway.traffic import TrafficWriter
 from mcphub.gateway.trial import Trial, tried
-from mcphub.gateway.upstream.frames import NOBODY
 from mcphub.gateway.upstream.contained import Contained
+from mcphub.gateway.upstream.frames import NOBODY
 from mcphub.gateway.upstream.runtime import Identity, Listener, Pool, Reply, Runtime, RuntimeInfo, ServerStatus
 from mcphub.gateway.values import OpenedValues
 from mcphub.periodic import Periodic

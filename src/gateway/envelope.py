@@ -22,6 +22,7 @@ from mcphub.gateway.protocol import (
     MODERN_VERSION,
     UNSUPPORTED_PROTOCOL_VERSION,
 )
+from mcphub.gateway.tasks import without_tasks
 
 RESERVED = "io.modelcontextprotocol/"
 RESERVED_BYTES = RESERVED.encode()
@@ -84,13 +85,18 @@ class Envelope(Struct, frozen=True):
             }
         )
 
-    def stamped(self, params: bytes) -> bytes:
-        """Parameters for an upstream of the same revision: what the client said of itself goes along."""
+    def stamped(self, params: bytes, *, tasks: bool = True) -> bytes:
+        """Parameters for an upstream of the same revision: what the client said of itself goes along.
+
+        Args:
+            tasks: the client can ask this upstream about them.
+        """
+        capabilities = wire.joined({**self.capabilities})
         return with_reserved(
             params,
             {
                 VERSION: wire.encode(self.protocol),
-                CAPABILITIES: wire.joined({**self.capabilities}),
+                CAPABILITIES: capabilities if tasks else without_tasks(capabilities),
                 **({INFO: self.info} if self.info else {}),
                 **({LOG_LEVEL: wire.encode(self.log_level)} if self.log_level else {}),
             },

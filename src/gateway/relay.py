@@ -10,13 +10,13 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
-from msgspec import Raw, json
+from msgspec import Raw
 
 from mcphub.domain.access import AccessModel, Capability, decide
 from mcphub.domain.left_out import LeftOut
@@ -24,13 +24,12 @@ from mcphub.domain.settings_state import ServerState
 from mcphub.domain.substitution import MissingVariables, UnusableValue
 from mcphub.domain.tool_book import definition_of
 from mcphub.domain.vault import Unopenable
-from mcphub.gateway import errors, wire
+from mcphub.gateway import errors, tasks, wire
 from mcphub.gateway.envelope import notification_without_reserved, without_reserved
 from mcphub.gateway.errors import (
     Answer,
     BadParams,
     Cancelled,
-    HeaderMismatch,
     NotSupported,
     ServerFailed,
     ToolError,
@@ -40,18 +39,17 @@ from mcphub.gateway.errors import (
 from mcphub.gateway.exposure import choice, lists_why, settled
 from mcphub.gateway.injection import Injector
 from mcphub.gateway.kinds import LISTED, NAMED, PROMPTS, RESOURCES, TOOLS, Offer
-from mcphub.gateway.param_headers import MARK, disagreement, repetitions
 from mcphub.gateway.router import MOST_PAGES, Fetched, Gathered, Listing, Router, described, renamed
 from mcphub.gateway.server_calls import ServerCalls, Told
 from mcphub.gateway.server_tools import PREFIX, tool_name
 from mcphub.gateway.session import Asker, Limits, Session, passed_back
 from mcphub.gateway.telling import Tells, telling
+from mcphub.gateway.tool_calls import ToolCalls
 from mcphub.gateway.traffic import NotRecorded, Request, Status, TrafficWriter
 from mcphub.gateway.turns import Turns
 from mcphub.gateway.upstream.runtime import (
     Pool,
     Reply,
-    Runtime,
     UpstreamBroken,
     UpstreamRefused,
     UpstreamTimeout,
@@ -150,7 +148,11 @@ class Call:
             Answer: it takes no such request.
         """
         self.untouched = self.asker.verbatim and not modern
-        return params if self.untouched else without_reserved(params)
+        if self.untouched:
+            return params
+        if self.message.method in tasks.METHODS:
+            raise NotSupported(self.message.method)
+        return without_reserved(tasks.plain(params) if self.message.method == "tools/call" else params)
 
     def incoming(self, result: bytes) -> bytes:
         """A result as the client may have it: no upstream speaks in the hub's place."""
@@ -200,6 +202,7 @@ class Relay:
     ) -> None:
         self.router = Router(model, self._all, deadline=limits.list_deadline, page=limits.page)
         self.server_calls = ServerCalls(model, self.router)
+        self._tool_calls = ToolCalls(self.router)
         self._why = Why(model, self.router, pool.status, limits.public_url)
         self._model = model
         self._pool = pool
@@ -562,11 +565,17 @@ class Relay:
                 call.wait_ms = (call.wait_ms or 0.0) + (leased - began) * 1000
                 params = call.outgoing(params, modern=runtime.modern)
                 if method == "tools/call":
-                    reply = await self._called(call, server, runtime, params)
+                    reply = await self._tool_calls.ask(call, server, runtime, params)
                 else:
-                    control = self._limits.control_timeout
+                    # Who asks for the result of a task waits for the task.
+                    control = spec.max_total_ms / 1000 if method == "tasks/result" else self._limits.control_timeout
                     reply = await runtime.call(
-                        method, params, call, timeout=control, reset_on_progress=True, max_total=CONTROL_TOTAL
+                        method,
+                        params,
+                        call,
+                        timeout=control,
+                        reset_on_progress=True,
+                        max_total=max(control, CONTROL_TOTAL),
                     )
                 call.upstream_ms = (time.perf_counter() - leased) * 1000
         except NotRecorded as error:
@@ -583,62 +592,6 @@ class Relay:
                 raise errors.page_wanted(spec.slug, reply.error, request.public_id)
             return _UpstreamError(wire.failure(id_, reply.error), code)
         return wire.result(id_, call.incoming(reply.result or b"{}"))
-
-    async def _called(self, call: Call, server: ServerState, runtime: Runtime, params: bytes) -> Reply:
-        """A tool's answer, asked for with the headers that its server wants beside the arguments.
-
-        Raises:
-            HeaderMismatch: the client's own say something else than its arguments, and the server would not notice.
-        """
-        spec = server.spec
-
-        def ask() -> Coroutine[Any, Any, Reply]:
-            return runtime.call(
-                "tools/call",
-                params,
-                call,
-                timeout=spec.timeout_ms / 1000,
-                reset_on_progress=spec.reset_on_progress,
-                max_total=spec.max_total_ms / 1000,
-            )
-
-        if not runtime.modern:
-            if call.repeats is not None and (why := self._disagreement(call, server, params)):
-                raise HeaderMismatch(why)
-            return await ask()
-        if call.repeats is not None:
-            call.repeated = call.repeats
-            return await ask()
-        call.repeated = await self._repetitions(call, server, params)
-        reply = await ask()
-        if reply.error is None or _code(reply.error) != str(errors.HEADER_MISMATCH):
-            return reply
-        # Refused before anything was done, as the schema that is known here may be an old one.
-        before, call.repeated = call.repeated, await self._repetitions(call, server, params, anew=True)
-        return reply if call.repeated == before else await ask()
-
-    def _disagreement(self, call: Call, server: ServerState, params: bytes) -> str:
-        found = self.router.cached(call.asker, server)
-        item = found.by_name.get(call.request.tool) if found is not None else None
-        if item is None or MARK.encode() not in item.raw:
-            return ""
-        return disagreement(*_schema_and_arguments(item.raw, params), call.repeats or {})
-
-    async def _repetitions(
-        self, call: Call, server: ServerState, params: bytes, *, anew: bool = False
-    ) -> Mapping[str, str]:
-        """What a client of this revision would say in headers; nothing of a tool whose schema cannot be had."""
-        try:
-            if anew:
-                found = await self.router.listed(call.asker, server, anew=True)
-            else:
-                found = await self.router.own_list(call.asker, server)
-        except Answer:
-            return {}
-        item = found.by_name.get(call.request.tool)
-        if item is None or MARK.encode() not in item.raw:
-            return {}
-        return repetitions(*_schema_and_arguments(item.raw, params))
 
     def explained(self, error: Exception, server: ServerState, request_id: str) -> Exception:
         """What the caller is told about a failure on the way to a server."""
@@ -852,12 +805,6 @@ def _trace(headers: Mapping[str, str], message: wire.Msg, request: Request) -> t
 def _variables(server: ServerState) -> list[str]:
     """What a server takes of its users, as the settings page calls it."""
     return [slot.name for slot in server.spec.slots.values()]
-
-
-def _schema_and_arguments(definition: bytes, params: bytes) -> tuple[object, object]:
-    """Of a tool and a call of it."""
-    arguments = bytes(wire.members(params).get("arguments", b"{}"))
-    return json.decode(definition).get("inputSchema"), json.decode(arguments)
 
 
 def _less_than(frame: bytes, level: str) -> bool:

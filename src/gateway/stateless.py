@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from mcphub.domain.access import AccessModel, Principal, View
 from mcphub.domain.ids import new_id
-from mcphub.gateway import bridge, errors, wire
+from mcphub.gateway import bridge, errors, tasks, wire
 from mcphub.gateway.bridge import MANY_ROUNDS, Question
 from mcphub.gateway.envelope import (
     NAMING,
@@ -27,7 +27,7 @@ from mcphub.gateway.envelope import (
     with_reserved,
     without_reserved,
 )
-from mcphub.gateway.errors import Answer, BadParams
+from mcphub.gateway.errors import Answer, BadParams, NotSupported
 from mcphub.gateway.exchange import Exchange, Header, failed, loose_stream, respond
 from mcphub.gateway.exposure import Asked
 from mcphub.gateway.lifecycle import Lifecycle, one_shot
@@ -68,7 +68,9 @@ class StatelessCall(Call):
     def outgoing(self, params: bytes, *, modern: bool) -> bytes:
         self.untouched = self.asker.verbatim and modern
         if modern:
-            return self.envelope.stamped(params)
+            return self.envelope.stamped(params, tasks=self.untouched)
+        if self.message.method in tasks.METHODS:  # an older server's are others
+            raise NotSupported(self.message.method)
         if "requestState" in wire.members(params):  # an upstream of an older revision has given none
             raise BadParams("The requestState is none of this call's, or its time is over; call again without it.")
         return params
@@ -392,6 +394,7 @@ class Stateless:
         opened = wire.members(await self._relay.open_server(asker, server, request.public_id))
         own = dict(wire.members(opened.get("capabilities", b"")))
         own.pop("logging", None)  # here it is each request that says what it wants to hear
+        own.pop("tasks", None)  # those of an older server; this revision's are an extension
         instructions = {"instructions": opened["instructions"]} if "instructions" in opened else {}
         return {"capabilities": wire.joined(own), **instructions}, bytes(opened.get("serverInfo", self._server_info))
 

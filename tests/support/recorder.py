@@ -18,7 +18,8 @@ class Received:
 
     Args:
         event: `initialize`, `list`, `call`, `notification`, `answer` (to a question of the server), `gone` (the caller
-            hung up), `delete` (of a session), `stream` (HTTP+SSE), `document` and `token` (REST).
+            hung up), `delete` (of a session), `stream` (HTTP+SSE), `task` (a question about one), `document` and
+            `token` (REST).
         facts: HTTP headers in lower case, or the process environment.
     """
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from mcphub.gateway import wire
+from mcphub.gateway.tasks import promised
 from mcphub.gateway.upstream import frames
 from mcphub.gateway.upstream.clock import Clock
 from mcphub.gateway.upstream.frames import Flight
@@ -25,6 +26,7 @@ from mcphub.gateway.upstream.runtime import (
 from mcphub.gateway.wire import Msg, Unreadable
 
 MOST_QUESTIONS = 64  # of an upstream at once
+MOST_PROMISED = 256  # tasks whose progress goes on
 
 Put = Callable[[bytes, bytes], Awaitable[None]]  # (id of the request, its frame)
 Write = Callable[[bytes], Awaitable[None]]  # a frame that nobody answers
@@ -44,6 +46,7 @@ class Dialogue:
         self._ids = 0
         self._flights: dict[bytes, tuple[Flight, asyncio.Future[Reply]]] = {}
         self._tokens: dict[bytes, tuple[bytes, Flight]] = {}  # the hub's → the client's
+        self._promised: dict[bytes, bytes] = {}  # the same, of tasks whose calls are answered already
         self._answering: dict[bytes, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -68,7 +71,10 @@ class Dialogue:
             with clock:
                 await put(flight.id, wire.request(flight.id, method, params))
                 sent = True
-                return await future
+                reply = await future
+            if token and promised(reply.result or b""):
+                self._promise(flight.id, token)
+            return reply
         except UpstreamUnreachable:
             raise
         except (UpstreamFailed, asyncio.CancelledError) as error:
@@ -117,14 +123,27 @@ class Dialogue:
             self._listener.server_notification(self._runtime, method, frame)
 
     def _progress(self, message: Msg) -> None:
-        known = self._tokens.get(frames.progress_token(message.params))
+        own = frames.progress_token(message.params)
+        known = self._tokens.get(own)
         if known is None:
+            if (token := self._promised.get(own)) is not None:
+                params = wire.joined({**wire.members(message.params), "progressToken": token})
+                self._listener.server_notification(
+                    self._runtime, message.method, wire.notification(message.method, params)
+                )
             return
         token, flight = known
         flight.clock.sign_of_life()
         if flight.caller is not None:
             params = wire.joined({**wire.members(message.params), "progressToken": token})
             flight.caller.notify(wire.notification(message.method, params))
+
+    def _promise(self, own: bytes, token: bytes) -> None:
+        """The call is answered with a task, and its progress goes on; heard where only one session can be meant."""
+        if self._runtime.session_id:
+            self._promised[own] = token
+            if len(self._promised) > MOST_PROMISED:
+                del self._promised[next(iter(self._promised))]
 
     def _withdrawn(self, message: Msg) -> None:
         """A question it no longer wants answered."""

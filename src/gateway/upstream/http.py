@@ -349,6 +349,8 @@ class HttpRuntime:
                 about.clock.sign_of_life()
                 if about.caller is not None:
                     about.caller.notify(frame)
+            elif self.session_id:  # of a task whose call is answered already
+                self._listener.server_notification(self, method, frame)
         elif method in frames.ANNOUNCED or flight is None or flight.caller is None:
             self._listener.server_notification(self, method, frame)
         else:

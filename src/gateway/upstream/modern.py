@@ -17,6 +17,7 @@ from multidict import CIMultiDict
 from mcphub.gateway import wire
 from mcphub.gateway.envelope import CAPABILITIES, INFO, NAMING, VERSION, encoded, with_reserved, without_reserved
 from mcphub.gateway.protocol import LATEST_HANDSHAKE_VERSION, MODERN_VERSION
+from mcphub.gateway.tasks import without_tasks
 from mcphub.gateway.upstream import frames
 from mcphub.gateway.upstream.clock import Clock
 from mcphub.gateway.upstream.context import EVENTS, JSON_OR_EVENTS
@@ -70,11 +71,15 @@ class ModernHttpRuntime(HttpRuntime):
         self.initialize_result = wire.joined(
             {
                 "protocolVersion": wire.encode(LATEST_HANDSHAKE_VERSION),
-                "capabilities": result.get("capabilities", b"{}"),
+                "capabilities": self._offered(bytes(result.get("capabilities", b"{}"))),
                 "serverInfo": _server_info(result, self.slug),
                 **({"instructions": result["instructions"]} if "instructions" in result else {}),
             }
         )
+
+    def _offered(self, capabilities: bytes) -> bytes:
+        """As far as its client knows them: an older one has other tasks."""
+        return capabilities if self._identity.protocol_version == MODERN_VERSION else without_tasks(capabilities)
 
     async def _discovered(self, frame: bytes) -> Mapping[str, Raw | bytes]:
         headers = self._for_method(self._headers.first(self._own), "server/discover", b"{}", None)
@@ -120,7 +125,10 @@ class ModernHttpRuntime(HttpRuntime):
             if reply.result is None:
                 return reply
             result = _members(reply.result)
-            if wire.text(result, "resultType") != "input_required":
+            kind = wire.text(result, "resultType")
+            if kind == "task":
+                raise UpstreamBroken("it answers with a task, though nobody here said to know them")
+            if kind != "input_required":
                 return Reply(result=_older(result))
             if caller is None:
                 break
@@ -220,7 +228,7 @@ class ModernHttpRuntime(HttpRuntime):
         info = said.get("clientInfo", wire.encode({"name": "mcphub", "version": "1"}))
         stamps = {
             VERSION: wire.encode(MODERN_VERSION),
-            CAPABILITIES: bytes(said.get("capabilities", b"{}")),
+            CAPABILITIES: without_tasks(bytes(said.get("capabilities", b"{}"))),
             INFO: bytes(info),
         }
         return with_reserved(params or b"{}", stamps)

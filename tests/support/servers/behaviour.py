@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import socket
+import uuid
 from collections.abc import Awaitable, Callable
 
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
@@ -41,6 +42,10 @@ ODD_TOOL = {  # offered when it is asked for by name
     "annotations": {"x-vendor": "@odd"},
     "x-vendor": "@odd",
 }
+# Tools that run as tasks of 2025-11-25: if they are asked to, or only so; offered when they are asked for by name.
+JOBS = {"job": "optional", "job-only": "required"}
+TASKS = {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}}
+RELATED = "io.modelcontextprotocol/related-task"
 STREAMED = {"progress", "ask"}  # over HTTP these answer as an event stream
 
 
@@ -74,16 +79,53 @@ class Link:
 
     Args:
         send: writes one JSON-RPC message to the caller.
+        aside: the same, to its session, after the call is answered.
     """
 
     def __init__(
-        self, session: str, state: dict, facts: dict, send: Callable[[dict], Awaitable[None]], target: str = ""
+        self,
+        session: str,
+        state: dict,
+        facts: dict,
+        send: Callable[[dict], Awaitable[None]],
+        target: str = "",
+        aside: Callable[[dict], Awaitable[None]] | None = None,
     ):
+        self.aside = aside or send
         self.session = session
         self.state = state
         self.facts = facts
         self.send = send
         self.target = target
+
+
+class Refused(Exception):
+    """A JSON-RPC error."""
+
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+
+
+class Job:
+    """A task of 2025-11-25, of one session."""
+
+    def __init__(self, session):
+        self.session = session
+        self.id = uuid.uuid4().hex
+        self.status = "working"
+        self.over = asyncio.Event()
+
+    def end(self, status):
+        if not self.over.is_set():
+            self.status = status
+            self.over.set()
+
+    @property
+    def wire(self):
+        at = "2026-01-01T00:00:00Z"
+        more = {"createdAt": at, "lastUpdatedAt": at, "ttl": 60000, "pollInterval": 50}
+        return {"taskId": self.id, "status": self.status, **more}
 
 
 class Behaviour:
@@ -96,7 +138,12 @@ class Behaviour:
     def __init__(self, name, recorder_port, announce, tools=()):
         self.name = name
         extras = [ODD_TOOL if extra == "odd" else tool(extra, f"The tool {extra}.") for extra in tools]
+        for extra in extras:
+            if extra["name"] in JOBS:
+                extra["execution"] = {"taskSupport": JOBS[extra["name"]]}
         self.tools = [*TOOLS, *extras]
+        self._jobs = {}
+        self._more = {"tasks": TASKS} if JOBS.keys() & set(tools) else {}  # capabilities
         self._recording = Recording(recorder_port)
         self._announce = announce
         self._running = {}  # (session, id) → task
@@ -149,7 +196,7 @@ class Behaviour:
             asked = params.get("protocolVersion")
             result = {
                 "protocolVersion": asked if asked in VERSIONS else VERSIONS[0],
-                "capabilities": {"tools": {"listChanged": True}},
+                "capabilities": {"tools": {"listChanged": True}, **self._more},
                 "serverInfo": {"name": self.name, "version": "1"},
             }
         elif method == "ping":
@@ -157,15 +204,20 @@ class Behaviour:
         elif method == "tools/list":
             self.tell("list", link, method=method)
             result = {"tools": self.tools}
-        elif method == "tools/call":
-            result = await self._call(params, link)
+        elif method == "tools/call" or (method.startswith("tasks/") and self._more):
+            try:
+                result = await (self._call if method == "tools/call" else self._of_job)(params, link, method)
+            except Refused as why:
+                return {"jsonrpc": "2.0", "id": number, "error": {"code": why.code, "message": str(why)}}
         else:
             return {"jsonrpc": "2.0", "id": number, "error": {"code": -32601, "message": f"no method {method}"}}
         return {"jsonrpc": "2.0", "id": number, "result": result}
 
-    async def _call(self, params, link):
+    async def _call(self, params, link, method):
         name, arguments, meta = params.get("name"), params.get("arguments") or {}, params.get("_meta") or {}
         self.tell("call", link, method="tools/call", tool=str(name), arguments=arguments, meta=meta)
+        if name in JOBS:
+            return await self._job(params, link, meta)
         if name == "echo":
             return text(arguments.get("text", ""))
         if name == "whoami":
@@ -206,6 +258,41 @@ class Behaviour:
         if any(known["name"] == name for known in self.tools):
             return text(f"called {name}")
         return text(f"no tool {name}", error=True)
+
+    async def _job(self, params, link, meta):
+        if "task" not in params:
+            if JOBS[params["name"]] == "required":
+                raise Refused(-32601, "only as a task")
+            return text("done at once")
+        job = Job(link.session)
+        self._jobs[job.id] = job
+        job.running = asyncio.ensure_future(self._run(job, params.get("arguments") or {}, meta, link))
+        return {"task": job.wire}
+
+    async def _run(self, job, arguments, meta, link):
+        await asyncio.sleep(arguments.get("ms", 0) / 1000)
+        if "progressToken" in meta:
+            params = {"progressToken": meta["progressToken"], "progress": 1, "total": 1}
+            await link.aside({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
+        if not arguments.get("endless"):
+            job.end("completed")
+            await link.aside({"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": job.wire})
+
+    async def _of_job(self, params, link, method):
+        self.tell("task", link, method=method, params=params)
+        own = {id_: job for id_, job in self._jobs.items() if job.session == link.session}
+        if method == "tasks/list":
+            return {"tasks": [job.wire for job in own.values()]}
+        job = own.get(params.get("taskId"))
+        if job is None:
+            raise Refused(-32602, "no such task")
+        if method == "tasks/get":
+            return job.wire
+        if method == "tasks/cancel":
+            job.end("cancelled")
+            return job.wire
+        await job.over.wait()
+        return {**text(f"the job is {job.status}"), "_meta": {RELATED: {"taskId": job.id}}}
 
     async def _progress(self, arguments, meta, link):
         steps = arguments.get("steps", 3)

@@ -55,7 +55,11 @@ class Over:
             if stream is not None:
                 await write(stream, out)
 
-        link = Link(session, self.state[session], facts, send, target=request.raw_path)
+        async def aside(out: dict[str, Any]) -> None:
+            if session in self.streams:
+                await write(self.streams[session], out)
+
+        link = Link(session, self.state[session], facts, send, target=request.raw_path, aside=aside)
         answer = await self.behaviour.handle(message, link)
         if stream is not None:
             if answer is not None:

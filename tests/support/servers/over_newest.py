@@ -3,7 +3,7 @@
 python -m tests.support.servers.over_newest --name N --recorder PORT [--port PORT]
 
 Tools: `echo`, `whoami` (the headers that arrived), `greet` (asks for a name before it answers), `deploy` (wants its
-argument in a header, too).
+argument in a header, too), `job` (answers with a task of the extension).
 Spec: MCP 2026-07-28, Transports (Streamable HTTP).
 """
 
@@ -18,10 +18,13 @@ from tests.support.servers.behaviour import TEXT, Behaviour, Link, text, tool
 
 VERSION = "2026-07-28"
 META = "io.modelcontextprotocol/"
+TASKS = META + "tasks"
+JOB = {"taskId": "job-1", "createdAt": "2026-01-01T00:00:00Z", "lastUpdatedAt": "2026-01-01T00:00:00Z", "ttlMs": 60000}
 TOOLS = [
     tool("echo", "The text, unchanged.", text=TEXT),
     tool("whoami", "What reached this server."),
     tool("greet", "Asks for a name, then greets."),
+    tool("job", "Runs as a task."),
     tool("deploy", "Wants to be routed by region.", region={**TEXT, "x-mcp-header": "Region"}),
 ]
 QUESTION = {
@@ -49,7 +52,8 @@ class Over:
         facts = {name.lower(): value for name, value in request.headers.items()}
         if meta.get(META + "protocolVersion") != VERSION or facts.get("mcp-protocol-version") != VERSION:
             return self._failed(message, 400, -32022, "Only 2026-07-28.", {"supported": [VERSION], "requested": ""})
-        if facts.get("mcp-method") != method or params.get("name", "") != facts.get("mcp-name", ""):
+        named = params.get("taskId" if method.startswith("tasks/") else "name", "")
+        if facts.get("mcp-method") != method or named != facts.get("mcp-name", ""):
             return self._failed(message, 400, -32020, "The headers say something else.")
         region = (params.get("arguments") or {}).get("region")
         if params.get("name") == "deploy" and facts.get("mcp-param-region") != region:
@@ -58,6 +62,10 @@ class Over:
             link = Link("", {}, facts, self._nobody, target=request.raw_path)
             arguments = params.get("arguments") or {}
             self._behaviour.tell("call", link, method=method, tool=params["name"], arguments=arguments, meta=meta)
+        knows = TASKS in (meta.get(META + "clientCapabilities") or {}).get("extensions", {})
+        if not knows and (method.startswith("tasks/") or params.get("name") == "job"):
+            needed = {"requiredCapabilities": {"extensions": {TASKS: {}}}}
+            return self._failed(message, 400, -32021, "You know no tasks.", needed)
         result = self._result(method, params, meta, facts)
         if result is None:
             return self._failed(message, 404, -32601, f"no method {method}")
@@ -74,13 +82,21 @@ class Over:
         cached = {"ttlMs": 1000, "cacheScope": "public"}
         match method, params.get("name"):
             case "server/discover", _:
-                return {"supportedVersions": [VERSION], "capabilities": {"tools": {}}, **cached}
+                return {
+                    "supportedVersions": [VERSION],
+                    "capabilities": {"tools": {}, "extensions": {TASKS: {}}},
+                    **cached,
+                }
             case "tools/list", _:
                 return {"tools": TOOLS, **cached}
             case "tools/call", "echo":
                 return text(params.get("arguments", {}).get("text", ""))
             case "tools/call", "whoami":
                 return text(json.dumps({"facts": facts, "meta": meta}))
+            case "tools/call", "job":
+                return {"resultType": "task", **JOB, "status": "working"}
+            case "tasks/get", _:
+                return {**JOB, "taskId": params["taskId"], "status": "completed", "result": text("done")}
             case "tools/call", "deploy":
                 return text(f"deployed to {params['arguments']['region']}")
             case "tools/call", "greet":

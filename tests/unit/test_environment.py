@@ -1,5 +1,7 @@
 """Signing in elsewhere and the way out of the network, as the environment says them."""
 
+from pathlib import Path
+
 import pytest
 
 from mcphub.settings import GITHUB, Settings, SettingsUnusable, read
@@ -174,3 +176,25 @@ def test_a_users_requests_have_a_rate_that_an_ide_at_work_does_not_reach(given, 
 @pytest.mark.parametrize("rate", ["599", "-1"])
 def test_a_rate_that_would_refuse_an_ide_is_refused(rate) -> None:
     assert "give at least 600, or 0" in refusal(MCPHUB_USER_RATE=rate)
+
+
+@pytest.mark.parametrize("mode", ["auto", "strict", "landlock", "limits"])
+def test_a_sandbox_has_four_modes(mode: str) -> None:
+    assert settings(MCPHUB_STDIO_SANDBOX=mode).stdio_sandbox == mode
+
+
+def test_a_sandbox_of_another_name_is_refused_and_not_taken_for_none() -> None:
+    assert refusal(MCPHUB_STDIO_SANDBOX="strct") == (
+        "MCPHUB_STDIO_SANDBOX is 'strct'; it can be auto, strict, landlock or limits."
+    )
+
+
+def test_every_file_with_a_secret_is_named_so_that_no_server_opens_it(tmp_path: Path) -> None:
+    password, keys = tmp_path / "password", tmp_path / "keys"
+    for file in (password, keys):
+        file.write_text("s3cret-value")
+        file.chmod(0o600)
+
+    found = settings(MCPHUB_ADMIN_PASSWORD_FILE=str(password), MCPHUB_MASTER_KEY_FILE=str(keys)).secret_files
+
+    assert set(found) == {password, keys}

@@ -24,7 +24,7 @@ Layers, each tried for each process, so that what is reported is what was done:
 - `landlock-files`: what is protected cannot be opened, nor the memory and environment of any process of others. Root
   without an account can write only where a server has to, and opens no disk and no memory of the machine.
 - `landlock-signals`: no signal reaches anybody else's process.
-- `landlock-strict`: only what a program needs can be read, only its own directory written.
+- `landlock-strict`: only what a program needs and what is named can be read, only its own directory written.
 
 The network stays open, because servers are there to use it.
 
@@ -65,7 +65,7 @@ FILE_RIGHTS = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15  # execute, write, re
 READ = 1 << 0 | 1 << 2 | 1 << 3  # execute, read a file, list a directory
 RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15}  # how many access rights a kernel knows; 16 from 5 on
 SCOPES = 1 << 0 | 1 << 1  # abstract sockets, signals; from 6 on
-MOST_RULES = 4096
+MOST_RULES = 65_536  # a crowded directory above the home takes one for each entry, about 10 µs
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/nix/store", "/proc", "/sys")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts")
@@ -341,7 +341,7 @@ def end_account(account: int) -> None:
 def allowed(options: "dict[str, Any]", program: str, *, root: bool) -> "Iterator[tuple[str, bool]]":
     """What the process may open: (path, may be changed)."""
     if options["mode"] == "strict":
-        return strict(program, options["own"])
+        return strict(program, options["own"], options.get("named", []))
     return as_root(options) if root else all_but(options)
 
 
@@ -381,8 +381,8 @@ def _below(path: str, places: "tuple[str, ...] | list[str]") -> bool:
     return any(path == place or path.startswith(place.rstrip("/") + "/") for place in places)
 
 
-def strict(program: str, own: "list[str]") -> "Iterator[tuple[str, bool]]":
-    for path in (*SYSTEM, *RUNTIME, *_homes_of(program)):
+def strict(program: str, own: "list[str]", named: "list[str]") -> "Iterator[tuple[str, bool]]":
+    for path in (*SYSTEM, *RUNTIME, *_homes_of(program), *named):
         yield path, False
     for path in (*DEVICES, "/dev/shm", *own):  # noqa: S108
         yield path, True

@@ -164,11 +164,14 @@ class StdioRuntime:
         await self._write(handshake.INITIALIZED)
 
     async def _start(self, program: str) -> None:
-        home = self._home = self._children.home_of(self.server_id, self.user_id or "", self._session_id)
+        try:
+            home = self._home = self._children.home_of(self.server_id, self.user_id or "", self._session_id)
+            self._account = self._children.account_of(self.server_id, self.user_id or "")
+        except OSError as error:
+            raise UpstreamUnreachable(f"its directory cannot be made: {error.strerror}", sent=False) from None
         said = {MARK: self._mark}
         if self.user_id is not None:
             said |= {"MCPHUB_USER_ID": self.user_id, "MCPHUB_SESSION_ID": self._identity.session_id}
-        self._account = self._children.account_of(self.server_id, self.user_id or "")
         self._told, report = os.pipe()
         os.set_blocking(self._told, False)
         options = {
@@ -178,7 +181,7 @@ class StdioRuntime:
             "protect": self._protected,
             "account": self._account,
             "belongings": [str(self._children.place_of(self.server_id, self.user_id or ""))],
-            "named": sandbox.paths_in(_literals(self._spec)),
+            "named": sandbox.paths_in([*_literals(self._spec), *self._way_out.values()]),
             "report": report,
         }
         launcher = [sys.executable, "-I", "-S", str(sandbox.__file__), json.dumps(options)]

@@ -1,7 +1,23 @@
-"""How many requests of one user may be under way at once; more wait their turn, and far more are refused."""
+"""Whose request runs when: how many of one user are under way at once, and how fast they begin beside those of others.
+
+Promises:
+- of one user's requests so many run, so many more wait in their order, and what comes on top is refused;
+- nobody's first request waits for those of others: while several users are about, each begins one in a pace that leaves
+  the event loop room, and the rest of theirs one by one;
+- alone, a user is not slowed;
+- a refusal comes after a moment: who asks again at once, whatever it says, does not keep the hub busy with refusing.
+"""
 
 import asyncio
+import time
 from collections import deque
+
+PACE = 0.001  # seconds between two beginnings of one user, while others are about
+MOST_PACE = 0.005
+BURST = 4  # that begin at once when the process itself had to wait for its turn
+ABOUT = 1.0  # seconds a user counts as being about since their last request
+REFUSED_AFTER = 0.25  # seconds; and up to as much again, so that refusals do not come back all at once
+STEPS = 16
 
 
 class TooBusy(Exception):
@@ -19,20 +35,28 @@ class TooBusy(Exception):
 
 
 class _User:
-    __slots__ = ("running", "waiting")
+    __slots__ = ("begins_at", "running", "waiting")
 
     def __init__(self) -> None:
         self.running = 0
         self.waiting: deque[asyncio.Future[None]] = deque()
+        self.begins_at = 0.0  # the next may begin then, while others are about
 
 
 class Load:
-    """Counts by user; first come, first served."""
+    """Counts by user; of one user first come, first served."""
 
     def __init__(self, at_once: int, queued: int) -> None:
         self._at_once = at_once
         self._queued = queued
         self._users: dict[str, _User] = {}
+        self._latest = ""  # who asked last
+        self._latest_at = self._mixed_until = 0.0
+        self._pace = PACE
+        self._ticked_at = self._cpu_then = 0.0
+        self._due: set[str] = set()  # users of whom one waits although they may have more under way
+        self._tick: asyncio.TimerHandle | None = None
+        self._refused = 0
 
     async def enter(self, user_id: str) -> None:
         """Returns when the request may run; each return is followed by one `leave`.
@@ -40,16 +64,22 @@ class Load:
         Raises:
             TooBusy: the queue is full.
         """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._note(user_id, now)
         user = self._users.get(user_id)
         if user is None:
             user = self._users[user_id] = _User()
-        if user.running < self._at_once:
-            user.running += 1
+        if user.running < self._at_once and not user.waiting and (now >= user.begins_at or now >= self._mixed_until):
+            self._begin(user, now)
             return
-        if len(user.waiting) >= self._queued:
+        if user.running + len(user.waiting) >= self._at_once + self._queued:
+            self._refused += 1
+            await asyncio.sleep(REFUSED_AFTER * (1 + self._refused % STEPS / STEPS))
             raise TooBusy(self._at_once, self._queued)
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[None] = loop.create_future()
         user.waiting.append(turn)
+        self._look(user_id, user)
         try:
             await turn
         except asyncio.CancelledError:
@@ -57,19 +87,80 @@ class Load:
                 self.leave(user_id)  # the turn came and will not be taken
             else:
                 user.waiting.remove(turn)
+                self._drop_if_idle(user_id, user)
             raise
 
     def leave(self, user_id: str) -> None:
         user = self._users[user_id]
-        while user.waiting:
-            turn = user.waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)  # the place passes on, so `running` stays
-                return
         user.running -= 1
-        if not user.running:
-            del self._users[user_id]
+        self._look(user_id, user)
+        self._drop_if_idle(user_id, user)
 
     def running(self, user_id: str) -> int:
         user = self._users.get(user_id)
         return user.running if user else 0
+
+    def _note(self, user_id: str, now: float) -> None:
+        """Several users are about when requests of two came within a second."""
+        if user_id != self._latest:
+            if now - self._latest_at < ABOUT:
+                self._mixed_until = now + ABOUT
+            self._latest = user_id
+        self._latest_at = now
+
+    def _begin(self, user: _User, now: float) -> None:
+        user.running += 1
+        user.begins_at = now + self._pace
+
+    def _look(self, user_id: str, user: _User) -> None:
+        """Lets the next one begin, now or in the user's pace."""
+        if not user.waiting or user.running >= self._at_once:
+            return
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if now >= self._mixed_until:
+            self._next(user, now)
+            return
+        self._due.add(user_id)
+        if self._tick is None:
+            self._ticked_at, self._cpu_then = now, time.thread_time()
+            self._tick = loop.call_at(max(now, user.begins_at), self._ticked)
+
+    def _next(self, user: _User, now: float) -> None:
+        while user.waiting:
+            turn = user.waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                self._begin(user, now)
+                return
+
+    def _ticked(self) -> None:
+        """One of each user begins, or some when the clock went on without this process. The pace leaves the loop as
+        much time as it spends: there is room for who comes with a single request.
+        """
+        loop = asyncio.get_running_loop()
+        now, cpu = loop.time(), time.thread_time()
+        self._pace = min(max(PACE, 2 * (cpu - self._cpu_then)), MOST_PACE)
+        at_once = min(max(1, int((now - self._ticked_at) / self._pace)), BURST)
+        if now >= self._mixed_until:
+            at_once = self._at_once
+        self._ticked_at, self._cpu_then, self._tick = now, cpu, None
+        for user_id in list(self._due):
+            if not self._begin_some(user_id, at_once, now):
+                self._due.discard(user_id)
+        if self._due:
+            self._tick = loop.call_later(self._pace, self._ticked)
+
+    def _begin_some(self, user_id: str, most: int, now: float) -> bool:
+        """Does the user have more that could begin?"""
+        user = self._users.get(user_id)
+        if user is None:
+            return False
+        for _ in range(most):
+            if user.waiting and user.running < self._at_once:
+                self._next(user, now)
+        return bool(user.waiting) and user.running < self._at_once
+
+    def _drop_if_idle(self, user_id: str, user: _User) -> None:
+        if not user.running and not user.waiting and self._users.get(user_id) is user:
+            del self._users[user_id]

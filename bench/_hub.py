@@ -78,6 +78,11 @@ class Hub:
         """Seconds of the whole tree so far: the hub, its PostgreSQL, the processes of servers."""
         return cpu_seconds(self.pid)
 
+    def change(self, number: int) -> None:
+        """A fact that concerns nobody but the administrator."""
+        theme = ("dark", "light")[number % 2]
+        self._ask(self.http.patch("/api/user/me", json={"theme": theme}, headers=self.admin))
+
     def _log_in(self, username: str, password: str) -> dict[str, str]:
         body = {"username": username, "password": password, "issueToken": True}
         return {"Authorization": f"Bearer {self._ask(self.http.post('/api/auth/login', json=body))['token']}"}
@@ -86,7 +91,7 @@ class Hub:
         if response.status_code >= 300:
             path = response.request.url.path
             raise SystemExit(f"{response.request.method} {path}: {response.status_code} {response.text}")
-        return response.json()["data"]
+        return response.json().get("data")
 
 
 def secret_of(number: int) -> str:
@@ -130,10 +135,10 @@ def running(home: Path, **more: str) -> Iterator[Hub]:
 
 
 @contextmanager
-def http_upstream(dummies: int = 0, port: int = 0) -> Iterator[str]:
+def http_upstream(tools: int = 4, port: int = 0) -> Iterator[str]:
     """The address of a server of its own process."""
     port = port or free_port()
-    with process(sys.executable, HERE / "_upstream.py", str(port), str(dummies), cores=OTHERS):
+    with process(sys.executable, HERE / "_upstream.py", str(port), str(tools), cores=OTHERS):
         wait_for(port)
         yield f"http://127.0.0.1:{port}/mcp"
 

@@ -41,6 +41,7 @@ class Round:
         self.left = orders.get("calls", 1 << 60) // lines  # of each connection
         self.calls: list[float] = []
         self.lists: list[float] = []
+        self.listed: list[int] = []  # how long each was
         self.outcomes: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.foreign = 0
@@ -58,6 +59,7 @@ class Round:
             "outcomes": dict(self.outcomes),
             "examples": self.examples,
             "foreign": self.foreign,
+            "listed": [min(self.listed, default=0), max(self.listed, default=0)],
         }
 
 
@@ -85,8 +87,8 @@ class Crowd:
         async def one(number: int, session: Session) -> None:
             async with gate:
                 await session.open(self.lines)
-                listed = await session.tools()
                 if not self.tools:
+                    listed = await session.tools()
                     wanted = "whoami" if self.secrets else "echo"
                     self.tools = [next(name for name in listed if name.endswith(wanted))]
                 blank = Round({"calls": WARM}, 1)
@@ -114,7 +116,7 @@ class Crowd:
             try:
                 async with asyncio.timeout(GIVEN_UP):
                     if lists and count % lists == 0:
-                        await session.tools(line)
+                        made.listed.append(len(await session.tools(line)))
                         made.lists.append(time.perf_counter() - begun)
                     else:
                         await self.call(number, session, line, count, made)

@@ -2,20 +2,14 @@
 
 from typing import Any
 
-TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 
-
-def named(name: str, description: str) -> dict[str, Any]:
-    return {"name": name, "description": description, "inputSchema": {"type": "object"}}
-
-
-def dummy(number: int) -> dict[str, Any]:
+def defined(name: str, description: str) -> dict[str, Any]:
     """About a kilobyte, like a real tool's definition."""
-    text = f"Parameter of dummy tool {number}. " + "detail " * 12
+    text = f"Parameter of {name}. " + "detail " * 12
     properties = {f"parameter_{n}": {"type": "string", "description": text} for n in range(4)}
     return {
-        "name": f"dummy_{number:04}",
-        "description": "A tool that does nothing. " * 8,
+        "name": name,
+        "description": description + " It is described at some length." * 6,
         "inputSchema": {"type": "object", "properties": properties},
     }
 
@@ -23,16 +17,20 @@ def dummy(number: int) -> dict[str, Any]:
 class Tools:
     """`echo` returns its text; `sleep` does so after `ms`; `whoami` returns the secret the request or process carried;
     `blob` returns `kb` kilobytes. With a progress token each tool sends two notifications first, with its secret.
+
+    Args:
+        count: how many tools, with dummies after these four.
     """
 
-    def __init__(self, dummies: int = 0) -> None:
-        self.tools = [
-            {**named("echo", "Returns its text."), "inputSchema": TEXT},
-            named("sleep", "Returns its text after ms milliseconds."),
-            named("whoami", "Returns the caller's secret."),
-            named("blob", "Returns kb kilobytes of text."),
-            *map(dummy, range(dummies)),
+    def __init__(self, count: int = 4) -> None:
+        useful = [
+            defined("echo", "Returns its text."),
+            defined("sleep", "Returns its text after ms milliseconds."),
+            defined("whoami", "Returns the caller's secret."),
+            defined("blob", "Returns kb kilobytes of text."),
         ]
+        more = (defined(f"dummy_{number:04}", "Does nothing.") for number in range(count - len(useful)))
+        self.tools = [*useful[:count], *more]
 
     def pause(self, request: dict[str, Any]) -> float:
         """Seconds until the answer."""

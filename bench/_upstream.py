@@ -1,6 +1,6 @@
 """The server behind everything measured: MCP over Streamable HTTP.
 
-python _upstream.py PORT [DUMMIES]
+python _upstream.py PORT TOOLS
 """
 
 import asyncio
@@ -53,4 +53,4 @@ async def main(port: int, tools: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0))
+    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -6,20 +6,24 @@ Only the gateway is a stand-in, in memory: it remembers what it was asked to do 
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
+from litestar import Litestar
 
+from mcphub.api import app
 from mcphub.api.access_log import AccessLog
-from mcphub.api.app import make_app
 from mcphub.api.auth.accounts import NewAccount, name_digest
 from mcphub.api.auth.links import OneTimeLinks
 from mcphub.api.auth.passwords import HASHER
+from mcphub.api.door import Door
 from mcphub.api.services import Commands, Services
 from mcphub.domain.access import ALL, AccessModel, View
 from mcphub.domain.actor import acting, system
@@ -216,6 +220,32 @@ class Api:
             await client.aclose()
 
 
+PARTS: ContextVar[Mapping[str, Any]] = ContextVar("PARTS")  # of the hub whose request is being answered
+
+
+def app_of(services: Services) -> Door:
+    """As `api.app.make_app` puts it together, but the routes are made once for all tests: that is most of its work."""
+    parts = app.parts_of(services)
+    routes = shared_routes(tuple(app.CONTROLLERS), tuple(parts))
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        PARTS.set(parts)
+        await routes(scope, receive, send)
+
+    return Door(services.settings, services.gateway, answer, services.access_log)
+
+
+@cache
+def shared_routes(_: tuple[Any, ...], names: tuple[str, ...]) -> Litestar:
+    def giver(name: str) -> Callable[[], Any]:
+        return lambda: PARTS.get()[name]
+
+    async def guard(connection: Any, handler: Any) -> None:
+        await PARTS.get()["guard"](connection, handler)
+
+    return app.put_together({name: giver(name) for name in names}, guard, "0.0.0")
+
+
 @asynccontextmanager
 async def running_api(dsn: str, home: Path, env: dict[str, str] | None = None) -> Any:
     """The API on this database, started and stopped."""
@@ -266,7 +296,7 @@ async def running_api(dsn: str, home: Path, env: dict[str, str] | None = None) -
             rejections=Rejections(model, pool, lambda: datetime.now(UTC)),
             started_at=datetime.now(UTC).timestamp(),
         )
-        api = Api(services, gateway, dsn, make_app(services))
+        api = Api(services, gateway, dsn, app_of(services))
         stack.push_async_callback(api.close)
         yield api
 

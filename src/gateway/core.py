@@ -35,7 +35,7 @@ from mcphub.gateway.lifecycle import Lifecycle, one_shot
 from mcphub.gateway.prewarming import Prewarming, Recent
 from mcphub.gateway.relay import Relay
 from mcphub.gateway.resync import Resync
-from mcphub.gateway.router import ServerList, described
+from mcphub.gateway.server_list import ServerList, described
 from mcphub.gateway.session import Limits, Session
 from mcphub.gateway.store import SessionRows
 from mcphub.gateway.tool_news import ToolNews

@@ -39,8 +39,9 @@ from mcphub.gateway.errors import (
 from mcphub.gateway.exposure import choice, lists_why, settled
 from mcphub.gateway.injection import Injector
 from mcphub.gateway.kinds import LISTED, NAMED, PROMPTS, RESOURCES, TOOLS, Offer
-from mcphub.gateway.router import MOST_PAGES, Fetched, Gathered, Listing, Router, described, renamed
+from mcphub.gateway.router import MOST_PAGES, Fetched, Gathered, Listing, Router
 from mcphub.gateway.server_calls import ServerCalls, Told
+from mcphub.gateway.server_list import described, renamed
 from mcphub.gateway.server_tools import PREFIX, tool_name
 from mcphub.gateway.session import Asker, Limits, Session, passed_back
 from mcphub.gateway.telling import Tells, telling

@@ -13,20 +13,20 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from itertools import count
-from typing import Literal
 
 import structlog
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
-from mcphub.domain.access import AccessModel, Capability, Kind, Reason, View, decide, visible_servers
+from mcphub.domain.access import AccessModel, Capability, Kind, View, decide, visible_servers
 from mcphub.domain.left_out import LeftOut
-from mcphub.domain.names import NONE_GIVEN, SEPARATOR, shown_names, tool_map
+from mcphub.domain.names import NONE_GIVEN, SEPARATOR, shown_names
 from mcphub.domain.settings_state import ServerState
 from mcphub.domain.tool_book import definition_of
 from mcphub.gateway import wire
 from mcphub.gateway.errors import Answer, BadParams, UnknownName
 from mcphub.gateway.kinds import LISTED, RESOURCES, TEMPLATES, TOOLS, Offer
+from mcphub.gateway.server_list import Chunk, Item, ServerList, current, described, name_items, renamed
 from mcphub.gateway.server_tools import OneTool, inner_tool, one_tool
 from mcphub.gateway.session import Asker
 from mcphub.gateway.telling import Tells, nothing
@@ -41,61 +41,6 @@ KEPT_SECONDS = 24 * 3600.0
 MOST_PAGES = 50
 MOST_LISTS = 20_000
 KNOWN_AGAIN_SECONDS = 2.0  # an unknown name asks the upstream anew at most that often
-
-
-class Item(Struct, frozen=True):
-    """A thing of one server, as the server has it and as clients do.
-
-    Args:
-        name, raw: its name there, and its definition as it came.
-        exposed, exposed_raw: the same on the aggregate.
-        shown, shown_raw: the same at the server's own address; another name only if an administrator gave it one, or
-            gave its own to another tool.
-        hash: of a tool's definition as it came, as the record has it.
-        telling: where a value is that was given to the server for this user; it is not put on the record.
-    """
-
-    name: str
-    raw: bytes
-    exposed: str
-    exposed_raw: bytes
-    shown: str
-    shown_raw: bytes
-    hash: str = ""
-    telling: Literal["", "name", "text"] = ""
-
-
-class ServerList(Struct):
-    """What a server listed to one user, in its order.
-
-    Args:
-        given: the names administrators gave to its tools, as they are in it.
-        version: another number for another content.
-        heard: the array as it came by at the server's own address; b"" for a list the hub asked for itself.
-    """
-
-    offer: Offer
-    items: list[Item]
-    at: float  # monotonic seconds
-    version: int
-    given: Mapping[str, str] = NONE_GIVEN
-    by_name: dict[str, Item] = {}
-    by_exposed: dict[str, Item] = {}
-    by_shown: dict[str, Item] = {}
-    stale: bool = False
-    heard: bytes = b""
-    chunk: "Chunk | None" = None
-    as_one: tuple[int, OneTool | None] | None = None  # (position, the list as one tool)
-
-
-class Chunk(Struct, frozen=True):
-    """A server's part of a merged list. `off` counts what is not in it by why; `withheld` waits for approval."""
-
-    position: int
-    joined: bytes
-    shown: int
-    off: Mapping[Reason, int]
-    withheld: tuple[str, ...]
 
 
 class Fetched(Struct, frozen=True):
@@ -277,9 +222,9 @@ class Router:
             self._must_be_on(server, offer, shown, "", shown)
             return shown
         found = await self.own_list(asker, server)
-        item = _called(asker, found, shown)
+        item = found.called(shown, own=asker.own_names)
         if item is None and (anew := await self.known_again(asker, server, found)) is not None:
-            item = _called(asker, anew, shown)
+            item = anew.called(shown, own=asker.own_names)
         if item is None:
             raise UnknownName(offer.what, shown, f"unknown_{offer.what}")
         self._must_be_on(server, offer, item.name, item.hash, shown)
@@ -327,7 +272,7 @@ class Router:
     def cached(self, asker: Asker, server: ServerState, offer: Offer = TOOLS) -> ServerList | None:
         """The list as it is held, however old."""
         found = self._lists.get(self.key(asker, server, offer))
-        return None if found is None else _current(server, found)
+        return None if found is None else current(server, found)
 
     def version(self, asker: Asker, server: ServerState, offer: Offer) -> int:
         """Of the content of the list that is held; 0 for none."""
@@ -350,7 +295,7 @@ class Router:
             and method == TOOLS.list_method
         ]
         newest = max(fitting, key=lambda found: found.at, default=None)
-        return None if newest is None else _current(server, newest)
+        return None if newest is None else current(server, newest)
 
     def shown_as(self, asker: Asker, server: ServerState, names: Iterable[str]) -> Mapping[str, str]:
         """{own name: another one it has at the server's own address} of the tools on a page of the asker's list."""
@@ -388,17 +333,17 @@ class Router:
         key = self.key(asker, server, offer)
         found = self._lists.get(key)
         if found is not None and not anew and _fresh(found):
-            return _current(server, found)
+            return current(server, found)
         task = self._fetching.get(key)
         if task is None:
             task = asyncio.create_task(self._ask(key, asker, server, offer), name=f"list-{server.slug}")
             self._fetching[key] = task
             task.add_done_callback(lambda _: self._fetching.pop(key, None))
         try:
-            return _current(server, await asyncio.shield(task))
+            return current(server, await asyncio.shield(task))
         except Answer:
             if found is not None and not anew:
-                return _current(server, found)  # it was good a while ago, and calls say for themselves what is wrong
+                return current(server, found)  # it was good a while ago, and calls say for themselves what is wrong
             raise
 
     # changes
@@ -476,8 +421,7 @@ class Router:
         version = before.version if before is not None and same else next(self._versions)
         hashes = [definition_of(raw).hash if offer is TOOLS else "" for _, raw in named]
         items = [Item(name, raw, name, raw, name, raw, hash) for (name, raw), hash in zip(named, hashes, strict=True)]
-        made = ServerList(offer, items, time.monotonic(), version)
-        _name(server, made)
+        made = name_items(server, ServerList(offer, items, time.monotonic(), version))
         self._lists[key] = made
         if not same:
             for name in made.by_name.keys() & made.given.values() - made.given.keys():
@@ -566,7 +510,7 @@ class Router:
     # what may be seen of a list
 
     def _shown(self, server: ServerState, found: ServerList) -> Iterable[tuple[Item, bytes]]:
-        for item in _current(server, found).items:
+        for item in current(server, found).items:
             if self._model.offered(server, found.offer.kind, item.name, item.hash) == "allowed":
                 yield item, described(server, found.offer, item.name, item.exposed_raw)
 
@@ -599,55 +543,6 @@ class Router:
             ]
             found.as_one = (position, one_tool(server, inner))
         return found.as_one[1]
-
-
-def described(server: ServerState, offer: Offer, name: str, raw: bytes) -> bytes:
-    """A definition with the administrator's description, when there is one."""
-    description = server.override(offer.kind, name).get("description")
-    if not isinstance(description, str):
-        return raw
-    found: dict[str, Raw | bytes] = dict(wire.members(raw))
-    found["description"] = wire.encode(description)
-    return wire.joined(found)
-
-
-def _current(server: ServerState, found: ServerList) -> ServerList:
-    """The list under the names its tools have now: they may have been given others since it came."""
-    if found.offer is TOOLS and found.given is not server.given_names:
-        if found.given == server.given_names:
-            found.given = server.given_names
-        else:
-            _name(server, found)
-    return found
-
-
-def _name(server: ServerState, found: ServerList) -> None:
-    """Names the items for clients; what was made of them under other names is forgotten."""
-    offer, names = found.offer, [item.name for item in found.items]
-    found.given = server.given_names if offer is TOOLS else NONE_GIVEN
-    found.chunk = found.as_one = None
-    exposed: Mapping[str, str] = {}
-    if offer.prefixed:
-        exposed = {name: exposed for exposed, name in tool_map(server.slug, names, found.given).items()}
-    shown = shown_names(server.slug, names, found.given) if found.given else NONE_GIVEN
-    found.items = [
-        replace(
-            item,
-            exposed=(other := exposed.get(item.name, item.name)),
-            exposed_raw=renamed(item.raw, offer, other) if other != item.name else item.raw,
-            shown=(other := shown.get(item.name, item.name)),
-            shown_raw=renamed(item.raw, offer, other) if other != item.name else item.raw,
-        )
-        for item in found.items
-    ]
-    found.by_name = {item.name: item for item in found.items}
-    found.by_exposed = {item.exposed: item for item in found.items}
-    found.by_shown = {item.shown: item for item in found.items} if found.given else found.by_name
-
-
-def _called(asker: Asker, found: ServerList, name: str) -> Item | None:
-    """The tool that is called by this name at its server's own address."""
-    return (found.by_name if asker.own_names else found.by_shown).get(name)
 
 
 OF_THE_USER = {"variables_missing", "variable_unusable"}  # reasons that time does not mend
@@ -684,13 +579,6 @@ def _name_in(raw: bytes, offer: Offer) -> str | None:
         return wire.text(wire.members(raw), offer.naming)
     except wire.Unreadable:
         return None
-
-
-def renamed(raw: bytes, offer: Offer, name: str) -> bytes:
-    """A definition under another name, all else as it came."""
-    found: dict[str, Raw | bytes] = dict(wire.members(raw))
-    found[offer.naming] = wire.encode(name)
-    return wire.joined(found)
 
 
 def _each_once(named: Named) -> Named:

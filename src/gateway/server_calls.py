@@ -18,7 +18,8 @@ from mcphub.gateway import wire
 from mcphub.gateway.arguments import Violation
 from mcphub.gateway.checker import Checker
 from mcphub.gateway.errors import CallRefused, UnknownName
-from mcphub.gateway.router import Router, ServerList
+from mcphub.gateway.router import Router
+from mcphub.gateway.server_list import ServerList
 from mcphub.gateway.server_tools import PREFIX, Inner, OneTool, lines
 from mcphub.gateway.session import Asker
 from mcphub.gateway.traffic import Request

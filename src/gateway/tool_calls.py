@@ -16,7 +16,8 @@ from mcphub.gateway import bridge, tasks, wire
 from mcphub.gateway.errors import Answer, HeaderMismatch
 from mcphub.gateway.param_headers import MARK, disagreement, repetitions
 from mcphub.gateway.protocol import HEADER_MISMATCH
-from mcphub.gateway.router import Item, Router
+from mcphub.gateway.router import Router
+from mcphub.gateway.server_list import Item
 from mcphub.gateway.session import Asker
 from mcphub.gateway.traffic import Request
 from mcphub.gateway.upstream.runtime import Caller, Reply, Runtime, UpstreamFailed, UpstreamTimeout

@@ -12,7 +12,7 @@ from msgspec import Struct
 from mcphub.domain.access import AccessModel
 from mcphub.domain.codec import Recorded
 from mcphub.domain.events import ToolWithdrawn
-from mcphub.gateway.router import Item, ServerList
+from mcphub.gateway.server_list import Item, ServerList
 
 MOST_NAME = 300  # characters; a tool with a longer name is not put on the record
 

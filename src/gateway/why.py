@@ -19,7 +19,8 @@ from mcphub.gateway import wire
 from mcphub.gateway.errors import Answer, UnknownName
 from mcphub.gateway.exposure import choice, settled
 from mcphub.gateway.kinds import TOOLS
-from mcphub.gateway.router import Item, Router, ServerList
+from mcphub.gateway.router import Router
+from mcphub.gateway.server_list import Item, ServerList
 from mcphub.gateway.server_tools import PREFIX, tool_name
 from mcphub.gateway.session import Asker
 from mcphub.gateway.upstream.runtime import ServerStatus

@@ -338,6 +338,7 @@ def limits_of(settings: Settings) -> Limits:
         strict=settings.audit_mode == "strict",
         prewarm=settings.prewarm,
         a_minute=settings.user_rate,
+        idle=settings.session_idle,
     )
 
 

@@ -55,6 +55,7 @@ KNOWN = {
     "MCPHUB_STDIO_COMMANDS",
     "MCPHUB_CONFIG_ENV",
     "MCPHUB_STDIO_SANDBOX",
+    "MCPHUB_SESSION_IDLE",
     "MCPHUB_USER_RATE",
     "MCPHUB_PREWARM",
     "MCPHUB_TRAFFIC_DAYS",
@@ -132,6 +133,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     stdio_commands: frozenset[str] = frozenset()
     config_env: frozenset[str] = frozenset()
     stdio_sandbox: str = "auto"
+    session_idle: int = 900  # seconds until an unused session's connections and processes are freed; its id stays good
     user_rate: int = 120_000  # requests of one user in a minute; 0 for no limit
     prewarm: int = 5  # servers opened ahead when a session begins
     traffic_days: int = 90
@@ -232,6 +234,7 @@ def read(
         stdio_commands=frozenset({sys.executable, *_words(env, "MCPHUB_STDIO_COMMANDS")}),
         config_env=config_env,
         stdio_sandbox=_choice(env, "MCPHUB_STDIO_SANDBOX", ("auto", "strict", "landlock", "limits")),
+        session_idle=_integer(env, "MCPHUB_SESSION_IDLE", 900),
         user_rate=_user_rate(env),
         prewarm=_integer(env, "MCPHUB_PREWARM", 5),
         traffic_days=_integer(env, "MCPHUB_TRAFFIC_DAYS", 90),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import StartHub
-from tests.support.ide import Ide, sessions
+from tests.support.ide import Ide
 from tests.support.recorder import Recorder
 from tests.support.rest import Person
 from tests.support.running import RunningHub
@@ -17,42 +17,85 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
-USERS, WINDOWS, CALLS = 7, 10, 10
+USERS, WINDOWS, CALLS = 10, 20, 5
+
+
+def processes(hub: RunningHub) -> int:
+    """Without the database's, whose pools grow and shrink with the work."""
+    return sum(not each.command.startswith("postgres") for each in hub.processes())
 
 
 def descriptors(hub: RunningHub) -> int:
-    return len(os.listdir(f"/proc/{hub.pid}/fd"))
+    """Without connections to the database."""
+    backends = sum(" [local] " in each.command or "127.0.0.1(" in each.command for each in hub.processes())
+    return len(os.listdir(f"/proc/{hub.pid}/fd")) - backends
+
+
+def connections(hub: RunningHub) -> int:
+    """Sockets of the hub that go to clients and servers."""
+    own = {os.readlink(f"/proc/{hub.pid}/fd/{name}") for name in listed(f"/proc/{hub.pid}/fd")}
+    rows = [line.split() for line in Path(f"/proc/{hub.pid}/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[3] != LISTENING and f"socket:[{row[9]}]" in own for row in rows)
+
+
+LISTENING = "0A"
+
+
+def listed(folder: str) -> list[str]:
+    """Descriptors that are still there a moment later."""
+    return [name for name in os.listdir(folder) if os.path.lexists(f"{folder}/{name}")]
 
 
 def resident_mb(hub: RunningHub) -> float:
     return int(Path(f"/proc/{hub.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
 
 
-async def test_seventy_windows_at_once_are_all_served_and_nothing_grows_with_the_calls(
+def sessions_live(hub: RunningHub) -> int:
+    return len(hub.admin.rest.get("/api/admin/session-stats"))
+
+
+def runtimes(hub: RunningHub) -> list[tuple[str, str]]:
+    """(server, user) of everything that is open at servers."""
+    found = hub.admin.rest.get("/api/admin/upstream-sessions")
+    return sorted((each["server"], each["userId"]) for each in found)
+
+
+async def test_a_thousand_calls_and_two_hundred_sessions_leave_everything_where_it_was(
     start_hub: StartHub, upstreams: Upstreams
 ) -> None:
-    hub = start_hub()
+    hub = start_hub(MCPHUB_SESSION_IDLE="3")
     hub.admin.add_servers({"far": upstreams.http("crowded").config(), "near": upstreams.stdio("crowded-near")})
     people: list[Person] = [hub.admin.user(f"user-{number}") for number in range(USERS)]
-    keys = [person.key() for person in people for _ in range(WINDOWS)]
-    quiet = descriptors(hub)
+    keys = [person.key() for person in people]
     await storm(hub, keys)
-    before = (len(hub.processes()), resident_mb(hub))
+    await until(lambda: not sessions_live(hub), within=60, what="the sessions are over")
+    before, sockets, files = processes(hub), connections(hub), descriptors(hub)
+    await storm(hub, keys * (WINDOWS // 2))
+    memory = resident_mb(hub)
 
-    answers = await storm(hub, keys)
+    answers = await storm(hub, keys * WINDOWS)
 
     assert len(answers) == USERS * WINDOWS * CALLS
     assert answers.count("ok") == len(answers)
-    # For each window of both rounds a connection at either side, some kept a while, and a pool for the database; a
-    # descriptor a call would be 1,400.
-    assert descriptors(hub) <= quiet + 4 * USERS * WINDOWS + 60
-    assert len(hub.processes()) <= before[0] + 2
-    assert resident_mb(hub) <= before[1] + 20
+    await until(lambda: not sessions_live(hub), within=60, what="sessions that nobody uses are freed")
+    near = sorted(("near", person.id) for person in people)
+    await until(lambda: runtimes(hub) == near, within=30, what="their conversations are over")
+    assert processes(hub) == before
+    # A connection to a server may be used again for some seconds.
+    await until(lambda: connections(hub) <= sockets, within=60, what="connections are closed")
+    await until(lambda: descriptors(hub) <= files + 4, within=10, what="descriptors are where they were")
+    assert resident_mb(hub) <= memory + 20
 
 
 async def storm(hub: RunningHub, keys: list[str]) -> list[str]:
-    async with sessions(f"{hub.mcp}?mode=tools", keys) as windows:
+    """Windows that all call at once; half of them end their sessions, half are just gone."""
+    windows = [Ide(f"{hub.mcp}?mode=tools", key) for key in keys]
+    try:
+        await asyncio.gather(*(ide.open() for ide in windows))
         done = await asyncio.gather(*(conversation(ide) for ide in windows))
+    finally:
+        await asyncio.gather(*(ide.close() for ide in windows[::2]))
+        await asyncio.gather(*(ide.http.aclose() for ide in windows[1::2]))
     return [answer for answers in done for answer in answers]
 
 

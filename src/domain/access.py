@@ -59,6 +59,7 @@ from mcphub.domain.events import (
     UserPreferencesChanged,
     UserRegistered,
     UserRestored,
+    about,
 )
 from mcphub.domain.hub_variables import HubVariables
 from mcphub.domain.servers import ServerState, SettingsState
@@ -117,6 +118,7 @@ class Key(Struct):
 
 
 WARNED = timedelta(days=7)  # how long before its end a key's owner is told
+MOST_REMEMBERED = 2000  # users whose visible servers are kept
 
 
 class Group(Struct):
@@ -233,7 +235,8 @@ class AccessModel:
         self._membership_digest = membership_digest
         # (user, server) → of which audience and memberships it was found out, and what
         self._meant: dict[tuple[str, str], tuple[Audience, frozenset[str], bool]] = {}
-        self._visible: dict[tuple[str, str, View], dict[str, Reason]] = {}
+        # user → (key, view) → what `reasons` found; of the users who asked last
+        self._visible: dict[str, dict[tuple[str, View], dict[str, Reason]]] = {}
 
     @property
     def servers(self) -> dict[str, ServerState]:
@@ -246,8 +249,11 @@ class AccessModel:
         if recorded.position <= self.position:
             return
         self.position = recorded.position
-        self._visible.clear()
         event = recorded.event
+        if user_id := about(event):
+            self._visible.pop(user_id, None)
+        else:
+            self._visible.clear()
         match event:
             case UserRegistered():
                 digest = next((tag[9:] for tag in recorded.tags if tag.startswith("username:")), "")
@@ -473,7 +479,8 @@ class AccessModel:
     def reasons(
         self, principal: Principal, view: View, at: datetime, as_if: Collection[str] | None = None
     ) -> dict[str, Reason]:
-        """Server id → why it is, or is not, visible. The one place that knows the rules; cached until the next fact.
+        """Server id → why it is, or is not, visible. The one place that knows the rules; cached until the next fact
+        about the user or about all.
 
         Args:
             as_if: ids of the user's groups to take for the active ones; only a preview says so.
@@ -483,10 +490,15 @@ class AccessModel:
             return dict.fromkeys(self.servers, standing)
         if as_if is not None:
             return self._decide_servers(principal, view, self._own(principal.user_id, as_if))
-        cached = self._visible.get((principal.user_id, principal.key_id, view))
+        known = self._visible.get(principal.user_id)
+        if known is None:
+            if len(self._visible) >= MOST_REMEMBERED:
+                del self._visible[next(iter(self._visible))]
+            known = self._visible[principal.user_id] = {}
+        cached = known.get((principal.key_id, view))
         if cached is None:
             cached = self._decide_servers(principal, view, self.active_groups(principal.user_id))
-            self._visible[principal.user_id, principal.key_id, view] = cached
+            known[principal.key_id, view] = cached
         return cached
 
     def governed(self, server: ServerState) -> bool:
@@ -500,7 +512,7 @@ class AccessModel:
         if server is None:
             return KnownTools()
         book = self.tools.get(server.server_id)
-        listed = book.tools.items() if book is not None else ()
+        listed = list(book.tools.items()) if book is not None else []  # whole, as documents are checked in threads
         return KnownTools(server.slug, [tool for tool, one in listed if not one.withdrawn], server.given_names)
 
     def offered(self, server: ServerState, kind: Kind, name: str, definition: str) -> Reason:

@@ -667,6 +667,11 @@ ENV_SCHEDULER = "env-scheduler"
 MEMBERSHIP = "membership"
 
 
+def about(event: Event) -> str:
+    """The user whom a fact is about, and whose view alone it can change; '' for one that may change everybody's."""
+    return str(getattr(event, "user_id", ""))
+
+
 def user_tag(user_id: str) -> str:
     return f"user:{user_id}"
 

@@ -546,6 +546,35 @@ def test_a_decision_remembered_for_speed_ends_with_the_next_fact():
     assert shown(model) == ["wiki"]
 
 
+def test_a_fact_about_another_user_takes_nothing_of_what_is_remembered():
+    model = modelled(*HUB, *member("ann"))
+    before = model.reasons(BOB, ALL, NOW)
+
+    model.apply(recorded(grouped("ann", "g1", "wiki"), since=7)[0])
+
+    assert model.reasons(BOB, ALL, NOW) is before
+    assert shown(model, Principal("ann")) == ["wiki"]
+
+
+def test_a_fact_about_a_server_counts_for_everybody_at_once():
+    model = modelled(*HUB, *member("ann"))
+    assert shown(model) == shown(model, Principal("ann")) == ["jira", "wiki"]
+
+    model.apply(recorded(of_server(ServerDisabled, "wiki"), since=7)[0])
+
+    assert shown(model) == shown(model, Principal("ann")) == ["jira"]
+
+
+def test_no_more_users_are_remembered_than_fit(monkeypatch):
+    monkeypatch.setattr("mcphub.domain.access.MOST_REMEMBERED", 2)
+    model = modelled(*HUB, *member("ann"), *member("cyd"))
+
+    seen = [shown(model, Principal(user)) for user in ("bob", "ann", "cyd", "bob")]
+
+    assert seen == [["jira", "wiki"]] * 4
+    assert len(model._visible) == 2
+
+
 def test_the_clock_is_asked_although_the_decision_is_remembered():
     model = modelled(*HUB, issued("bob", "k1", days=1))
     assert shown(model, BY_KEY) == ["jira", "wiki"]

@@ -556,6 +556,41 @@ async def test_the_directory_of_a_single_session_goes_with_it(world: World) -> N
     assert mode_of(str(world.home / "children/raw/ann")) == 0o700
 
 
+@pytest.mark.parametrize(("command", "variable"), [("npx", "npm_config_cache"), ("uvx", "UV_CACHE_DIR")])
+async def test_what_a_session_fetched_is_there_for_the_next_one_of_its_user_and_for_nobody_else(
+    world: World, monkeypatch: pytest.MonkeyPatch, command: str, variable: str
+) -> None:
+    monkeypatch.setattr(stdio, "_found", lambda _: sys.executable)
+    body = f"""
+place = os.environ["{variable}"]
+os.makedirs(place, exist_ok=True)
+open(os.path.join(place, str(os.getpid())), "w").close()
+for message in messages():
+    reply(message, {{"place": place, "found": len(os.listdir(place))}})
+"""
+
+    seen = []
+    for who, session in (("ann", "s-1"), ("ann", "s-2"), ("bob", "s-3")):
+        runtime = await world.open(body, who=identity(who), session=session, command=command)
+        seen.append(json.loads((await call(runtime)).result or b""))
+        await runtime.close("its session ended")
+
+    assert [one["found"] for one in seen] == [1, 2, 1]
+    assert seen[0]["place"] == seen[1]["place"] != seen[2]["place"]
+    assert seen[0]["place"].startswith(str(world.home / "children/raw/ann/packages"))
+    assert mode_of(str(world.home / "children/raw/ann/packages")) == 0o700
+
+
+async def test_a_process_of_all_sessions_keeps_what_it_fetched_in_its_home(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stdio, "_found", lambda _: sys.executable)
+
+    env = (await facts(await world.open(ECHO, command="npx")))["env"]
+
+    assert not {"npm_config_cache", "UV_CACHE_DIR"} & set(env)
+
+
 # after a hub that was killed
 
 

@@ -69,6 +69,15 @@ class Children:
         """The directory of all processes of a server for a user."""
         return self._homes / _plain(server_id) / (_plain(user_id) if user_id else "shared")
 
+    def packages_of(self, server_id: str, user_id: str) -> Path:
+        """What was fetched for a server's processes of one user, for those that have a directory of their session only.
+
+        Its home must be there.
+        """
+        packages = self.place_of(server_id, user_id) / "packages"
+        _private(packages, 0o700)
+        return packages
+
     def account_of(self, server_id: str, user_id: str) -> int:
         """The account of that directory, which must be there; 0 when there are none on this system."""
         return self._accounts.of(self.place_of(server_id, user_id))
@@ -151,6 +160,7 @@ def environment(
     injected: Mapping[str, str],
     said: Mapping[str, str],
     way_out: Mapping[str, str],
+    packages: Path | None = None,
 ) -> dict[str, str]:
     """All a child sees: a few harmless variables of the hub's, where to install from, the server's own, and whom for.
 
@@ -158,10 +168,13 @@ def environment(
         mirrors: `pythonIndexUrl`, `npmRegistry` of the settings document.
         said: what the hub tells it; no configuration overrides that.
         way_out: proxy and certificates, where the operator wants that.
+        packages: where installers keep what they fetched, when that is not the child's home.
     """
     env = {name: os.environ[name] for name in FROM_THE_HUB if name in os.environ}
     env.setdefault("PATH", os.defpath)
     env |= {"HOME": str(home), "TMPDIR": str(home / "tmp"), **way_out}
+    if packages is not None:
+        env |= {"npm_config_cache": str(packages / "npm"), "UV_CACHE_DIR": str(packages / "uv")}
     name = os.path.basename(command)
     if name in NPM and mirrors.get("npmRegistry"):
         env["npm_config_registry"] = mirrors["npmRegistry"]

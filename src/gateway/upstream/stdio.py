@@ -45,7 +45,7 @@ log = structlog.get_logger()
 MOST_LINE = 32 * 1024 * 1024  # bytes; the reader's own 64 KiB would break on a big result
 MOST_MESSAGE = 16 * 1024 * 1024
 INITIALIZE_SECONDS = 30.0
-INSTALL_SECONDS = 120.0  # these fetch a package before it can start
+INSTALL_SECONDS = 300.0  # these fetch a package before it can start, over whatever line there is
 INSTALLERS = {"npx", "npm", "uvx", "uv"}
 STEP_SECONDS = 2.0  # between closing stdin, SIGTERM and SIGKILL
 STEP_SECONDS_AT_ONCE = 0.5
@@ -150,7 +150,7 @@ class StdioRuntime:
             UpstreamFailed: it did not start or is no MCP server; `close` still has to be called.
         """
         await self._start(_found(self._injected.command))
-        seconds = INSTALL_SECONDS if Path(self._injected.command).name in INSTALLERS else INITIALIZE_SECONDS
+        seconds = INSTALL_SECONDS if self._fetches else INITIALIZE_SECONDS
         try:
             reply = await self._ask("initialize", self._params, None, Clock(seconds, seconds, False))
         except UpstreamFailed as error:
@@ -163,9 +163,17 @@ class StdioRuntime:
             self.contained = contained.read(os.read(self._told, contained.MOST_TOLD))
         await self._write(handshake.INITIALIZED)
 
+    @property
+    def _fetches(self) -> bool:
+        """Is it one that fetches a package first?"""
+        return Path(self._injected.command).name in INSTALLERS
+
     async def _start(self, program: str) -> None:
+        packages: Path | None = None
         try:
             home = self._home = self._children.home_of(self.server_id, self.user_id or "", self._session_id)
+            if self._session_id and self._fetches:  # its home goes with the session, and the next one would fetch again
+                packages = self._children.packages_of(self.server_id, self.user_id or "")
             self._account = self._children.account_of(self.server_id, self.user_id or "")
         except OSError as error:
             raise UpstreamUnreachable(f"its directory cannot be made: {error.strerror}", sent=False) from None
@@ -177,7 +185,7 @@ class StdioRuntime:
         options = {
             "parent": os.getpid(),
             "mode": self._mode,
-            "own": [str(home)],
+            "own": [str(home), *([str(packages)] if packages else [])],
             "protect": self._protected,
             "account": self._account,
             "belongings": [str(self._children.place_of(self.server_id, self.user_id or ""))],
@@ -192,7 +200,9 @@ class StdioRuntime:
                 *launcher,
                 program,
                 *self._injected.args,
-                env=environment(self._injected.command, home, self._mirrors, self._injected.env, said, self._way_out),
+                env=environment(
+                    self._injected.command, home, self._mirrors, self._injected.env, said, self._way_out, packages
+                ),
                 cwd=home,
                 start_new_session=True,
                 pass_fds=(report,),

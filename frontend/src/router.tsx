@@ -1,8 +1,11 @@
-import { createRouter } from "@tanstack/react-router";
+import { createRouter, lazyRouteComponent } from "@tanstack/react-router";
 import { makeQueryClient } from "./api/query-client";
-import { ErrorPage, NotFoundPage } from "./app/error-pages";
 import { meQuery } from "./app/session";
 import { routeTree } from "./routeTree.gen";
+
+// Loaded behind the first page, so that they are there when the hub is not.
+const errorPages = () => import("./app/error-pages");
+window.addEventListener("load", () => setTimeout(errorPages, 1000), { once: true });
 
 const PUBLIC = ["/login", "/setup", "/invite", "/auth/error"];
 
@@ -24,8 +27,8 @@ export const router = createRouter({
   defaultPreloadStaleTime: 0, // the query client knows what is fresh
   scrollRestoration: true,
   scrollToTopSelectors: ["#main"],
-  defaultErrorComponent: ErrorPage,
-  defaultNotFoundComponent: NotFoundPage,
+  defaultErrorComponent: lazyRouteComponent(errorPages, "ErrorPage"),
+  defaultNotFoundComponent: lazyRouteComponent(errorPages, "NotFoundPage"),
 });
 
 declare module "@tanstack/react-router" {

@@ -1,4 +1,6 @@
-"""`python -m mcphub.api.openapi_file` prints the description of the API that the user interface's types are made from.
+"""`frontend/openapi.json`: the description of the API that the user interface's types are made from.
+
+`python -m mcphub.api.openapi_file --write` writes it, `--check` says whether it is stale.
 
 It is that of `/api/openapi.json` but for the version, so that a release alone changes no generated file. No database is
 needed: routes are described, not served.
@@ -6,6 +8,7 @@ needed: routes are described, not served.
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +16,7 @@ import msgspec
 from mcphub.api.app import put_together
 from mcphub.api.described import describe
 
+FILE = Path(__file__).parents[2] / "frontend" / "openapi.json"
 # What handlers ask for by name is no parameter of a request, whatever it is.
 NAMES = """
     services signer guard passwords throttle links providers flows arrivals people catalog values upkeep env_scheduler
@@ -35,5 +39,15 @@ def _nobody(*_: Any) -> None:
     """Nobody asks."""
 
 
+def main(arguments: list[str]) -> int:
+    now = openapi_file()
+    if arguments == ["--write"]:
+        FILE.write_bytes(now)
+    elif not FILE.exists() or FILE.read_bytes() != now:
+        print("frontend/openapi.json is not what the API says of itself now: ./hub fix", file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    sys.stdout.buffer.write(openapi_file())
+    sys.exit(main(sys.argv[1:]))

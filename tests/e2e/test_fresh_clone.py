@@ -46,7 +46,7 @@ def cloned_hub(
             pytest.skip("the whole run is by an ordinary user")
         account = request.getfixturevalue("ordinary_user")
         os.chown(home, account.pw_uid, account.pw_gid)
-    running = RunningHub(home, tmp_path, demo=True, account=account)
+    running = RunningHub(home, tmp_path, demo=True, account=account, env={"MCPHUB_SKIP_WEB": "1"})
     yield running
     running.end()
 

@@ -41,9 +41,12 @@ def test_the_installed_package_finds_its_migrations() -> None:
 
 
 @pytest.mark.slow
-def test_the_wheel_built_from_the_source_archive_holds_every_file(tmp_path: Path) -> None:
+def test_the_wheel_built_from_the_source_archive_holds_every_file_and_the_built_interface(tmp_path: Path) -> None:
     """Built with the locked setuptools and nothing else, from a copy that holds only tracked files."""
     copy = tracked_copy(tmp_path / "tree")
+    for name in ("src/api/static/index.html", "src/api/static/assets/x-1.js.br", "frontend/node_modules/x/index.js"):
+        (copy / name).parent.mkdir(parents=True)
+        (copy / name).write_text("built")
     build(copy, "sdist", tmp_path / "dist")
     shutil.unpack_archive(next((tmp_path / "dist").glob("*.tar.gz")), tmp_path / "unpacked")
     build(next((tmp_path / "unpacked").iterdir()), "wheel", tmp_path / "dist")
@@ -51,6 +54,10 @@ def test_the_wheel_built_from_the_source_archive_holds_every_file(tmp_path: Path
     with zipfile.ZipFile(next((tmp_path / "dist").glob("*.whl"))) as wheel:
         held = set(wheel.namelist())
 
+    sources = {str(path) for path in next((tmp_path / "unpacked").iterdir()).rglob("*")}
+    assert any(name.endswith("frontend/package-lock.json") for name in sources)
+    assert not any("node_modules" in name for name in sources | held)
+    assert {"mcphub/api/static/index.html", "mcphub/api/static/assets/x-1.js.br"} <= held
     wanted = {f"mcphub/{path.relative_to(copy / 'src')}" for path in (copy / "src").rglob("*.py")}
     wanted |= {f"mcphub/{path.relative_to(copy / 'src')}" for path in (copy / "src").rglob("*.sql")}
     wanted |= {f"mcphub/migrations/{path.name}" for path in (copy / "migrations").glob("*.sql")}

@@ -16,6 +16,7 @@ import { type Density, type Theme, useLook } from "./look";
 import { Navigation } from "./navigation";
 import { Palette } from "./palette";
 import { meQuery, useMe } from "./session";
+import { Toasts } from "./toasts";
 
 /** The frame around every page of somebody signed in. */
 export function Shell() {
@@ -65,6 +66,7 @@ export function Shell() {
       <main id="main" tabIndex={-1} className="relative flex min-h-0 flex-col overflow-y-auto outline-none">
         <Outlet />
       </main>
+      <Toasts />
       <Palette open={finding} onOpenChange={setFinding} />
       <Shortcuts open={help} onOpenChange={setHelp} />
     </div>

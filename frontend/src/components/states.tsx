@@ -4,7 +4,6 @@ import { asProblem, explain } from "@/api/problem";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { CopyButton } from "@/components/ui/copy-button";
-import { Tooltip } from "@/components/ui/tooltip";
 import { useMessages } from "@/i18n";
 import { cn } from "@/lib/cn";
 
@@ -64,11 +63,10 @@ export function ProblemPanel({ error, onRetry, className }: ProblemPanelProps) {
 export function StaleChip() {
   const m = useMessages();
   return (
-    <Tooltip text={m.common.staleHint}>
-      <button type="button" className="rounded">
-        <Badge tone="warn">{m.common.stale}</Badge>
-      </button>
-    </Tooltip>
+    <span title={m.common.staleHint}>
+      <Badge tone="warn">{m.common.stale}</Badge>
+      <span className="sr-only">{m.common.staleHint}</span>
+    </span>
   );
 }
 

@@ -1,6 +1,5 @@
-import { Check, Copy } from "lucide-react";
+import { Check, Copy, X } from "lucide-react";
 import { useEffect, useState } from "react";
-import { toast } from "sonner";
 import { useMessages } from "@/i18n";
 import { Button, type ButtonProps, IconButton } from "./button";
 
@@ -15,23 +14,28 @@ interface CopyProps extends Omit<ButtonProps, "value" | "children"> {
 /** Copies, and says so. */
 export function CopyButton({ value, label, withText = false, ...rest }: CopyProps) {
   const m = useMessages();
-  const [done, setDone] = useState(false);
+  const [done, setDone] = useState<"copied" | "failed" | null>(null);
   useEffect(() => {
     if (!done) return;
-    const timer = setTimeout(() => setDone(false), 1600);
+    const timer = setTimeout(() => setDone(null), done === "failed" ? 6000 : 1600);
     return () => clearTimeout(timer);
   }, [done]);
   const copy = () =>
     copyText(value()).then(
-      () => setDone(true),
-      () => toast.error(m.common.copyFailed),
+      () => setDone("copied"),
+      () => setDone("failed"),
     );
-  const icon = done ? <Check className="text-ok" aria-hidden /> : <Copy aria-hidden />;
-  const name = done ? m.common.copied : (label ?? m.common.copy);
+  const icons = {
+    copied: <Check className="text-ok" aria-hidden />,
+    failed: <X className="text-bad" aria-hidden />,
+  };
+  const icon = done ? icons[done] : <Copy aria-hidden />;
+  const said = done === "failed" ? m.common.copyFailed : m.common.copied;
+  const name = done ? said : (label ?? m.common.copy);
   return withText ? (
-    <Button onClick={copy} aria-label={name} {...rest}>
+    <Button onClick={copy} aria-label={name} title={done === "failed" ? said : undefined} {...rest}>
       {icon}
-      {done ? m.common.copied : m.common.copy}
+      {done === "copied" ? m.common.copied : m.common.copy}
     </Button>
   ) : (
     <IconButton label={name} onClick={copy} {...rest}>

@@ -24,7 +24,7 @@ from mcphub.domain.settings_state import ServerState
 from mcphub.domain.substitution import MissingVariables, UnusableValue
 from mcphub.domain.tool_book import definition_of
 from mcphub.domain.vault import Unopenable
-from mcphub.gateway import errors, tasks, wire
+from mcphub.gateway import errors, log_levels, tasks, wire
 from mcphub.gateway.envelope import notification_without_reserved, without_reserved
 from mcphub.gateway.errors import (
     Answer,
@@ -64,7 +64,6 @@ from mcphub.logging import log_often
 log = structlog.get_logger()
 
 WHY_OFFERED = {TOOLS: DEFINITION, PROMPTS: PROMPT}
-LOG_LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")  # RFC 5424
 TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 SUBSCRIBING = {"resources/subscribe", "resources/unsubscribe"}
@@ -162,7 +161,7 @@ class Call:
     def notify(self, frame: bytes) -> None:
         if LOG_MESSAGE in frame[:200]:
             level = self.log_level
-            if level is None or (level and _less_than(frame, level)):
+            if level is None or (level and log_levels.below(frame, level)):
                 return
         self.answerer.put(frame if self.untouched else notification_without_reserved(frame), droppable=True)
 
@@ -386,12 +385,16 @@ class Relay:
 
     def _set_level(self, call: Call) -> bytes:
         level = wire.text(_members(call.message), "level") or ""
-        if level not in LOG_LEVELS:
-            raise BadParams(f"The level is one of {', '.join(LOG_LEVELS)}.")
+        if level not in log_levels.LEVELS:
+            raise BadParams(f"The level is one of {', '.join(log_levels.LEVELS)}.")
+        self._keep_level(call, level)
+        return wire.result(bytes(call.message.id), b"{}")
+
+    def _keep_level(self, call: Call, level: str) -> None:
+        """Its servers are told with the next call of each."""
         if call.session is not None:
             call.session.log_level = level
             call.session.asked_dirty = True
-        return wire.result(bytes(call.message.id), b"{}")
 
     async def _one_server(self, call: Call) -> "bytes | _UpstreamError":
         """Everything the upstream has, under its own names."""
@@ -565,6 +568,13 @@ class Relay:
                 leased = time.perf_counter()
                 call.wait_ms = (call.wait_ms or 0.0) + (leased - began) * 1000
                 params = call.outgoing(params, modern=runtime.modern)
+                if method == log_levels.SETTING:
+                    level = wire.text(_members(call.message), "level") or ""
+                    if level in log_levels.LEVELS:
+                        runtime.log_level = level
+                        self._keep_level(call, level)
+                elif call.log_level and not runtime.modern:
+                    await log_levels.settle(runtime, call.log_level)
                 if method == "tools/call":
                     reply = await self._tool_calls.ask(call, server, runtime, params)
                 else:
@@ -806,15 +816,6 @@ def _trace(headers: Mapping[str, str], message: wire.Msg, request: Request) -> t
 def _variables(server: ServerState) -> list[str]:
     """What a server takes of its users, as the settings page calls it."""
     return [slot.name for slot in server.spec.slots.values()]
-
-
-def _less_than(frame: bytes, level: str) -> bool:
-    """Is the log message in this notification below what the client asked for?"""
-    try:
-        said = wire.text(wire.members(wire.members(frame).get("params", b"")), "level")
-    except wire.Unreadable:
-        return False
-    return said in LOG_LEVELS and LOG_LEVELS.index(said) < LOG_LEVELS.index(level)
 
 
 def _members(message: wire.Msg) -> wire.Members:

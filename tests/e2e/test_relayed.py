@@ -1,5 +1,6 @@
 """What belongs to a call besides its arguments and its result, through a running hub to every kind of server."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from tests.support.recorder import Recorder
 from tests.support.rest import Person
 from tests.support.running import RunningHub
 from tests.support.upstreams import Upstreams
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -37,9 +39,9 @@ def scene(hub: RunningHub, upstreams: Upstreams) -> Iterator[Scene]:
     }
     hub.admin.add_servers(
         {
-            names["stdio"]: upstreams.stdio(names["stdio"]),
-            names["streamable-http"]: upstreams.http(names["streamable-http"]).config(),
-            names["sse"]: upstreams.sse(names["sse"]).config(),
+            names["stdio"]: upstreams.stdio(names["stdio"], "roots"),
+            names["streamable-http"]: upstreams.http(names["streamable-http"], "roots").config(),
+            names["sse"]: upstreams.sse(names["sse"], "roots").config(),
             names["newest"]: upstreams.newest(names["newest"]).config(),
             names["openapi"]: upstreams.rest(names["openapi"]).config(),
         }
@@ -115,3 +117,46 @@ async def test_an_argument_that_a_server_wants_in_a_header_is_there_however_its_
             said.append(result.content[0].model_dump()["text"])
 
     assert said == ["deployed to eu"] * 3
+
+
+@pytest.mark.parametrize("own_address", [False, True])
+@pytest.mark.parametrize("kind", ["stdio", "streamable-http", "sse"])
+async def test_a_server_hears_that_roots_changed_and_asks_for_them_between_calls(
+    hub: RunningHub, scene: Scene, recorder: Recorder, kind: str, own_address: bool
+) -> None:
+    name, begun = scene.names[kind], recorder.mark()
+    url, tool = (f"{hub.mcp}/{name}", "echo") if own_address else (f"{hub.mcp}?mode=tools", f"{name}__echo")
+    roots = {"roots": [{"uri": f"file:///of-{kind}-{own_address}"}]}
+
+    ide = Ide(url, scene.person.key())
+    await ide.open({"roots": {"listChanged": True}})
+    await ide.follow()
+    await ide.call(tool, text="here")  # among several servers they are opened when they are needed
+    answering = asyncio.create_task(answered(ide, roots))
+    try:
+        await ide.notify("notifications/roots/list_changed")
+        await until(
+            lambda: recorder.received(server=name, event="answer", since=begun),
+            within=20,
+            what="the answer of the client",
+        )
+    finally:
+        answering.cancel()
+        await ide.close()
+
+    [answer] = recorder.received(server=name, event="answer", since=begun)
+    assert answer.params == roots
+    assert {asked["method"] for asked in questions(ide)} == {"roots/list"}
+
+
+def questions(ide: Ide) -> list[dict[str, Any]]:
+    return [message for _, message in ide.messages if "id" in message]
+
+
+async def answered(ide: Ide, result: dict[str, Any]) -> None:
+    """Answers everything that is asked on the session's stream; several servers may ask."""
+    done = 0
+    while True:
+        await until(lambda done=done: len(questions(ide)) > done, within=60, what="a question")
+        await ide.post({"jsonrpc": "2.0", "id": questions(ide)[done]["id"], "result": result})
+        done += 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from mcphub.gateway.upstream import modern
 from mcphub.gateway.upstream.modern import ModernHttpRuntime, NotModern
@@ -177,6 +178,35 @@ async def test_a_request_says_its_method_its_name_and_its_parameters_in_headers_
     assert headers["mcp-protocol-version"] == "2026-07-28"
     assert "authorization" not in headers
     assert "mcp-session-id" not in headers
+
+
+async def test_an_older_client_that_wants_to_hear_logs_is_said_to_want_them(
+    world: World, upstream: WebUpstream
+) -> None:
+    runtime = await world.open()
+    caller = Asker()
+
+    await call(runtime, {"name": "echo"}, caller)
+    caller.log_level = "warning"
+    await call(runtime, {"name": "echo"}, caller)
+
+    asked = [message["params"]["_meta"].get(RESERVED + "logLevel") for message in upstream.messages("tools/call")]
+    assert asked == [None, "warning"]
+
+
+async def test_an_older_client_is_not_said_to_know_the_tasks_of_this_revision(
+    world: World, upstream: WebUpstream
+) -> None:
+    knows = {"tasks": {}, "extensions": {RESERVED + "tasks": {}, "vendor/x": {}}}
+    params = json.dumps({**CLIENT, "capabilities": knows}).encode()
+    upstream.on["tools/call"] = always({"resultType": "task", "taskId": "1"})
+    runtime = await world.open(replace(identity(), client_params=params))
+
+    with pytest.raises(UpstreamBroken, match="answers with a task"):
+        await call(runtime, {"name": "job"}, Asker())
+
+    [asked] = upstream.messages("tools/call")
+    assert asked["params"]["_meta"][RESERVED + "clientCapabilities"] == {"extensions": {"vendor/x": {}}}
 
 
 async def test_an_older_client_is_asked_in_the_upstreams_place(world: World, upstream: WebUpstream) -> None:

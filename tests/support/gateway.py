@@ -50,6 +50,8 @@ class Upstream:
         self.asked = []
         self.down = ""
         self.refuses = False  # the values, when it is down
+        self.capabilities = {}  # beside tools and prompts
+        self.log_level = ""
         self.behave = None  # async (method, params, caller) → Reply
         self.opened = 0
         self.modern = False  # does it speak 2026-07-28?
@@ -76,17 +78,25 @@ class Upstream:
 
 class ScriptedRuntime:
     @property
+    def log_level(self):
+        return self.upstream.log_level
+
+    @log_level.setter
+    def log_level(self, level):
+        self.upstream.log_level = level
+
+    @property
     def modern(self):
         return self.upstream.modern
 
     def __init__(self, upstream, spec, identity):
         self.upstream, self.spec, self.identity = upstream, spec, identity
         self.server_id, self.slug, self.user_id = spec.server_id, spec.slug, identity.user_id
-        self.session_id = identity.session_id
+        self.session_id = identity.session_id if spec.isolation != "per-user" else ""
         self.initialize_result = json.dumps(
             {
                 "protocolVersion": "2025-06-18",
-                "capabilities": {"tools": {}, "prompts": {}},
+                "capabilities": {"tools": {}, "prompts": {}, **upstream.capabilities},
                 "serverInfo": {"name": "theirs", "version": "9"},
             }
         ).encode()

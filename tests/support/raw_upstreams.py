@@ -71,6 +71,7 @@ class Asker:
     """A Caller that remembers; `answers` by method, an error for others."""
 
     traceparent = tracestate = ""
+    log_level: str | None = ""
 
     def __init__(self, request_id: str = "req-1", **answers: dict[str, Any]) -> None:
         self.request_id = request_id

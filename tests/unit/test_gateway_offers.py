@@ -1,13 +1,14 @@
 """Prompts, resources, completions, subscriptions and log levels on the aggregate."""
 
 import asyncio
+import json
 
 import pytest
 
 from mcphub.domain.events import SERVERS, ToolDisabled, server_tag
 from mcphub.gateway.upstream.runtime import Reply
 from mcphub.gateway.uris import matches
-from tests.support.gateway import World
+from tests.support.gateway import World, tool
 
 
 @pytest.fixture
@@ -202,3 +203,116 @@ async def test_log_messages_below_the_level_asked_for_are_left_out(world):
 )
 def test_a_template_fits_the_addresses_it_makes(template, uri, fits):
     assert matches(template, uri) is fits
+
+
+def logging(world, **config):
+    """A server that logs, to the end of each call of it; gives the levels it was told."""
+    wiki = world.server("wiki", "work", **config)
+    wiki.capabilities = {"logging": {}}
+    told = []
+
+    async def work(method, params, caller):
+        if method == "logging/setLevel":
+            told.append(json.loads(params)["level"])
+        elif caller is not None:
+            for level in ("debug", "info", "error"):
+                caller.notify(b'{"method":"notifications/message","params":{"level":"%b"}}' % level.encode())
+        return Reply(result=b"{}")
+
+    wiki.behave = work
+    return told
+
+
+async def heard(world, name="wiki__work", **session):
+    call = await world.rpc("tools/call", {"name": name}, **session)
+    return [message["params"]["level"] for message in call.messages[:-1]]
+
+
+@pytest.mark.parametrize(("path", "name"), [("/mcp", "wiki__work"), ("/mcp/wiki", "work")])
+async def test_a_server_is_told_once_how_much_its_client_wants_to_hear(world, path, name):
+    key = world.user("ann")
+    told = logging(world)
+    session = await world.client(key, path)
+
+    await world.rpc("tools/call", {"name": name}, **session)
+    await world.rpc("logging/setLevel", {"level": "info"}, **session)
+    for _ in range(2):
+        assert await heard(world, name, **session) == ["info", "error"]
+
+    assert told == ["info"]
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/wiki"])
+async def test_a_server_that_sessions_share_logs_for_the_one_that_wants_most_and_each_hears_its_own(world, path):
+    key = world.user("ann")
+    name = "wiki__work" if path == "/mcp" else "work"
+    told = logging(world, mcphub={"isolation": "per-user"})
+    quiet, loud = await world.client(key, path), await world.client(key, path)
+
+    for session, level in ((loud, "debug"), (quiet, "error")):
+        await world.rpc("logging/setLevel", {"level": level}, **session)
+        await heard(world, name, **session)
+
+    assert await heard(world, name, **loud) == ["debug", "info", "error"]
+    assert await heard(world, name, **quiet) == ["error"]
+    assert told == (["debug"] if path == "/mcp" else ["debug", "error", "debug"])
+
+
+async def test_a_server_that_does_not_log_is_told_nothing(world):
+    key = world.user("ann")
+    told = logging(world)
+    world.upstreams["wiki"].capabilities = {}
+    session = await world.client(key)
+
+    await world.rpc("logging/setLevel", {"level": "debug"}, **session)
+    await heard(world, **session)
+
+    assert told == []
+
+
+async def test_a_completion_for_a_template_is_asked_of_the_server_that_has_it(world):
+    key = world.user("ann")
+    wiki = world.server("wiki").offers(templates=["page://{title}/text"])
+    world.server("desk").offers(templates=["ticket://{number}"])
+    session = await world.client(key)
+    argument = {"name": "title", "value": "Ho"}
+
+    for uri in ("page://{title}/text", "page://nothing"):
+        params = {"ref": {"type": "ref/resource", "uri": uri}, "argument": argument}
+        last = await world.rpc("completion/complete", params, **session)
+
+    [asked] = [params for _, method, params in wiki.asked if method == "completion/complete"]
+    assert asked == {"ref": {"type": "ref/resource", "uri": "page://{title}/text"}, "argument": argument}
+    assert last.json["error"]["code"] == -32602
+
+
+async def test_icons_titles_and_structured_content_arrive_as_they_were(world):
+    key = world.user("ann")
+    icon = {"src": "data:image/png;base64,AA==", "mimeType": "image/png", "sizes": ["48x48"], "theme": "dark"}
+    more = {"title": "Search", "icons": [icon], "outputSchema": {"type": "object"}, "x-new": [1.0]}
+    wiki = world.server("wiki", tool("search", **more)).offers(
+        prompts=["review"], resources=["file:///a"], templates=["page://{title}"]
+    )
+    for _, items in wiki.lists.values():
+        for item in items:
+            item.update(more)
+    session = await world.client(key)
+    result = b'{"content":[{"type":"resource_link","uri":"x:y"}],"structuredContent":{"n":1.50,"a":[null]}}'
+
+    async def answer(*_):
+        return Reply(result=result)
+
+    wiki.behave = answer
+    lists = [
+        (await world.rpc(method, **session)).json["result"][member][0]
+        for method, member in (
+            ("tools/list", "tools"),
+            ("prompts/list", "prompts"),
+            ("resources/list", "resources"),
+            ("resources/templates/list", "resourceTemplates"),
+        )
+    ]
+    called = await world.rpc("tools/call", {"name": "wiki__search"}, **session)
+
+    assert all(more.items() <= item.items() for item in lists)
+    assert result in called.body

@@ -95,6 +95,7 @@ class HttpRuntime:
         self.user_id = user_id
         self.session_id = session_id
         self.initialize_result = b""
+        self.log_level = ""
         self.trouble = ""  # why the latest request did not reach it
         self.pinged = 0.0
         self._identity = identity

@@ -15,7 +15,16 @@ from msgspec import Raw
 from multidict import CIMultiDict
 
 from mcphub.gateway import wire
-from mcphub.gateway.envelope import CAPABILITIES, INFO, NAMING, VERSION, encoded, with_reserved, without_reserved
+from mcphub.gateway.envelope import (
+    CAPABILITIES,
+    INFO,
+    LOG_LEVEL,
+    NAMING,
+    VERSION,
+    encoded,
+    with_reserved,
+    without_reserved,
+)
 from mcphub.gateway.protocol import LATEST_HANDSHAKE_VERSION, MODERN_VERSION
 from mcphub.gateway.tasks import without_tasks
 from mcphub.gateway.upstream import frames
@@ -121,7 +130,7 @@ class ModernHttpRuntime(HttpRuntime):
             return await self._once(method, params, caller, times, identity)
         kept = params
         for _ in range(MOST_ROUNDS):
-            reply = await self._once(method, self._stamped(params, whose), caller, times, identity)
+            reply = await self._once(method, self._stamped(params, whose, caller), caller, times, identity)
             if reply.result is None:
                 return reply
             result = _members(reply.result)
@@ -222,7 +231,7 @@ class ModernHttpRuntime(HttpRuntime):
             headers.update(caller.repeated)
         return headers
 
-    def _stamped(self, params: bytes, identity: Identity) -> bytes:
+    def _stamped(self, params: bytes, identity: Identity, caller: Caller | None = None) -> bytes:
         """Parameters with what the hub says in the place of a client that does not."""
         said = _members(identity.client_params)
         info = said.get("clientInfo", wire.encode({"name": "mcphub", "version": "1"}))
@@ -231,6 +240,8 @@ class ModernHttpRuntime(HttpRuntime):
             CAPABILITIES: without_tasks(bytes(said.get("capabilities", b"{}"))),
             INFO: bytes(info),
         }
+        if caller is not None and caller.log_level:
+            stamps[LOG_LEVEL] = wire.encode(caller.log_level)
         return with_reserved(params or b"{}", stamps)
 
     async def ping(self) -> None:

@@ -72,6 +72,7 @@ class OpenApiRuntime:
         self.user_id = user_id
         self.session_id = ""
         self.initialize_result = b""
+        self.log_level = ""
         self.trouble = ""  # why the latest request did not reach it
         agent = f"mcphub/{hub_version}"
         self._spec = spec

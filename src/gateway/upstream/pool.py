@@ -110,6 +110,14 @@ class Lease:
         return self._runtime.modern
 
     @property
+    def log_level(self) -> str:
+        return self._runtime.log_level
+
+    @log_level.setter
+    def log_level(self, level: str) -> None:
+        self._runtime.log_level = level
+
+    @property
     def initialize_result(self) -> bytes:
         return self._runtime.initialize_result
 

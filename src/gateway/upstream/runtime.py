@@ -89,6 +89,10 @@ class Caller(Protocol):
     def request_id(self) -> str: ...
 
     @property
+    def log_level(self) -> str | None:
+        """The least of what a server logs that the client wants to hear; '' for everything, None for nothing."""
+
+    @property
     def traceparent(self) -> str:
         """W3C, or ''."""
 
@@ -134,6 +138,8 @@ class Runtime(Protocol):
 
     @property
     def initialize_result(self) -> bytes: ...
+
+    log_level: str  # what it was told to log at least; '' for its own choice
 
     async def call(
         self,

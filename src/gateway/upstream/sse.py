@@ -84,6 +84,7 @@ class SseRuntime:
         self.user_id = user_id
         self.session_id = session_id
         self.initialize_result = b""
+        self.log_level = ""
         self.ended = ""  # why, once it is
         self.trouble = ""
         self.pinged = 0.0

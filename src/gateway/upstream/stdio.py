@@ -107,6 +107,7 @@ class StdioRuntime:
         self.slug = spec.slug
         self.user_id = user_id
         self.initialize_result = b""
+        self.log_level = ""
         self.ended = ""  # why, once it is
         self.noise = 0  # lines on stdout that were no message
         self.stderr = Stderr(secrets_of(spec, injected))

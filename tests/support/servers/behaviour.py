@@ -142,6 +142,7 @@ class Behaviour:
             if extra["name"] in JOBS:
                 extra["execution"] = {"taskSupport": JOBS[extra["name"]]}
         self.tools = [*TOOLS, *extras]
+        self._wants_roots = "roots" in tools  # whenever they change
         self._jobs = {}
         self._more = {"tasks": TASKS} if JOBS.keys() & set(tools) else {}  # capabilities
         self._recording = Recording(recorder_port)
@@ -172,6 +173,9 @@ class Behaviour:
             return None
         if "id" not in message:
             self.tell("notification", link, method=method, params=params)
+            if method == "notifications/roots/list_changed" and self._wants_roots:
+                asking = self._ask("roots/list", {}, Link(link.session, link.state, link.facts, link.aside))
+                link.state["asking"] = asyncio.ensure_future(asking)
             if method == "notifications/cancelled":
                 task = self._running.get((link.session, params.get("requestId")))
                 if task is not None:

@@ -56,6 +56,8 @@ class Over:
                 await write(stream, out)
 
         async def aside(out: dict[str, Any]) -> None:
+            while session in self.state and session not in self.streams:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
             if session in self.streams:
                 await write(self.streams[session], out)
 

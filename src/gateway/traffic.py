@@ -32,7 +32,7 @@ from mcphub.domain.ids import uuid7
 from mcphub.domain.left_out import LeftOut
 from mcphub.gateway.request_id import readable
 from mcphub.gateway.spool import Spool
-from mcphub.logging import redacted
+from mcphub.logging import redacted, utc_text
 from mcphub.postgres.days import TRAFFIC
 from mcphub.postgres.pool import conninfo, explain
 
@@ -286,8 +286,8 @@ class TrafficWriter:
             return took
         request._over = True
         line = (
-            f"{datetime.now(UTC).isoformat()}\t{ENDED}\t{self.boot}\t{request.id}\t{NULL}\t{text(request.session.user_id)}"
-            f"\t{NULL}\t{text(request.server)}\t{text(request.tool)}\t{text(request.method)}\t{status}\t{took:.3f}"
+            f"{utc_text(time.time_ns() // 1000)}\t{ENDED}\t{self.boot}\t{request.id}\t{NULL}"
+            f"\t{text(request.session.user_id)}\t{NULL}\t{text(request.server)}\t{text(request.tool)}\t{text(request.method)}\t{status}\t{took:.3f}"
             f"\t{_number(wait_ms)}\t{_number(upstream_ms)}\t{NULL}\t{min(bytes_out, MOST_BYTES)}\t{text(error_code)}"
             f"\t{text(redacted(reason)) if reason else NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}"
             f"\t{NULL if request.shown is None else request.shown}"
@@ -414,7 +414,7 @@ class TrafficWriter:
     def _start_line(self, request: Request) -> bytes:
         session = request.session
         # The time of the id: pages by time and pages by id are one.
-        at = datetime.fromtimestamp((request.id.int >> 80) / 1000, UTC).isoformat()
+        at = utc_text((request.id.int >> 80) * 1000)
         position = NULL if request.ledger_position is None else request.ledger_position
         return (
             f"{at}\t{STARTED}\t{self.boot}\t{request.id}\t{session._who}\t{text(request.server)}\t{text(request.tool)}"
@@ -514,21 +514,18 @@ class TrafficWriter:
     async def _store(self, db: Db, batch: list[bytes], *, careful: bool, partitions_made: bool = False) -> int:
         """Adds the rows and returns how many were new; a row PostgreSQL refuses is found by halving, and counted."""
         try:
+            if not careful:
+                # A transaction of its own; the table's trigger takes the batch lock and notifies.
+                return await _copy(db, "traffic", batch)
             async with db.transaction():
-                # One round trip; the notification goes out with the commit.
-                await db.execute("select pg_advisory_xact_lock(%s), pg_notify('traffic', '')", (LOCK,), prepare=True)
-                target = "traffic_arriving" if careful else "traffic"
-                async with db.cursor() as cursor:
-                    async with cursor.copy(f"copy {target} ({COLUMNS}) from stdin") as copy:
-                        await copy.write(b"".join(batch))
-                    if not careful:
-                        return cursor.rowcount
-                    await cursor.execute(BY_INDEX)
-                    # A duplicate is at most as old as its call, so that much further back it is looked for.
-                    since = min(days_of(batch), default=datetime.now(UTC).date()) - timedelta(days=1)
-                    added = (await cursor.execute(ADD_NEW, {"since": since})).rowcount
-                    await cursor.execute("delete from traffic_arriving")
-                    return added
+                await db.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+                await _copy(db, "traffic_arriving", batch)
+                await db.execute(BY_INDEX)
+                # A duplicate is at most as old as its call, so that much further back it is looked for.
+                since = min(days_of(batch), default=datetime.now(UTC).date()) - timedelta(days=1)
+                added = (await db.execute(ADD_NEW, {"since": since})).rowcount
+                await db.execute("delete from traffic_arriving")
+                return added
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             if isinstance(error, psycopg.errors.CheckViolation) and not partitions_made:
                 await make_partitions(db, days_of(batch))
@@ -566,6 +563,13 @@ class TrafficWriter:
             if request._began > oldest:
                 return
             self.ended(request, "Interrupted", error_code="interrupted", reason="lost")
+
+
+async def _copy(db: Db, table: str, batch: list[bytes]) -> int:
+    async with db.cursor() as cursor:
+        async with cursor.copy(f"copy {table} ({COLUMNS}) from stdin") as copy:
+            await copy.write(b"".join(batch))
+        return cursor.rowcount
 
 
 def text(value: str) -> str:

@@ -260,3 +260,11 @@ def test_the_line_of_a_call_keeps_to_the_level_and_the_form_of_the_others(set_up
     logging.log_often(structlog.get_logger(), __name__, "mcp_request", {"tool": "a"})
 
     assert len(ring.page()) == lines
+
+
+@pytest.mark.parametrize(
+    ("micros", "text"),
+    [(0, "1970-01-01T00:00:00.000000Z"), (1_764_122_399_999_999, "2025-11-26T01:59:59.999999Z")],
+)
+def test_a_time_is_written_with_all_its_digits(micros, text):
+    assert logging.utc_text(micros) == text

@@ -13,7 +13,7 @@ import unicodedata
 from base64 import b64decode, b64encode, urlsafe_b64decode
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Protocol
+from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -151,7 +151,7 @@ class Vault:
         self._forgotten = 0  # how often keys were; threads that read a key meanwhile do not keep it
         # Random keys of the hub's own, wrapped like any other: derived from a master key, a rotation would change them.
         self._index = self.secret("index")
-        self._pepper = self.secret("pepper")
+        self._pepper = _hmac_sha256(self.secret("pepper"))
 
     # sealing
 
@@ -245,7 +245,10 @@ class Vault:
 
     def key_digest(self, key: str) -> str:
         """What the hub keeps of an MCPHub key, as hex."""
-        return hmac.digest(self._pepper, key.encode(), "sha256").hex()
+        inner, outer = self._pepper[0].copy(), self._pepper[1].copy()
+        inner.update(key.encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
     def secret(self, name: str) -> bytes:
         """32 random bytes of the hub's own under this name, made on first use and the same for ever."""
@@ -341,6 +344,16 @@ def key_of(sealed: str) -> str:
 def masked(value: str) -> str:
     """What is shown of a stored secret: bullets, and the last four characters only of a long one."""
     return MASK + (value[-4:] if len(value) >= 16 else "")
+
+
+def _hmac_sha256(key: bytes) -> tuple[Any, Any]:
+    """RFC 2104 with this key as far as it is the same for every message: going on from copies costs a tenth of `hmac`.
+
+    Args:
+        key: at most 64 bytes.
+    """
+    block = key.ljust(64, b"\0")
+    return sha256(bytes(byte ^ 0x36 for byte in block)), sha256(bytes(byte ^ 0x5C for byte in block))
 
 
 def _is_single(key: WrappedKey) -> bool:

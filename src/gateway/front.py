@@ -48,6 +48,7 @@ UNAUTHORIZED = wire.encode(
         "error_description": "No usable MCPHub key. Issue one, and send it as 'Authorization: Bearer mcphub_…'.",
     }
 )
+TOO_SLOW = "the body is too slow"
 FRESH_WITHIN = 1.0  # seconds to wait for the tail's look at the head before refusing
 
 
@@ -366,19 +367,26 @@ class Front:
             raise Refusal(413, f"A message has at most {limit} bytes.")
         chunks: list[bytes] = []
         size, more = 0, True
+        task = asyncio.current_task()
+        assert task is not None
+        # What asyncio.timeout does, for a fifth of its price.
+        timer = asyncio.get_running_loop().call_later(self._limits.slow_body, task.cancel, TOO_SLOW)
         try:
-            async with asyncio.timeout(self._limits.slow_body):
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise Refusal(400, "The body broke off.")
-                    chunks.append(message.get("body", b""))
-                    size += len(chunks[-1])
-                    more = message.get("more_body", False)
-                    if size > limit:
-                        raise Refusal(413, f"A message has at most {limit} bytes.")
-        except TimeoutError:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refusal(400, "The body broke off.")
+                chunks.append(message.get("body", b""))
+                size += len(chunks[-1])
+                more = message.get("more_body", False)
+                if size > limit:
+                    raise Refusal(413, f"A message has at most {limit} bytes.")
+        except asyncio.CancelledError as stopped:
+            if stopped.args != (TOO_SLOW,) or task.uncancel():
+                raise
             raise Refusal(408, "The body did not arrive in time.", headers=[(b"connection", b"close")]) from None
+        finally:
+            timer.cancel()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     # sessions
@@ -534,10 +542,8 @@ MOST_IN_BATCH = 50
 
 
 def _inbound(scope: Any) -> Inbound:
-    headers: dict[str, str] = {}
-    for name, value in scope["headers"]:
-        # uvicorn's parser leaves blanks at the end of values.
-        headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1").strip())
+    # Backwards, so that of repeated ones the first stays.
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
     path = scope["path"]
     query = scope.get("query_string", b"")
     raw, key = scope["headers"], scope.get("mcphub.key", "")

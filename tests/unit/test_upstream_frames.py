@@ -111,3 +111,14 @@ def test_a_revision_this_hub_does_not_speak_is_an_error(result: bytes) -> None:
 )
 def test_a_stream_is_worth_holding_only_for_what_was_promised(capabilities: bytes, announces: bool) -> None:
     assert handshake.announces(b'{"capabilities":' + capabilities + b"}") is announces
+
+
+@pytest.mark.parametrize(
+    "params", ["{}", "{ }", '{"a":1}', '{"a":"\\u0041"}', '{"\\u005fmeta":{"old":1},"a":1}', '{"_meta":{"old":1}}']
+)
+def test_what_is_added_stands_once_in_the_parameters_meta(params: str) -> None:
+    changed = frames.with_meta(params.encode(), {"ours": b'"x"'})
+
+    before = json.loads(params)
+    assert json.loads(changed) == {**before, "_meta": {**before.get("_meta", {}), "ours": "x"}}
+    assert changed.count(b'"_meta"') == 1

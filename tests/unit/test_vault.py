@@ -1,3 +1,4 @@
+import hmac
 import time
 
 import pytest
@@ -195,3 +196,9 @@ def test_an_identity_is_compared_letter_for_letter_and_with_its_issuer():
 
     assert len(digests) == 3
     assert ours.identity("https://a.example", "Ann") in digests
+
+
+def test_a_keys_digest_is_the_standards():
+    ours = vault()
+
+    assert ours.key_digest("k") == hmac.digest(ours.secret("pepper"), b"k", "sha256").hex()

@@ -3,6 +3,7 @@
 Nothing an upstream sends is a reason to stop the hub: what cannot be read raises `Unreadable`.
 """
 
+import re
 from collections.abc import Mapping
 
 from msgspec import Raw
@@ -21,6 +22,7 @@ ANNOUNCED = {
     "notifications/resources/list_changed",
     "notifications/resources/updated",
 }
+SPELT = re.compile(rb"_meta|\\")
 NOBODY = wire.error(-32601, "There is no client here that could answer this.")
 
 
@@ -100,8 +102,10 @@ def with_meta(params: bytes, added: Mapping[str, bytes], caller: Caller | None =
     Args:
         caller: whose trace goes along, where the client has not put one there itself.
     """
+    # Most have none, and no member whose name could be another spelling of it: then nothing has to be taken apart.
+    bare = params[:2] == b'{"' and params[-1:] == b"}" and not SPELT.search(params)
     try:
-        found = wire.members(params)
+        found = {} if bare else wire.members(params)
         meta = wire.members(found.get("_meta", b""))
     except (Unreadable, RecursionError):
         return params
@@ -110,4 +114,8 @@ def with_meta(params: bytes, added: Mapping[str, bytes], caller: Caller | None =
         more["traceparent"] = wire.encode(caller.traceparent)
         if caller.tracestate:
             more["tracestate"] = wire.encode(caller.tracestate)
-    return wire.joined({**found, "_meta": wire.joined({**meta, **more})}) if more else params
+    if not more:
+        return params
+    if bare:
+        return b'%b,"_meta":%b}' % (params[:-1], wire.joined(more))
+    return wire.joined({**found, "_meta": wire.joined({**meta, **more})})

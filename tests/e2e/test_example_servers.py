@@ -289,20 +289,26 @@ async def test_billing_without_its_variable_needs_setup_and_asks_for_no_token(
 async def test_browser_is_a_process_a_session_started_by_its_first_use_and_ended_when_it_is_idle(
     hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:
-    name = fresh_name("browser")
+    name, hasty = fresh_name("browser"), fresh_name("hasty")
     config = entry("openapi", "browser")
-    serve({name: {**config, **upstreams.stdio(name), "idleTimeoutMs": config["idleTimeoutMs"] / 200}})
+    serve(
+        {
+            name: {**config, **upstreams.stdio(name)},
+            hasty: {**config, **upstreams.stdio(hasty), "idleTimeoutMs": config["idleTimeoutMs"] / 1000},
+        }
+    )
     key = make_user("surfer").key()
     unused = recorder.received(server=name)
 
     async with Ide(f"{hub.mcp}/{name}", key) as one, Ide(f"{hub.mcp}/{name}", key) as other:
         for ide in (one, other, one):
             await ide.text("echo", text="x")
-        pids = {call.pid for call in recorder.calls(name)}
-        await until(lambda: not any(running(pid) for pid in pids), within=20, what="idle processes end")
+    async with Ide(f"{hub.mcp}/{hasty}", key) as ide:
+        await ide.text("echo", text="x")
+        await until(lambda: not running(only(recorder.calls(hasty)).pid), within=20, what="an idle process ends")
 
     assert unused == []
-    assert len(pids) == 2
+    assert len({call.pid for call in recorder.calls(name)}) == 2
     assert status_of(hub, name)["isolation"] == "per-session"
 
 

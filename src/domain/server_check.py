@@ -7,7 +7,7 @@ Nothing in it is trusted to have the shape it should.
 import difflib
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from math import isfinite
 from typing import Any
@@ -66,7 +66,7 @@ def check_server(name: str, config: Any, policy: Policy) -> Report:
         notes.error((), "type_conflict", "a server is an object")
     elif _shapes(config, notes):
         _entry(config, policy, notes)
-        _tool_names(config, policy.tools_of(name), notes)
+        _tool_names(config, lambda: policy.tools_of(name), notes)
     return notes.report()
 
 
@@ -249,7 +249,7 @@ def _ours(config: Mapping[str, Any], policy: Policy, notes: Notes) -> None:
         notes.warn(("visibility",), "not_applied", "acts as private")
 
 
-def _tool_names(config: Mapping[str, Any], known: KnownTools, notes: Notes) -> None:
+def _tool_names(config: Mapping[str, Any], of_server: Callable[[], KnownTools], notes: Notes) -> None:
     """Two tools cannot share a name. One of the server's own that is like a name given before, or is not known to be
     listed, gives way.
     """
@@ -261,7 +261,8 @@ def _tool_names(config: Mapping[str, Any], known: KnownTools, notes: Notes) -> N
     given = {tool: entry["name"] for tool, entry in entries.items() if entry.get("name", tool) != tool}
     if not given:
         return
-    slug, times = known.slug, Counter(given.values())
+    known, times = of_server(), Counter(given.values())
+    slug = known.slug
     listed, written = claims(slug, known.listed, {}), claims(slug, entries.keys() - given.keys(), {})
     for tool, name in given.items():
         path = ("tools", tool, "name")

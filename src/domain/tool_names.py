@@ -37,12 +37,12 @@ def given_names(config: Mapping[str, Any]) -> Mapping[str, str]:
     the rule may hold such entries.
     """
     entries = config.get("tools")
-    found: dict[str, str] = {}
+    first: dict[str, str] = {}
     for tool, entry in sorted(entries.items()) if isinstance(entries, dict) else ():
         name = entry.get("name") if isinstance(entry, dict) else None
-        if isinstance(name, str) and name != tool and good_tool_name(name) and name not in found.values():
-            found[tool] = name
-    return found
+        if isinstance(name, str) and name != tool and good_tool_name(name):
+            first.setdefault(name, tool)
+    return {tool: name for name, tool in first.items()}
 
 
 def claims(slug: str, listed: Collection[str], given: Mapping[str, str]) -> Mapping[str, Collection[str]]:

@@ -125,6 +125,7 @@ async def test_a_newcomer_of_the_given_name_is_shown_with_a_hash(world, place):
     assert await listed(world, key, place) == (
         ["find", "find_b0ea95", "read"] if place.endswith("servers") else ["find", "read", "find_b0ea95"]
     )
+    world.start()
     assert await called(world, key, place, "find") == "search"
     assert await called(world, key, place, "find_b0ea95") == "find"
 

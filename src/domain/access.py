@@ -237,6 +237,8 @@ class AccessModel:
         self._meant: dict[tuple[str, str], tuple[Audience, frozenset[str], bool]] = {}
         # user → (key, view) → what `reasons` found; of the users who asked last
         self._visible: dict[str, dict[tuple[str, View], dict[str, Reason]]] = {}
+        self._latest_of: dict[str, int] = {}  # user → position of the last fact about them
+        self._latest_of_all = 0  # of the last fact about no user
 
     @property
     def servers(self) -> dict[str, ServerState]:
@@ -252,8 +254,10 @@ class AccessModel:
         event = recorded.event
         if user_id := about(event):
             self._visible.pop(user_id, None)
+            self._latest_of[user_id] = recorded.position
         else:
             self._visible.clear()
+            self._latest_of_all = recorded.position
         match event:
             case UserRegistered():
                 digest = next((tag[9:] for tag in recorded.tags if tag.startswith("username:")), "")
@@ -451,6 +455,10 @@ class AccessModel:
     def alive(self, principal: Principal, at: datetime) -> bool:
         """Does the principal still exist for the gateway: user active, key usable?"""
         return self._standing(principal, at) == "allowed"
+
+    def stood_at(self, user_id: str) -> int:
+        """Position of the last fact that what the user sees may depend on."""
+        return max(self._latest_of.get(user_id, 0), self._latest_of_all)
 
     def credentials_of(self, user_id: str, server_id: str) -> dict[str, Credential]:
         """Canonical variable name → stored value; empty when nothing is saved."""

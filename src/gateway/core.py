@@ -20,6 +20,7 @@ from mcphub.domain.events import (
     ServiceTokenSaved,
     UserErased,
     UserMembershipsChanged,
+    about,
 )
 from mcphub.domain.settings_file import objects
 from mcphub.domain.vault import Vault
@@ -217,6 +218,11 @@ class HubGateway(Listener):
         for server_id in self._hub_values.facts_applied(facts):
             self._later(self._pool.drain_server(server_id))
             self._lists_changed(server_id, None, TOOLS)
+        concerned = {about(recorded.event) for recorded in facts}
+        if "" not in concerned:
+            for user_id in concerned:
+                self._tell_soon(user_id)
+            return
         present = self._present_transports()
         for server_id, digest in self._transports.items():
             now = present.get(server_id)

@@ -742,24 +742,30 @@ class Relay:
         """What a client's list depends on; equal means an equal list. At a server's own address the server itself says
         when its list is another one, so that is not in it.
         """
-        reasons = self._model.reasons(asker.principal, asker.view, at)
-        seen = [self._model.servers[server_id] for server_id, reason in reasons.items() if reason == "allowed"]
         mode = choice(self._model, asker.principal, asker.view, asker.asked) if offer is TOOLS else ""
         why = offer in WHY_OFFERED and lists_why(self._model, asker.principal, asker.asked)
-        return (
-            mode,
-            why,
-            tuple(
-                (
-                    server.server_id,
-                    server.offers_at[offer.kind],
-                    asker.identity(self._model, server.server_id).credential_version,
-                    self.router.withheld(asker, server) if offer is TOOLS else (),
-                    0 if asker.verbatim else self.router.version(asker, server, offer),
-                )
-                for server in seen
-            ),
+        return mode, why, self._servers_seen(asker, offer, at)
+
+    def _servers_seen(self, asker: Asker, offer: Offer, at: datetime) -> tuple[object, ...]:
+        """Of each server what a list depends on; kept while neither facts nor lists are others."""
+        standing = (*self.router.standing(asker), asker.verbatim, self._model.alive(asker.principal, at))
+        place = ("seen", offer.list_method)
+        kept: tuple[object, tuple[object, ...]] | None = asker.kept.get(place)
+        if kept is not None and kept[0] == standing:
+            return kept[1]
+        reasons = self._model.reasons(asker.principal, asker.view, at)
+        seen = tuple(
+            (
+                server.server_id,
+                server.offers_at[offer.kind],
+                asker.identity(self._model, server.server_id).credential_version,
+                self.router.withheld(asker, server) if offer is TOOLS else (),
+                0 if asker.verbatim else self.router.version(asker, server, offer),
+            )
+            for server in (self._model.servers[server_id] for server_id, why in reasons.items() if why == "allowed")
         )
+        asker.kept[place] = (standing, seen)
+        return seen
 
 
 class _UpstreamError:

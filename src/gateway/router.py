@@ -12,6 +12,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
+from heapq import nsmallest
 from itertools import count
 
 import structlog
@@ -61,14 +62,18 @@ class Gathered(Struct, frozen=True):
 
     Args:
         position: of the facts it was decided by.
+        chunks: the servers' parts, without those that have none.
         shown: items in it.
+        until: monotonic seconds; one of the lists is asked for again from then on. 0 when one is missing or stale.
     """
 
     offer: Offer
     position: int
     lists: Lists
+    chunks: list[bytes]
     shown: int
     left_out: LeftOut
+    until: float
 
 
 class Had(Struct):
@@ -123,7 +128,26 @@ class Router:
     # questions
 
     async def gather(self, asker: Asker, offer: Offer, at: datetime) -> Gathered:
-        """Everything of a kind the asker may use: the servers' lists as far as they can be had in time."""
+        """Everything of a kind the asker may use: the servers' lists as far as they can be had in time.
+
+        Kept while neither facts nor lists say otherwise: there may be hundreds of servers.
+        """
+        standing, place = self.standing(asker), ("gathered", offer.list_method)
+        kept: tuple[object, Gathered] | None = asker.kept.get(place)
+        kept_is_good = kept is not None and kept[0] == standing and time.monotonic() < kept[1].until
+        if kept is not None and kept_is_good and self._model.alive(asker.principal, at):
+            return replace(kept[1], position=self._model.position)
+        gathered = await self._gathered(asker, offer, at)
+        if gathered.until and self.standing(asker) == standing:
+            asker.kept[place] = (standing, gathered)
+        return gathered
+
+    def standing(self, asker: Asker) -> tuple[int, int, int]:
+        """Changes when what the asker sees may have, but for a clock that runs out."""
+        user = asker.principal.user_id
+        return self._model.stood_at(user), self._news[user], self._news[""]
+
+    async def _gathered(self, asker: Asker, offer: Offer, at: datetime) -> Gathered:
         position = self._model.position
         servers = visible_servers(self._model, asker.principal, at, asker.view)
         had = await self._gather(asker, servers, offer)
@@ -134,14 +158,18 @@ class Router:
         seen = {server.server_id for server in servers}
         items, hidden = self._hidden(asker, offer, at)
         off, missing = Counter(items), Counter(hidden)
-        shown = 0
+        shown, chunks = 0, []
         for server, found in lists:
             chunk = self._chunk(server, found)
             shown += chunk.shown
             off.update(chunk.off)
+            if chunk.joined:
+                chunks.append(chunk.joined)
         missing.update(why for server_id, why in had.missing.items() if server_id in seen)
         stale = Counter(why for server_id, why in had.stale.items() if server_id in seen)
-        return Gathered(offer, position, lists, shown, LeftOut(off, missing, stale))
+        whole = len(lists) == len(servers) and not had.stale
+        until = min((found.at for _, found in lists), default=time.monotonic()) + FRESH_SECONDS if whole else 0.0
+        return Gathered(offer, position, lists, chunks, shown, LeftOut(off, missing, stale), until)
 
     def page(self, gathered: Gathered, cursor: str | None, more: Named) -> Listing:
         """One page of it, by slug, then in each server's own order; `more` comes last.
@@ -150,9 +178,8 @@ class Router:
             BadParams: the cursor is none of ours.
         """
         offer, shown = gathered.offer, gathered.shown + len(more)
-        chunks = [joined for server, found in gathered.lists if (joined := self._chunk(server, found).joined)]
-        if cursor is None and shown <= self._page and (offer.prefixed or len(chunks) <= 1):
-            joined = b",".join([*chunks, *(raw for _, raw in more)])
+        if cursor is None and shown <= self._page and (offer.prefixed or len(gathered.chunks) <= 1):
+            joined = b",".join([*gathered.chunks, *(raw for _, raw in more)])
             return Listing(b'{"%b":[%b]}' % (offer.member.encode(), joined), shown)
         items = [(server, item, raw) for server, found in gathered.lists for item, raw in self._shown(server, found)]
         return self.cut([*_told_apart(items, offer), *more], offer, cursor)
@@ -352,6 +379,7 @@ class Router:
         """The upstream says its list is another one now; user None: for everybody; offer None: all lists."""
         for kind in {offer.kind} if offer is not None else {each.kind for each in LISTED.values()}:
             self._marks[server_id, user_id, kind] += 1
+        self._news[user_id or ""] += 1
         for key, found in self._lists.items():
             if key[0] == server_id and user_id in (None, key[2]) and (offer is None or offer.kind == found.offer.kind):
                 found.stale = True
@@ -368,8 +396,10 @@ class Router:
                 self._news[key[2]] += 1
         for mark in [mark for mark in self._marks if mark[0] not in servers]:
             del self._marks[mark]
-        while len(self._lists) > MOST_LISTS:
-            del self._lists[min(self._lists, key=lambda key: self._lists[key].at)]
+        most = len(self._lists) - MOST_LISTS
+        for key in nsmallest(most, self._lists, key=lambda key: self._lists[key].at):
+            del self._lists[key]
+            self._news[key[2]] += 1
 
     # asking
 
@@ -489,7 +519,7 @@ class Router:
         Counted once for what the facts say and the user's lists are: there may be hundreds of hidden servers.
         """
         principal = asker.principal
-        standing = (self._model.position, self._news[principal.user_id], self._news[""])
+        standing = self.standing(asker)
         key = (principal.user_id, principal.key_id, asker.view, asker.protocol, offer.list_method)
         known = self._counts.get(key)
         if known is not None and known[0] == standing:

@@ -85,7 +85,8 @@ class Asker:
     """
 
     __slots__ = (
-        "_identities", "asked", "client_params", "own_names", "principal", "protocol", "row", "session_id", "view",
+        "_identities", "asked", "client_params", "kept", "own_names", "principal", "protocol", "row", "session_id",
+        "view",
     )  # fmt: skip
 
     def __init__(
@@ -108,6 +109,7 @@ class Asker:
         self.protocol = protocol
         self.client_params = client_params
         self.row = row
+        self.kept: dict[tuple[str, str], tuple[object, Any]] = {}  # (what, method) → (for what facts and lists, it)
         self._identities: dict[str, tuple[int, Identity]] = {}
 
     @property
@@ -116,11 +118,14 @@ class Asker:
         return self.view.kind == "server" and not self.asked.mode
 
     def identity(self, model: AccessModel, server_id: str) -> Identity:
-        """For whom a runtime of this server is opened; made again after each fact."""
-        known = self._identities.get(server_id)
-        if known is not None and known[0] == model.position:
-            return known[1]
+        """For whom a runtime of this server is opened; made again after each fact about the user
+        or about all.
+        """
         user = self.principal.user_id
+        stood_at = model.stood_at(user)
+        known = self._identities.get(server_id)
+        if known is not None and known[0] == stood_at:
+            return known[1]
         made = Identity(
             user_id=user,
             session_id=self.session_id,
@@ -131,7 +136,7 @@ class Asker:
             credential_version=credential_digest(model, user, server_id),
             declared=sha256(self.client_params).hexdigest()[:16] if self.protocol == MODERN_VERSION else "",
         )
-        self._identities[server_id] = (model.position, made)
+        self._identities[server_id] = (stood_at, made)
         return made
 
 

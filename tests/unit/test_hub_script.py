@@ -2,6 +2,7 @@
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 from importlib.machinery import SourceFileLoader
@@ -127,6 +128,24 @@ def test_a_lock_that_would_come_out_otherwise_is_found(hub: Any, monkeypatch: py
     monkeypatch.setattr(hub, "pinned_uv", lambda: str(uv))
 
     assert hub.check_lock() == ["requirements.lock does not fit pyproject.toml: ./hub lock"]
+
+
+@pytest.mark.parametrize(("here", "found"), [(True, "machine/uvx"), (False, "boot/lent/uvx")])
+def test_servers_find_the_uvx_of_the_machine_or_else_the_one_fetched_here_without_its_python(
+    hub: Any, monkeypatch: pytest.MonkeyPatch, here: bool, found: str
+) -> None:
+    for name in ("machine/uvx" if here else "machine/other", "boot/bin/uv", "boot/bin/uvx", "boot/bin/python"):
+        program = hub.ROOT / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.touch(0o755)
+    monkeypatch.setattr(hub, "BOOT", hub.ROOT / "boot")
+    monkeypatch.setenv("PATH", str(hub.ROOT / "machine"))
+
+    hub.lend_uvx()
+    hub.lend_uvx()
+
+    assert shutil.which("uvx") == str(hub.ROOT / found)
+    assert shutil.which("python") is None
 
 
 def test_tests_run_fastest_tier_first_and_none_is_left_out(hub: Any) -> None:

@@ -16,6 +16,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ import structlog
 from psycopg.conninfo import make_conninfo
 
 from mcphub.postgres.home import HomeLock
-from mcphub.postgres.programs import PostgresFailed, Programs, temp_directory
+from mcphub.postgres.programs import SHELF, TEMP_DIRECTORIES, PostgresFailed, Programs, temp_directory
 
 __all__ = ["EmbeddedPostgres", "PostgresFailed", "Role"]
 
@@ -82,6 +83,17 @@ revoke connect, temporary on database mcphub from public
 grant connect on database mcphub to mcphub_app, mcphub_ro
 """
 EXTENSIONS = "create extension vector\n"
+
+
+def outside(home: Path) -> list[Path]:
+    """What the server of this home has in a temp directory, because it could not have it in the home."""
+    places = [Path(tempfile.gettempdir()), *TEMP_DIRECTORIES]
+    found = {place / name for place in places for name in (SHELF, _sockets_name(home.absolute()))}
+    return sorted(path for path in found if path.exists())
+
+
+def _sockets_name(home: Path) -> str:
+    return f"mcphub-{os.geteuid()}-{sha256(os.fsencode(home)).hexdigest()[:12]}"
 
 
 class EmbeddedPostgres:
@@ -239,8 +251,7 @@ class EmbeddedPostgres:
         too_long = len(os.fsencode(folder / SOCKET)) > SOCKET_PATH_LIMIT
         # libpq takes a comma for the end of one host in a list, and knows no way to write one inside.
         if too_long or "," in str(folder) or not self._programs.home_reachable:
-            digest = sha256(os.fsencode(self.home)).hexdigest()[:12]
-            folder = temp_directory(self._programs.account) / f"mcphub-{os.geteuid()}-{digest}"
+            folder = temp_directory(self._programs.account) / _sockets_name(self.home)
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
             self._programs.own(folder)

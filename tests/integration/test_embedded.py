@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from mcphub.postgres.embedded import LOG_BYTES, EmbeddedPostgres, PostgresFailed
+from mcphub.postgres.embedded import LOG_BYTES, EmbeddedPostgres, PostgresFailed, outside
 from mcphub.postgres.home import AlreadyRunning, HomeLock, HomeUnusable
-from mcphub.postgres.programs import SERVICE_USER, Programs
+from mcphub.postgres.programs import SERVICE_USER, SHELF, Programs
 from tests.support.owners import Owners, eventually, running
 
 QUICK = {"fsync": "off"}
@@ -368,6 +368,8 @@ def test_a_home_below_a_private_directory_works_and_no_permission_is_changed(mak
         server.open()
         try:
             assert one(server.dsn(), "select current_user") == "mcphub_app"
+            [sockets] = [path for path in outside(private / "hub") if path.name != SHELF]
+            assert (sockets / ".s.PGSQL.5432").exists()
         finally:
             server.close()
 

@@ -1,6 +1,7 @@
 """Which account a server's user has below a hub of root."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,18 @@ def test_a_file_of_numbers_that_was_damaged_begins_elsewhere(tmp_path: Path) -> 
     (tmp_path / "accounts").write_text("0 0")
 
     assert known(Accounts(tmp_path).of(place))
+
+
+def test_a_copied_home_gives_other_numbers_than_the_one_it_was_copied_from(tmp_path: Path) -> None:
+    """At its start a hub ends what runs under the numbers it has given."""
+    home, copy = tmp_path / "home", tmp_path / "copy"
+    (home / "ann").mkdir(parents=True)
+    number = Accounts(home).of(home / "ann")
+    os.chown(home / "ann", number, number)
+    subprocess.run(["cp", "--archive", home, copy], check=True)
+
+    assert list(Accounts(copy).given()) == []
+    assert Accounts(copy).of(copy / "ann") != number
 
 
 def test_sessions_share_the_account_of_their_user_and_servers_do_not(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Accounts for servers' processes below a hub that root runs: a number for each server and user, and nobody's else.
 
 The numbers have no name in the system's list. Who owns the directory of a server's user says which one is theirs, so
-nothing has to be kept in step; `accounts` in the hub's home holds only the next one to give.
+nothing has to be kept in step; `accounts` in the hub's home holds only the next one to give and the first one given.
+A home that was copied begins elsewhere: the file names the place it was written at.
 
 Where they come from: systemd documents 1879048192 to 2147483647 as nobody's (UIDS-GIDS.md). A container that knows
 65,536 accounts has none of those; there the range of systemd's DynamicUser, 61184 to 65519, is taken.
@@ -30,15 +31,17 @@ class Accounts:
 
     def of(self, place: Path) -> int:
         """The account of a directory, a new one where it has none yet; 0 when there are no accounts here."""
-        first, end = self._range
+        end = self._range[1]
+        if not end:
+            return 0
         owner = place.lstat().st_uid
-        if first <= owner < end or not end:
-            return owner if end else 0
         number, began = self._read()
+        if began <= owner < number:
+            return owner
         if number >= end:
             return 0
         written = self._next.with_suffix(".new")
-        written.write_text(f"{number + 1} {began}")
+        written.write_text(f"{number + 1} {began} {self._next}")
         written.replace(self._next)
         return number
 
@@ -53,8 +56,8 @@ class Accounts:
         """The next number and the first one."""
         first, end = self._range
         try:
-            number, _, began = self._next.read_text().partition(" ")
-            if first <= int(began) <= int(number) <= end:
+            number, began, written_at = self._next.read_text().split(" ", 2)
+            if first <= int(began) <= int(number) <= end and written_at == str(self._next):
                 return int(number), int(began)
         except (OSError, ValueError):
             pass

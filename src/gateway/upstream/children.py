@@ -145,7 +145,7 @@ class Children:
                         killed += 1
             mark.unlink(missing_ok=True)
         given = self._accounts.given()
-        for account in {owner for owner in _owners() if owner in given}:
+        for account in {owner for owner in _owners() if owner in given} if given else ():
             _end_account(account)
             killed += 1
         if killed:

@@ -51,6 +51,7 @@ from mcphub.gateway.upstream.sse import SseRuntime
 from mcphub.gateway.upstream.stdio import StdioRuntime
 from mcphub.gateway.upstream.transport import Transports
 from mcphub.gateway.way_out import WayOut
+from mcphub.postgres.embedded import outside
 from mcphub.settings import Settings
 
 log = structlog.get_logger()
@@ -187,7 +188,7 @@ class RuntimePool:
         self._transports = Transports(settings.egress_allow, self._way_out)
         self._documents = Documents(self._transports, f"mcphub/{self._version}")
         self._children = Children(settings.home)
-        self._protected = [str(path) for path in (settings.home, *settings.secret_files)]
+        self._protected = [str(path) for path in (settings.home, *settings.secret_files, *outside(settings.home))]
         self._contained: dict[str, Contained] = {}  # server → what held the last of its processes
         self._eras: dict[str, Literal["handshake", "modern"]] = {}  # transport digest → the only one it speaks
         self._failures: dict[Place, Failures] = {}

@@ -78,7 +78,8 @@ class Tail:
         self._looks.append(future)
         self._look.set()
         try:
-            await asyncio.wait_for(future, timeout)
+            async with asyncio.timeout(timeout):
+                await future
         except TimeoutError:
             return False
         finally:
@@ -119,8 +120,10 @@ class Tail:
                 while not ringing.done():
                     self._look.clear()
                     await self._catch_up(reader)
+                    # Not `wait_for`: before Python 3.12 it forgets a cancellation that comes together with the bell.
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._look.wait(), POLL_SECONDS)
+                        async with asyncio.timeout(POLL_SECONDS):
+                            await self._look.wait()
                 await ringing
             finally:
                 ringing.cancel()

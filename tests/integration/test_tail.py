@@ -234,3 +234,17 @@ async def test_the_access_model_of_the_tail_is_that_of_the_whole_ledger(teller, 
 
     assert live.users == later.users
     assert live.position == later.position == 40
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_stop_that_comes_with_the_bell_ends_it_all_the_same(tail, turns):
+    await tail.start()
+    assert await tail.confirm(10)
+    for _ in range(10):
+        await asyncio.sleep(0)  # now it waits for the bell again
+
+    tail._look.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+    await asyncio.wait_for(tail.stop(), 10)

@@ -17,12 +17,13 @@ export function usePages(): ListedPage[] {
   const me = useMe();
   return useMemo(() => {
     const listed = Object.values(router.routesByPath).flatMap((route) => {
-      const { options, fullPath } = route as {
+      const { options, fullPath, id } = route as {
         options: { staticData?: { page?: PageInfo } };
         fullPath: string;
+        id: string;
       };
       const info = options.staticData?.page;
-      return info && !fullPath.includes("$") && mayOpen(me, info.role)
+      return info && id.startsWith("/_app") && !fullPath.includes("$") && mayOpen(me, info.role)
         ? [{ ...info, path: withoutEnd(fullPath) }]
         : [];
     });
@@ -50,11 +51,9 @@ export function Navigation({ onGo }: { onGo?: () => void }) {
                     to={path}
                     onClick={onGo}
                     activeOptions={{ exact: path === "/admin" || path === "/settings", includeSearch: false }}
-                    className="flex h-7.5 items-center gap-2.5 rounded-md px-2 text-ink-2 transition-colors duration-150 hover:bg-raised hover:text-ink"
-                    activeProps={{
-                      className:
-                        "bg-accent-soft font-semibold text-accent hover:bg-accent-soft hover:text-accent",
-                    }}
+                    className="flex h-7.5 items-center gap-2.5 rounded-md px-2 transition-colors duration-150"
+                    activeProps={{ className: "bg-accent-soft font-semibold text-accent" }}
+                    inactiveProps={{ className: "text-ink-2 hover:bg-raised hover:text-ink" }}
                   >
                     {Icon ? <Icon className={cn("size-4 shrink-0")} aria-hidden /> : null}
                     {m.shell.pageNames[name]}

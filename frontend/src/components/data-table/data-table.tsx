@@ -23,6 +23,8 @@ const features = tableFeatures({
 export interface Column<Row extends RowData> {
   id: string;
   header: string;
+  /** Its name is read aloud only: a column of buttons. */
+  hideHeader?: boolean;
   /** A track of a CSS grid: `96px`, `minmax(0,1fr)`, `auto` is not one. */
   width: string;
   /** Numbers are right-aligned. */
@@ -201,7 +203,7 @@ export function DataTable<Row extends RowData>(props: DataTableProps<Row>) {
                     {sorted === "descending" ? <ArrowDown className="size-3" aria-hidden /> : null}
                   </button>
                 ) : (
-                  column.header
+                  <span className={column.hideHeader ? "sr-only" : undefined}>{column.header}</span>
                 )}
               </div>
             );

@@ -62,7 +62,11 @@ function Lead({ to, m, link, url }: LeadProps) {
           {m.connect.openInCursor}
         </a>
       ) : null}
-      {file ? <span>{rich(m.connect.pasteInto(file))}</span> : null}
+      {file ? (
+        <span>
+          {rich(to === "cursor" && link ? m.connect.pasteInto(file) : m.connect.pasteIntoFile(file))}
+        </span>
+      ) : null}
       {to === "claude" ? <span>{m.connect.run}</span> : null}
       {to === "remote" ? <span>{m.connect.remoteHint}</span> : null}
       {to === "other" ? (

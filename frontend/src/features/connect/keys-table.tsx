@@ -92,7 +92,8 @@ export function KeysTable({ keys, commands, onIssued }: KeysTableProps) {
       },
       {
         id: "actions",
-        header: "",
+        header: m.common.actions,
+        hideHeader: true,
         width: "28px",
         className: "overflow-visible",
         cell: (key) =>

@@ -31,7 +31,7 @@ export function SettingsPage() {
       width="form"
       title={m.settings.title}
       subtitle={m.settings.subtitle}
-      end={<SearchInput value={q} onChange={find} placeholder={m.settings.find} className="w-56" />}
+      end={<SearchInput value={q} onChange={find} placeholder={m.settings.find} className="w-64" />}
     >
       <Loaded query={sections} skeleton={<SkeletonCards />}>
         {(all) =>

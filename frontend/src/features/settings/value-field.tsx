@@ -1,6 +1,5 @@
 import { Eraser, ExternalLink, Undo2 } from "lucide-react";
 import { useId, useState } from "react";
-import { useFormat } from "@/app/look";
 import { Time } from "@/components/time";
 import { Button, IconButton } from "@/components/ui/button";
 import { CopyButton } from "@/components/ui/copy-button";
@@ -164,7 +163,6 @@ function Sharing({
   onShare,
 }: Pick<ValueFieldProps, "server" | "field" | "onShare">) {
   const m = useMessages();
-  const format = useFormat();
   const others = slot.servers.filter((name) => name !== server);
   if (others.length === 0) return null;
   return (
@@ -176,7 +174,7 @@ function Sharing({
           className="rounded underline underline-offset-2 hover:text-ink"
           onClick={() => onShare(others)}
         >
-          {m.settings.shareWith(format.number(others.length))}
+          {m.settings.shareWith}
         </button>
       )}
     </p>

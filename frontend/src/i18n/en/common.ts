@@ -36,5 +36,6 @@ export const common = {
   noMatch: "Nothing matches.",
   clearSearch: "Clear the search",
   rowCount: (count: string) => `${count} rows`,
+  actions: "Actions",
   loadMore: "Load more",
 };

@@ -14,6 +14,7 @@ export const connect = {
   hideKey: "Hide the key",
   yourKey: "Your key",
   openInCursor: "Open in Cursor",
+  pasteIntoFile: (file: string) => `Paste into \`${file}\``,
   pasteInto: (file: string) => `or paste into \`${file}\``,
   run: "Run this in a terminal:",
   placeholderHint:

@@ -26,7 +26,7 @@ export const settings = {
   showTyped: "Show what you type",
   hideTyped: "Hide what you type",
   shared: (servers: string) => `also for ${servers}`,
-  shareWith: (count: string) => `Use for ${count} other servers`,
+  shareWith: "Use this value there, too",
   sharedWith: (name: string) => `<b>${name}</b> is used for the other servers, too`,
   rejected: (when: string) => `The server refused this value ${when}. Replace it.`,
   test: "Test",

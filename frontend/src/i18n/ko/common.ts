@@ -38,5 +38,6 @@ export const common: Messages["common"] = {
   noMatch: "일치하는 항목이 없습니다.",
   clearSearch: "검색 지우기",
   rowCount: (count) => `${count}개 행`,
+  actions: "작업",
   loadMore: "더 불러오기",
 };

@@ -16,6 +16,7 @@ export const connect: Messages["connect"] = {
   hideKey: "키 숨기기",
   yourKey: "내 키",
   openInCursor: "Cursor에서 열기",
+  pasteIntoFile: (file) => `\`${file}\` 파일에 붙여 넣기`,
   pasteInto: (file) => `또는 \`${file}\` 파일에 붙여 넣기`,
   run: "터미널에서 실행하세요:",
   placeholderHint:

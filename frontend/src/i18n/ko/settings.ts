@@ -28,7 +28,7 @@ export const settings: Messages["settings"] = {
   showTyped: "입력한 값 보기",
   hideTyped: "입력한 값 숨기기",
   shared: (servers) => `${servers} 서버에도 쓰임`,
-  shareWith: (count) => `다른 서버 ${count}개에도 쓰기`,
+  shareWith: "이 값을 그 서버에도 쓰기",
   sharedWith: (name) => `<b>${name}</b> 값을 다른 서버에도 씁니다`,
   rejected: (when) => `${when} 서버가 이 값을 거절했습니다. 값을 바꾸세요.`,
   test: "연결 확인",

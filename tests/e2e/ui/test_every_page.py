@@ -1,0 +1,84 @@
+"""What holds on every page, in both languages and both themes; and that no page is without a test.
+
+A test file of this folder announces its pages: `PAGES = [UiPage(route="/connect")]`. The router's own list says which
+pages there are.
+"""
+
+import re
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.ui.conftest import MakeReader
+from tests.support.rest import Admin, Person
+from tests.support.running import ROOT
+from tests.support.web import NARROW, Language, Theme, UiPage, faults, words_of_another_language
+
+HERE = Path(__file__).parent
+TREE = ROOT / "frontend" / "src" / "routeTree.gen.ts"
+LANDING = {"/"}  # leads on at once; test_frame.py follows it
+
+
+def announced() -> list[UiPage]:
+    found: list[UiPage] = []
+    for file in sorted(HERE.glob("test_*.py")):
+        if file.stem != "test_every_page":
+            found += getattr(import_module(f"tests.e2e.ui.{file.stem}"), "PAGES", [])
+    return found
+
+
+def routes() -> set[str]:
+    """Every address the router knows, without the frames around them."""
+    (block,) = re.findall(r"interface FileRoutesByTo \{(.*?)\}", TREE.read_text(), re.S)
+    return set(re.findall(r"'([^']+)'", block))
+
+
+def test_every_page_of_the_router_has_a_test() -> None:
+    known = [page.route for page in announced()]
+
+    assert routes() - LANDING - set(known) == set()
+    assert set(known) - routes() == set()
+    assert len(known) == len(set(known))
+
+
+@pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("ko", "dark"), ("en", "dark"), ("ko", "light")])
+@pytest.mark.parametrize("page", announced(), ids=lambda page: page.route)
+def test_a_page_is_whole_in_each_language_and_theme(
+    page: UiPage,
+    language: Language,
+    theme: Theme,
+    admin: Admin,
+    open_reader: MakeReader,
+    make_user: Callable[[str], Person],
+    shared_people: dict[str, Person],
+) -> None:
+    who = shared_people.get(page.who)
+    reader = open_reader(who, language=language, theme=theme)
+    path = page.state(admin) if page.state is not None else page.path or page.route
+
+    shown = reader.go(path)
+    reader.settled()
+
+    assert shown.locator("html").get_attribute("lang") == language
+    assert shown.locator("html").get_attribute("data-theme") == theme
+    expect(shown.locator("h1")).to_have_count(1)
+    assert "MCPHub" in shown.title()
+    assert faults(shown) == []
+    assert words_of_another_language(shown, language) == []
+    assert reader.complaints == []
+
+
+@pytest.mark.parametrize("page", announced(), ids=lambda page: page.route)
+def test_a_page_fits_a_narrow_screen(
+    page: UiPage, admin: Admin, open_reader: MakeReader, shared_people: dict[str, Person]
+) -> None:
+    reader = open_reader(shared_people.get(page.who), viewport=NARROW)
+    shown = reader.go(page.state(admin) if page.state is not None else page.path or page.route)
+    reader.settled()
+
+    wide = shown.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+    assert wide == 0

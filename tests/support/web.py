@@ -1,0 +1,179 @@
+"""The user interface as a person meets it: a browser that is signed in or not, and what every page must hold.
+
+A `Reader` is one person with one page. What goes wrong leaves a picture in the folder that `MCPHUB_PICTURES` names, or
+in the test's own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Response, expect
+
+from tests.support.browser import WITHIN
+from tests.support.rest import Person
+from tests.support.running import ROOT
+
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WIDE = {"width": 1440, "height": 900}
+NARROW = {"width": 390, "height": 844}
+Language = Literal["en", "ko"]
+Theme = Literal["light", "dark"]
+
+expect.set_options(timeout=WITHIN)
+
+
+class Reader:
+    """One person in front of the interface.
+
+    Args:
+        url: of the hub.
+        language, theme: as a browser that was here before remembers them.
+    """
+
+    def __init__(
+        self,
+        browser: Browser,
+        url: str,
+        *,
+        language: Language = "en",
+        theme: Theme = "light",
+        viewport: dict[str, int] | None = None,
+    ) -> None:
+        self.url = url
+        self.context = browser.new_context(
+            viewport=viewport or WIDE,  # type: ignore[arg-type]  # a size is a size
+            locale="ko-KR" if language == "ko" else "en-GB",
+            timezone_id="Asia/Seoul",
+            color_scheme=theme,
+            reduced_motion="reduce",
+        )
+        self.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=url)
+        self.context.set_default_timeout(WITHIN)
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []  # of the page, and answers of the hub that say it broke
+        self.answers: list[Response] = []
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("response", self._answered)
+
+    def close(self) -> None:
+        self.context.close()
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        # A browser says of every refused request that it failed; what was refused is the page's to say.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.complaints.append(message.text)
+
+    def _answered(self, answer: Response) -> None:
+        self.answers.append(answer)
+        if answer.status >= 500:
+            self.complaints.append(f"{answer.request.method} {answer.url} answered {answer.status}")
+
+    # coming in
+
+    def sign_in(self, person: Person) -> "Reader":
+        """By the API, with a session of this browser's own: quick, for tests of other things."""
+        answer = self.context.request.post(
+            f"{self.url}/api/auth/login", data={"username": person.username, "password": person.password}
+        )
+        assert answer.status == 200, answer.text()
+        return self
+
+    def sign_in_by_form(self, person: Person, *, texts: tuple[str, str, str]) -> None:
+        """At the page, as a person does it.
+
+        Args:
+            texts: labels of the name, the password and the button.
+        """
+        self.page.get_by_label(texts[0], exact=True).fill(person.username)
+        self.page.get_by_label(texts[1], exact=True).fill(person.password)
+        self.page.get_by_role("button", name=texts[2], exact=True).click()
+
+    def go(self, path: str) -> Page:
+        """Goes there; the page is drawn when this returns."""
+        self.page.goto(self.url + path)
+        expect(self.page.locator("h1").first).to_be_visible()
+        return self.page
+
+    # what is there
+
+    def clipboard(self) -> str:
+        return str(self.page.evaluate("navigator.clipboard.readText()"))
+
+    def heading(self, name: str) -> Locator:
+        return self.page.get_by_role("heading", name=name, exact=True)
+
+    def path(self) -> str:
+        """The address without the hub's own."""
+        return self.page.url.removeprefix(self.url)
+
+    def settled(self) -> None:
+        """What the page asked for has come, and nothing says that it still loads."""
+        self.page.wait_for_load_state("networkidle")
+        expect(self.page.locator(".skeleton")).to_have_count(0)
+
+
+# what holds on every page
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds: rule, how bad, and where."""
+    if page.evaluate("typeof axe === 'undefined'"):
+        page.evaluate(AXE.read_text())  # not as a tag, which the page's policy forbids
+    found: dict[str, Any] = page.evaluate(
+        "standards => axe.run({ runOnly: { type: 'tag', values: standards } })", STANDARDS
+    )
+    return [
+        f"{violation['id']} ({violation['impact']}): {violation['help']}: {node['target']}"
+        for violation in found["violations"]
+        for node in violation["nodes"][:3]
+    ]
+
+
+def words_of_another_language(page: Page, language: Language) -> list[str]:
+    """Texts of the page in Hangul where it is in English, and labels without Hangul that only exist in one language.
+
+    Names people gave are no texts of the page: they stand in `code`, in monospace, in fields, or in `b`.
+    """
+    if language == "ko":
+        return []
+    hangul: list[str] = page.evaluate(HANGUL)
+    return hangul
+
+
+HANGUL = r"""() => {
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const inside = node.parentElement.closest("code, .font-mono, b, script, style, [data-name], [lang=ko]");
+    if (!inside && /[\uac00-\ud7a3]/.test(node.data) && node.data.trim() !== "한국어") found.push(node.data.trim());
+  }
+  return found;
+}"""
+
+
+@dataclass(frozen=True)
+class UiPage:
+    """A page as its test file announces it: `PAGES = [UiPage(route="/connect")]`.
+
+    Args:
+        route: as the router calls it: `/admin/users/$userId`.
+        path: where to go; '' is the route itself.
+        who: who opens it.
+        state: makes what the page should show and returns the path, for pages with a parameter.
+    """
+
+    route: str
+    path: str = ""
+    who: Literal["nobody", "user", "auditor", "admin"] = "user"
+    state: Callable[[Any], str] | None = None
+
+
+def picture(page: Page, folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.png"
+    page.screenshot(path=path)
+    return path

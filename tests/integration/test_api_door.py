@@ -11,6 +11,7 @@ from litestar import get
 
 from mcphub.api import app, door
 from mcphub.api.audiences import UndeclaredAudience
+from tests.support import api as stand_in
 from tests.support.api import ORIGIN, StandInGateway, problem, running_api
 
 NOT_THERE = [
@@ -429,6 +430,13 @@ async def test_a_text_with_nul_never_reaches_a_fact(api):
 # deny by default
 
 
+@pytest.fixture
+def made_as_by_a_hub(monkeypatch):
+    """The application with all that is asked of its parts; the tests' own is made once and asked nothing."""
+    monkeypatch.setattr(stand_in, "app_of", app.make_app)
+
+
+@pytest.mark.usefixtures("made_as_by_a_hub")
 async def test_a_hub_with_a_route_that_says_not_whom_it_is_for_does_not_start(database, home, monkeypatch):
     @get("/api/forgotten")
     async def forgotten() -> str:
@@ -441,6 +449,7 @@ async def test_a_hub_with_a_route_that_says_not_whom_it_is_for_does_not_start(da
             pass
 
 
+@pytest.mark.usefixtures("made_as_by_a_hub")
 async def test_a_hub_does_not_start_with_something_beside_the_routes_that_asks_nobody(database, home, monkeypatch):
     monkeypatch.setattr(StandInGateway, "who", "")
 

@@ -39,7 +39,7 @@ FAILED = pytest.StashKey[bool]()
 def open_reader(
     request: pytest.FixtureRequest, browser: Browser, hub: RunningHub, tmp_path: Path
 ) -> Iterator[MakeReader]:
-    """Opens readers of the shared hub, or of another by `url=`, for somebody or nobody. A failed test leaves pictures."""
+    """Opens readers of the shared hub, or of another by `url=`, for somebody or nobody. A failure leaves pictures."""
     opened: list[Reader] = []
 
     def open_(who: Person | None = None, *, url: str = "", **options: Any) -> Reader:

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.ui.conftest import MakeReader
+from tests.support.owners import eventually
 from tests.support.rest import Admin, Person
 from tests.support.running import RunningHub
 from tests.support.web import UiPage
@@ -156,6 +157,7 @@ def fresh_hub(make_home: Callable[[], Path], tmp_path_factory: pytest.TempPathFa
 def test_the_first_administrator_is_made_by_the_link_of_the_terminal(
     fresh_hub: RunningHub, open_reader: MakeReader
 ) -> None:
+    eventually(lambda: "/setup#" in fresh_hub.said(), within=30, what="the set-up link is printed")
     link = next(word for word in fresh_hub.said().split() if "/setup#" in word).removeprefix(fresh_hub.url)
     first = open_reader(url=fresh_hub.url)
     expect(first.go("/login").get_by_text("This hub has no administrator yet.")).to_be_visible()

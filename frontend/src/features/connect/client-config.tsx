@@ -23,6 +23,7 @@ export function ClientConfig({ issued, shown, url }: ClientConfigProps) {
   const text = (key_: string) => snippet(to, url, key_);
   const code = (
     <CodeBlock
+      key={to}
       label={m.connect.tabs[to]}
       text={text(key ?? placeholder)}
       shown={text(key === undefined ? placeholder : shown ? key : masked(key))}

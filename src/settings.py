@@ -64,6 +64,9 @@ KNOWN = {
     "MCPHUB_LOG_FORMAT",
     "MCPHUB_DRAIN_SECONDS",
     "MCPHUB_NODE",
+    # of ./hub and its build of the user interface
+    "MCPHUB_SKIP_WEB",
+    "MCPHUB_REQUIRE_WEB",
 }
 SECRET_FILES = {
     "MCPHUB_ADMIN_PASSWORD_FILE",

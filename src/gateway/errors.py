@@ -210,6 +210,13 @@ def values_rejected(slug: str, why: str, names: Sequence[str], public_url: str, 
     )
 
 
+def with_text(result: bytes, text: str) -> bytes:
+    """A result of the hub's own making, with one more text in it."""
+    found = dict(wire.members(result))
+    content = [*wire.items(bytes(found.get("content", b"[]"))), wire.encode({"type": "text", "text": text})]
+    return wire.joined({**found, "content": b"[" + b",".join(content) + b"]"})
+
+
 def page_wanted(slug: str, error: bytes, request_id: str) -> ServerFailed:
     """For a client that can open no page: the -32042 error of an upstream, in words."""
     try:

@@ -602,6 +602,12 @@ class Relay:
             if code == str(errors.URL_ELICITATION_REQUIRED) and method == "tools/call" and not call.opens_urls:
                 raise errors.page_wanted(spec.slug, reply.error, request.public_id)
             return _UpstreamError(wire.failure(id_, reply.error), code)
+        if reply.refused and spec.slots:
+            why, public = "it answered HTTP 401", self._limits.public_url
+            rejected = errors.values_rejected(spec.slug, why, _variables(server), public, request.public_id)
+            if call.opens_urls:
+                raise rejected
+            reply = Reply(result=errors.with_text(reply.result or b"{}", str(rejected)))
         return wire.result(id_, call.incoming(reply.result or b"{}"))
 
     def explained(self, error: Exception, server: ServerState, request_id: str) -> Exception:

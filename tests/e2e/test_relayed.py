@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.doorman import Doorman
 from tests.support.ide import Ide, frames_of
 from tests.support.peers import python_client
 from tests.support.recorder import Recorder
@@ -160,3 +161,39 @@ async def answered(ide: Ide, result: dict[str, Any]) -> None:
         await until(lambda done=done: len(questions(ide)) > done, within=60, what="a question")
         await ide.post({"jsonrpc": "2.0", "id": questions(ide)[done]["id"], "result": result})
         done += 1
+
+
+async def test_a_refused_value_leads_to_the_page_where_it_is_entered_and_the_client_hears_that_it_was(
+    hub: RunningHub,
+) -> None:
+    name, person = "carried-door", hub.admin.user("refused")
+    with Doorman("good") as doorman:
+        hub.admin.add_servers({name: doorman.config("USER_DOOR_TOKEN")})
+        person.save(name, USER_DOOR_TOKEN="out-of-date")
+        ide, plain = Ide(f"{hub.mcp}?mode=tools", person.key()), Ide(f"{hub.mcp}?mode=tools", person.key())
+        try:
+            await ide.open({"elicitation": {"url": {}}})
+            await ide.follow()
+            await plain.open()
+            told = await plain.call(f"{name}__knock")
+            response = await ide.post(
+                {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": f"{name}__knock"}}
+            )
+            [error] = [frame["error"] for frame in frames_of(response)]
+            await asyncio.to_thread(person.save, name, USER_DOOR_TOKEN="good")
+            await until(lambda: ide.heard("notifications/elicitation/complete"), within=20, what="the news")
+            answer = await ide.text(f"{name}__knock")
+        finally:
+            await ide.close()
+            await plain.close()
+            hub.admin.remove_servers(name)
+
+    [page] = error["data"]["elicitations"]
+    [done] = [frame for _, frame in ide.messages if frame["method"] == "notifications/elicitation/complete"]
+    assert told["isError"]
+    assert "does not accept your USER_DOOR_TOKEN: it answered HTTP 401" in told["content"][0]["text"]
+    assert f"/settings#{name}" in told["content"][0]["text"]
+    assert (error["code"], page["url"].partition("#")[2]) == (-32042, name)
+    assert done["params"] == {"elicitationId": page["elicitationId"]}
+    assert answer == "come in"
+    assert "out-of-date" not in json.dumps([told, error])

@@ -16,6 +16,7 @@ from mcphub.gateway.upstream.runtime import (
     Identity,
     Reply,
     UpstreamBroken,
+    UpstreamRefused,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
@@ -320,6 +321,24 @@ async def test_an_error_object_with_another_status_is_relayed(world: World, upst
     upstream.on["tools/call"] = answer
 
     assert (await call(await world.open())).error == b'{"code": -32602, "message": "bad"}'
+
+
+@pytest.mark.parametrize(("status", "words", "refused"), [(401, True, True), (403, True, False), (403, False, True)])
+async def test_who_is_not_known_by_the_values_is_refused_and_who_may_not_do_something_is_told_so(
+    world: World, upstream: WebUpstream, status: int, words: bool, refused: bool
+) -> None:
+    async def answer(request: web.Request, message: dict[str, Any]) -> web.Response:
+        error = {"error": {"code": -32001, "message": "no"}} if words else {}
+        return web.json_response({"id": None, **error}, status=status)
+
+    upstream.on["tools/call"] = answer
+    runtime = await world.open()
+
+    if refused:
+        with pytest.raises(UpstreamRefused, match=f"HTTP {status}"):
+            await call(runtime)
+    else:
+        assert (await call(runtime)).error == b'{"code": -32001, "message": "no"}'
 
 
 async def test_an_answer_beyond_the_limit_is_not_held(

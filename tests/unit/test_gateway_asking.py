@@ -248,6 +248,28 @@ async def test_a_value_that_an_upstream_refuses_is_the_users_to_enter_anew(world
     assert world.traffic.ends[-1][3:] == ("Failed", "variable_rejected")
 
 
+async def test_a_rest_service_that_knows_nobody_by_the_value_says_so_and_the_hub_says_where_it_is_entered(world):
+    key = world.user("ann")
+    wiki = world.server("wiki", "work", **TOKEN)
+    saved(world, "ann", "wiki")
+    plain, opens_urls = await world.client(key), await world.client(key, capabilities=URLS)
+
+    async def refuse(*_):
+        return Reply(result=b'{"content":[{"type":"text","text":"HTTP 401"}],"isError":true}', refused=True)
+
+    wiki.behave = refuse
+    told = (await world.rpc("tools/call", {"name": "wiki__work"}, **plain)).json["result"]
+    error = (await world.rpc("tools/call", {"name": "wiki__work"}, **opens_urls)).json["error"]
+
+    assert told["isError"]
+    assert told["content"][0]["text"] == "HTTP 401"
+    assert (
+        "your USER_WIKI_TOKEN: it answered HTTP 401. Check it at http://127.0.0.1:3000/settings#wiki"
+        in (told["content"][1]["text"])
+    )
+    assert error["code"] == -32042
+
+
 # calls of no session
 
 

@@ -173,9 +173,9 @@ class OpenApiRuntime:
         except BadArguments as error:
             return Reply(result=openapi_answer.failed(f"Nothing was sent: the arguments do not fit. {error}"))
         shown = await self._security.shown()
-        return Reply(result=await self._sent(operation, outgoing, shown, self._headers.of(who, caller)))
+        return await self._sent(operation, outgoing, shown, self._headers.of(who, caller))
 
-    async def _sent(self, operation: Operation, outgoing: Outgoing, shown: Shown, headers: CIMultiDict[str]) -> bytes:
+    async def _sent(self, operation: Operation, outgoing: Outgoing, shown: Shown, headers: CIMultiDict[str]) -> Reply:
         self._fill(headers, outgoing, shown)
         query = "&".join([*outgoing.query, *shown.query])
         url = url_of(f"{outgoing.url}?{query}" if query else outgoing.url)
@@ -190,13 +190,14 @@ class OpenApiRuntime:
                 self._security.refused(shown)
         else:
             body = await response.read(MOST_ANSWER)
-        return openapi_answer.result_of(
+        result = openapi_answer.result_of(
             response.status,
             response.headers.get("Content-Type", ""),
             body,
             uri=f"openapi://{self.slug}/{operation.tool}",
             masked=masked,
         )
+        return Reply(result=result, refused=response.status == 401)
 
     def _fill(self, headers: CIMultiDict[str], outgoing: Outgoing, shown: Shown) -> None:
         """Arguments never take the place of what the hub, the administrator or the credentials say."""

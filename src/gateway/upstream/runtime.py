@@ -63,10 +63,15 @@ class UpstreamUnavailable(UpstreamFailed):
 
 
 class Reply(Struct, frozen=True):
-    """Exactly one of the two is set: the raw JSON of the member, untouched."""
+    """Exactly one of the first two is set: the raw JSON of the member, untouched.
+
+    Args:
+        refused: the result tells that a REST service knows nobody by the values it was given (HTTP 401).
+    """
 
     result: bytes | None = None
     error: bytes | None = None
+    refused: bool = False
 
 
 class Identity(Struct, frozen=True):

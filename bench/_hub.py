@@ -105,6 +105,8 @@ def new_home() -> Iterator[Path]:
         yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
+        for beside in (".password", ".keys"):
+            home.with_suffix(beside).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -130,8 +132,6 @@ def running(home: Path, **more: str) -> Iterator[Hub]:
             yield hub
     finally:
         said.unlink(missing_ok=True)
-        if not home.exists():
-            password.unlink(missing_ok=True)
 
 
 @contextmanager

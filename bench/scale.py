@@ -1,9 +1,9 @@
 """Does it matter how much there is? ./hub bench scale [--users 10,1000,10000] [--servers 10,500] [--rounds 5]
 
 Hubs with few and many users, each with a key and a saved value, and one with few users and many servers; they run
-beside each other, and each round measures one after the other: CPU of a call (16 sessions of nine users), p50 and CPU of
-a list of 500 tools, the same amid changes that concern nobody else, and CPU of such a change. The list has 500 tools on
-every hub: many servers with few tools, or few with many. The bar: calls and lists within a fifth of the first hub's.
+beside each other, and each round measures one after the other: CPU of a call (16 sessions of nine users), p50 and CPU
+of a list of 500 tools, the same amid changes that concern nobody else, and CPU of such a change. The list has 500 tools
+on every hub: many servers with few tools, or few with many. The bar: calls and lists within a fifth of the first hub's.
 
 Users are made by the hub's own commands while it is stopped, see _fill.py; servers by REST.
 """
@@ -48,12 +48,13 @@ def main() -> None:
     parser.add_argument("--users", default="10,1000,10000")
     parser.add_argument("--servers", default="10,500")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--keep", type=Path, help="a folder for the filled homes; another run takes them from there")
     options = parser.parse_args()
     users = [int(number) for number in options.users.split(",")]
     servers = [int(number) for number in options.servers.split(",")]
     pairs = [*((many, servers[0]) for many in users), *((users[0], many) for many in servers[1:])]
     with ExitStack() as stack:
-        places = [made(stack, *pair) for pair in pairs]
+        places = [made(stack, options.keep, *pair) for pair in pairs]
         print(conditions(), flush=True)
         for _ in range(options.rounds):
             for place in places:
@@ -61,15 +62,20 @@ def main() -> None:
     report(places)
 
 
-def made(stack: ExitStack, users: int, servers: int) -> Place:
+def made(stack: ExitStack, keep: Path | None, users: int, servers: int) -> Place:
     upstream = stack.enter_context(http_upstream(tools=TOOLS // servers))
-    home = stack.enter_context(new_home())
+    home = keep / f"{users}x{servers}" if keep else stack.enter_context(new_home())
+    held = home.with_suffix(".keys")
     names = [f"s{number:03}" for number in range(servers)]
-    with running(home) as hub:
-        plain = {"type": "streamable-http", "url": upstream}
-        hub.serve({name: plain if number else far(upstream) for number, name in enumerate(names)})
-    keys = filled(home, names[0], users)
+    plain = {"type": "streamable-http", "url": upstream}
+    document = {name: plain if number else far(upstream) for number, name in enumerate(names)}
+    if not held.exists():
+        with running(home) as hub:
+            hub.serve(document)
+        held.write_text("\n".join(filled(home, names[0], users)))
+    keys = held.read_text().split()
     hub = stack.enter_context(running(home))
+    hub.serve(document)
     place = Place(f"{users} users, {servers} servers", hub, keys, servers)
     url = f"{hub.url}/mcp?mode=tools"
     place.calls = stack.enter_context(client(url=url, keys=keys[1:], sessions=SESSIONS, tools=[f"{names[0]}__echo"]))

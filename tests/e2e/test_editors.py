@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,52 +24,70 @@ pytestmark = pytest.mark.slow
 each = pytest.mark.parametrize("editor", EDITORS, ids=lambda editor: editor.label)
 
 
+@dataclass
+class Day:
+    """What one client saw before and after its hub was killed."""
+
+    client: Editor
+    tools: list[dict[str, Any]]
+    session: str
+    answers: list[str]  # of the server over HTTP
+    pids: list[int]  # of the server over stdio
+    tools_after: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)  # of the history
+
+
 @pytest.fixture(scope="module")
-def own_hub(
+def days(
     make_home: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory, upstreams: Upstreams
-) -> Iterator[RunningHub]:
-    """One that each client's test kills, with a server over HTTP and one over stdio."""
-    running = RunningHub(make_home(), tmp_path_factory.mktemp("editors"))
+) -> Iterator[dict[str, Day]]:
+    """All of them in front of one hub of their own, which is killed once and started again."""
+    hub = RunningHub(make_home(), tmp_path_factory.mktemp("editors"))
     try:
-        running.start()
-        running.admin.add_servers({"far": upstreams.http("far").config(), "near": upstreams.stdio("near")})
-        yield running
+        hub.start()
+        hub.admin.add_servers({"far": upstreams.http("far").config(), "near": upstreams.stdio("near")})
+        yield asyncio.run(lived(hub))
     finally:
-        running.end()
+        hub.end()
 
 
-@each
-async def test_it_connects_lists_and_calls_and_goes_on_with_its_session_after_the_hub_was_killed(
-    own_hub: RunningHub, editor: type[Editor]
-) -> None:
-    person = own_hub.admin.user(editor.label.replace(" ", "-").lower())
-    async with editor(own_hub.mcp, person.key()) as ide:
-        session = ide.session
-        tools = await listed(ide, "far__echo", "near__echo")
-        pid = json.loads(await ide.text("near__whoami"))["pid"]
-        before = await ide.text("far__echo", text="before")
+async def lived(hub: RunningHub) -> dict[str, Day]:
+    people = [hub.admin.user(editor.__name__.lower()) for editor in EDITORS]
+    async with AsyncExitStack() as windows:
+        ides = [
+            await windows.enter_async_context(editor(hub.mcp, person.key()))
+            for editor, person in zip(EDITORS, people, strict=True)
+        ]
+        found = [await morning(ide) for ide in ides]
+        await asyncio.to_thread(hub.kill)
+        await until(lambda: not any(ide.hears for ide in ides), within=10, what="every stream breaks")
+        hub.launch()
+        await asyncio.to_thread(hub.wait_ready)
+        await asyncio.gather(*(afternoon(day) for day in found))
+        since = time.monotonic()
+        await ides[0].call("far__grow", name="grown")
+        await until(
+            lambda: all(ide.heard("notifications/tools/list_changed", since) for ide in ides),
+            within=20,
+            what="each hears of a new tool on its old session",
+        )
+    for day, person in zip(found, people, strict=True):
+        day.rows = person.requests()
+    return {day.client.label: day for day in found}
 
-        await asyncio.to_thread(own_hub.kill)
-        await until(lambda: not ide.hears, within=10, what="its stream breaks")
-        own_hub.launch()
-        await asyncio.to_thread(own_hub.wait_ready)
 
-        after = await ide.text("far__echo", text="after")
-        again = await listed(ide, "far__echo", "near__echo")
-        successor = json.loads(await ide.text("near__whoami"))["pid"]
-        await ide.hear_again()
-        await ide.call("far__grow", name=f"grown_{editor.__name__.lower()}")
-        await until(lambda: ide.heard("notifications/tools/list_changed"), within=10, what="it hears of a new tool")
+async def morning(ide: Editor) -> Day:
+    tools = await listed(ide, "far__echo", "near__echo")
+    pid = json.loads(await ide.text("near__whoami"))["pid"]
+    return Day(ide, tools, ide.session, [await ide.text("far__echo", text="before")], [pid])
 
-        assert [tool["name"] for tool in tools if not ide.shown(tool["name"])] == [], "names this client drops"
-        assert (before, after) == ("before", "after")
-        assert again == tools
-        assert ide.session == session
-        assert ide.sent.count(("POST", "initialize")) == 1
-        assert successor != pid
-        assert not running(pid)
-    rows = person.requests()
-    assert {(row["clientName"], row["clientVersion"]) for row in rows} == {(ide.info["name"], ide.info["version"])}
+
+async def afternoon(day: Day) -> None:
+    ide = day.client
+    day.answers.append(await ide.text("far__echo", text="after"))
+    day.tools_after = await listed(ide, "far__echo", "near__echo")
+    day.pids.append(json.loads(await ide.text("near__whoami"))["pid"])
+    await ide.hear_again()
 
 
 async def listed(ide: Editor, *names: str) -> list[dict[str, Any]]:
@@ -77,6 +98,24 @@ async def listed(ide: Editor, *names: str) -> list[dict[str, Any]]:
             if set(names) <= {tool["name"] for tool in tools}:
                 return tools
             await asyncio.sleep(0.1)
+
+
+@each
+def test_it_connects_lists_and_calls_and_goes_on_with_its_session_after_the_hub_was_killed(
+    days: dict[str, Day], editor: type[Editor]
+) -> None:
+    day = days[editor.label]
+
+    assert [tool["name"] for tool in day.tools if not day.client.shown(tool["name"])] == [], "names it drops"
+    assert day.answers == ["before", "after"]
+    assert day.tools_after == day.tools
+    assert day.client.session == day.session
+    assert day.client.sent.count(("POST", "initialize")) == 1
+    assert day.pids[0] != day.pids[1]
+    assert not running(day.pids[0])
+    assert {(row["clientName"], row["clientVersion"]) for row in day.rows} == {
+        (editor.info["name"], editor.info["version"])
+    }
 
 
 @each

@@ -74,18 +74,24 @@ class SlotView(Out, kw_only=True):
 
 
 class ServerView(Out, kw_only=True):
-    """A server. `audience` and `config` are for administrators, its literal secrets masked."""
+    """A server. `audience` and `config` are for administrators, its literal secrets masked.
+
+    `since` is when the state of its connections began, null when there were none yet; `toolsListed` says whether the
+    gateway holds a list of its tools for the caller, so that `tools` is not empty for want of one.
+    """
 
     name: str
     slug: str
     type: str
     description: str
     status: Status
+    since: datetime | None
     error: str | None
     next_retry_at: datetime | None
     enabled: bool
     create_time: datetime | None
     tools: list[ToolView]
+    tools_listed: bool
     tool_count: int
     slots: list[SlotView]
     isolation: str
@@ -153,11 +159,13 @@ class Catalog:
             type=server.spec.type,
             description=server.spec.description,
             status=self.status_of(caller.user_id, server, status),
+            since=at_or_none(status.since or None),
             error=status.error or self.obstacle(server),
             next_retry_at=at_or_none(status.next_retry_at),
             enabled=server.enabled,
             create_time=added,
             tools=tools,
+            tools_listed=self._services.gateway.known_tools(caller.user_id, server.server_id) is not None,
             tool_count=sum(tool.enabled and tool.state == "active" for tool in tools),
             slots=self.slots(caller.user_id, server, sharing),
             isolation=server.spec.isolation,

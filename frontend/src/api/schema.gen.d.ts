@@ -1341,6 +1341,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/servers/{name}/tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask a server for its tools, with the caller's own values */
+        post: operations["listServerTools"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/servers/{name}/tools/{tool}/approve": {
         parameters: {
             query?: never;
@@ -2254,6 +2271,19 @@ export interface components {
             settingsBytes: number;
             valueBytes: number;
         };
+        /** ListedTools */
+        ListedTools: {
+            error?: string;
+            tools: components["schemas"]["ToolView"][];
+        };
+        /** ListedToolsAnswer */
+        ListedToolsAnswer: {
+            data: components["schemas"]["ListedTools"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
         /** LiveSession */
         LiveSession: {
             clientName: string;
@@ -2715,12 +2745,14 @@ export interface components {
             isolation: string;
             name: string;
             nextRetryAt: string | null;
+            since: string | null;
             slots: components["schemas"]["SlotView"][];
             slug: string;
             /** @enum {string} */
             status: "connected" | "connecting" | "disconnected" | "disabled" | "error" | "needs_setup";
             toolCount: number;
             tools: components["schemas"]["ToolView"][];
+            toolsListed: boolean;
             type: string;
             version: number;
             visible: boolean;
@@ -3270,6 +3302,8 @@ export type KeysAnswer = components['schemas']['KeysAnswer'];
 export type LastRun = components['schemas']['LastRun'];
 export type LeftOutView = components['schemas']['LeftOutView'];
 export type Limits = components['schemas']['Limits'];
+export type ListedTools = components['schemas']['ListedTools'];
+export type ListedToolsAnswer = components['schemas']['ListedToolsAnswer'];
 export type LiveSession = components['schemas']['LiveSession'];
 export type LiveSessionsAnswer = components['schemas']['LiveSessionsAnswer'];
 export type Login = components['schemas']['Login'];
@@ -6924,6 +6958,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ServerAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    listServerTools: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListedToolsAnswer"];
                 };
             };
             /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */

@@ -35,6 +35,7 @@ from mcphub.domain.servers import (
 from mcphub.domain.settings_file import Document
 from mcphub.domain.settings_state import ServerState
 from mcphub.domain.tool_names import FORM, PATTERN
+from mcphub.gateway.errors import Answer, ValuesMissing
 from mcphub.gateway.load import TooBusy
 
 Description = Annotated[str, Meta(min_length=1, max_length=4000)]
@@ -86,6 +87,17 @@ class Tried(Out, kw_only=True):
 
 class TriedAnswer(Envelope, kw_only=True):
     data: Tried
+
+
+class ListedTools(Out, kw_only=True):
+    """What the server listed, or why it did not."""
+
+    tools: list[ToolView]
+    error: str | UnsetType = UNSET
+
+
+class ListedToolsAnswer(Envelope, kw_only=True):
+    data: ListedTools
 
 
 class ServersAnswer(Envelope, kw_only=True):
@@ -275,6 +287,34 @@ class ServersController(Controller):
     ) -> ServerAnswer:
         await services.gateway.reload(_named(services, name).server_id)
         return await _answer(services, catalog, caller, name)
+
+    @post(
+        "/servers/{name:str}/tools",
+        operation_id="listServerTools",
+        summary="Ask a server for its tools, with the caller's own values",
+        status_code=200,
+        who=USER,
+    )
+    async def list_tools(
+        self,
+        name: FromPath[str],
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        services: NamedDependency[Services],
+    ) -> ListedToolsAnswer:
+        """As a client of the caller's would, for whom no client has listed it yet. A list that is fresh is not asked
+        for again.
+        """
+        server = services.model.settings.by_name(name)
+        if server is None or server not in catalog.visible(caller.user_id):
+            raise not_visible()
+        try:
+            await services.gateway.list_tools(caller.principal, server.server_id)
+        except ValuesMissing as missing:
+            raise Problem(409, "variables_missing", "The server needs a value first.", str(missing)) from None
+        except Answer as failed:
+            return ListedToolsAnswer(data=ListedTools(tools=catalog.tools(caller, server), error=str(failed)))
+        return ListedToolsAnswer(data=ListedTools(tools=catalog.tools(caller, server)))
 
     @post(
         "/servers/{name:str}/tools/{tool:str}/toggle",

@@ -631,7 +631,7 @@ class Relay:
             case UpstreamUnavailable():
                 return errors.unavailable(slug, error.reason, error.next_retry_at, request_id)
             case UpstreamTimeout():
-                return errors.timed_out(slug, server.spec.timeout_ms / 1000, request_id)
+                return errors.timed_out(slug, error.seconds, request_id)
             case UpstreamUnreachable():
                 return errors.unreachable(slug, str(error), request_id, sent=error.sent)
             case UpstreamBroken():

@@ -56,13 +56,15 @@ class ToolCalls:
         """
         if runtime.modern:
             return await self._repeating(call, server, runtime, params)
+        if call.untouched:
+            return await _ask(runtime, "tools/call", params, call, server)
         item = self._known(call, server)
         marked = item is not None and MARK.encode() in item.raw
         if item is not None and marked and call.repeats is not None:
             why = disagreement(*_schema_and_arguments(item.raw, params), call.repeats)
             if why:
                 raise HeaderMismatch(why)
-        if not call.untouched and item is not None and tasks.only_as_task(item.raw):
+        if item is not None and tasks.only_as_task(item.raw):
             return await self._as_task(call, server, runtime, params)
         return await _ask(runtime, "tools/call", params, call, server)
 

@@ -366,7 +366,7 @@ async def test_an_upstreams_question_reaches_the_client_and_the_answer_the_upstr
 @pytest.mark.parametrize(
     ("error", "status", "says"),
     [
-        (UpstreamTimeout("slow"), "TimedOut", "did not answer within 120 s; whether it did the work is unknown"),
+        (UpstreamTimeout("slow", 30), "TimedOut", "did not answer within 30 s; whether it did the work is unknown"),
         (UpstreamUnreachable("reset", sent=True), "Failed", "outcome unknown"),
         (UpstreamUnreachable("refused", sent=False), "Failed", "nothing was sent"),
     ],

@@ -18,8 +18,10 @@ async def living(clock: Clock) -> None:
 
 
 async def test_a_call_without_a_sign_of_life_ends_when_its_time_is_over() -> None:
-    with pytest.raises(UpstreamTimeout), Clock(SOON, LONG, True):
+    with pytest.raises(UpstreamTimeout) as over, Clock(SOON, LONG, True):
         await asyncio.Event().wait()
+
+    assert over.value.seconds == SOON
 
 
 async def test_signs_of_life_keep_it_going_beyond_its_time() -> None:
@@ -38,8 +40,10 @@ async def test_signs_of_life_do_not_count_where_they_must_not() -> None:
 
 
 async def test_no_sign_of_life_moves_the_end_of_all_time() -> None:
-    with pytest.raises(UpstreamTimeout):
+    with pytest.raises(UpstreamTimeout) as over:
         await living(Clock(LONG, SOON, True))
+
+    assert over.value.seconds == SOON
 
 
 async def test_it_can_be_stopped_with_a_reason_from_elsewhere() -> None:

@@ -61,4 +61,5 @@ class Clock:
             self._task.cancel()
 
     def _ring(self) -> None:
-        self.stop(UpstreamTimeout(f"no answer within {self._timeout:g} s"))
+        seconds = self._max_total if self._handle.when() >= self._end else self._timeout
+        self.stop(UpstreamTimeout(f"no answer within {seconds:g} s", seconds))

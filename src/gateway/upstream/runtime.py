@@ -19,7 +19,15 @@ class UpstreamFailed(Exception):
 
 
 class UpstreamTimeout(UpstreamFailed):
-    """No complete answer in time; the request may have been carried out."""
+    """No complete answer in time; the request may have been carried out.
+
+    Args:
+        seconds: how long was waited, in all or since the last sign of life.
+    """
+
+    def __init__(self, why: str, seconds: float) -> None:
+        super().__init__(why)
+        self.seconds = seconds
 
 
 class UpstreamUnreachable(UpstreamFailed):

@@ -134,7 +134,7 @@ class HubGateway(Listener):
         self._resync = Resync(
             model=model,
             router=self._relay.router,
-            sessions=lambda: self._lifecycle.live,
+            sessions=self._lifecycle.live_of,
             status=self._pool.status,
             debounce=limits.debounce,
         )

@@ -99,6 +99,10 @@ class Lifecycle:
             if not loose:
                 self.loose.pop(user, None)
 
+    def live_of(self, user_id: str | None) -> list[Session]:
+        """The live sessions of a user; None: of everybody."""
+        return list(self.live) if user_id is None else self.live.of_user(user_id)
+
     # opening and finding
 
     def draft(self, principal: Principal, view: View, asked: Asked, client: Client, params: bytes) -> Asker:

@@ -1,8 +1,8 @@
 """Lists asked for anew in the background, so that clients hear of what changed and of nothing else.
 
 Promises:
-- what an upstream says only marks its lists; one worker for each list asks, however many notifications come, and at
-  growing pauses while they keep coming;
+- what an upstream says only marks its lists, and a storm of it costs little more than one word; one worker for each
+  list asks, at growing pauses while it goes on;
 - a server that could not be listed is asked again until it answers: it comes back by itself, with nobody calling;
 - each question is asked as a session that was shown such a list, so it opens nothing that this user has no values for,
   and nothing is asked once no such session is live.
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from mcphub.domain.access import AccessModel
+from mcphub.domain.access import AccessModel, Kind
 from mcphub.domain.settings_state import ServerState
 from mcphub.gateway.errors import Answer, ServerFailed, ValuesMissing
 from mcphub.gateway.kinds import LISTED, Offer
@@ -30,10 +30,13 @@ LONGEST_PAUSE = 10.0  # seconds, while an upstream keeps saying that its list ch
 RETRY_FROM, RETRY_TO = 1.0, 60.0  # seconds, while a server cannot be listed
 
 
+Word = tuple[str, str | None, Kind]  # server, user or None for all, kind
+
+
 class Resync:
     """
     Args:
-        sessions: the live ones.
+        sessions: the live ones of a user; None: of everybody.
         status: how a server is doing; it says when the pool tries the next time.
         debounce: seconds from the first word of an upstream to the question.
     """
@@ -43,7 +46,7 @@ class Resync:
         *,
         model: AccessModel,
         router: Router,
-        sessions: Callable[[], Iterable[Session]],
+        sessions: Callable[[str | None], Iterable[Session]],
         status: Callable[[str], ServerStatus],
         debounce: float,
     ) -> None:
@@ -54,25 +57,42 @@ class Resync:
         self._debounce = debounce
         self._room = asyncio.Semaphore(AT_ONCE)
         self._workers: dict[Key, asyncio.Task[None]] = {}
+        self._said: dict[Word, asyncio.TimerHandle] = {}  # what was said a moment ago
+        self._said_again: set[Word] = set()
 
     def changed(self, server_id: str, user_id: str | None, offer: Offer) -> None:
         """An upstream says that its list is another one now; user None: for everybody."""
+        word = (server_id, user_id, offer.kind)
+        if word in self._said:
+            self._said_again.add(word)
+            self._router.mark(*word)
+            return
         self._router.changed(server_id, user_id, offer)
+        self._said[word] = asyncio.get_running_loop().call_later(self._debounce, self._look, word, offer)
+
+    def _look(self, word: Word, offer: Offer) -> None:
+        """Sees who was shown such lists."""
+        server_id, user_id, kind = word
+        del self._said[word]
+        if word in self._said_again:
+            self._said_again.discard(word)
+            self._router.changed(server_id, user_id, offer)
         server = self._model.servers.get(server_id)
         if server is None:
             return
-        alike = [each for each in LISTED.values() if each.kind == offer.kind]
-        for session in self._sessions():
-            if user_id in (None, session.principal.user_id):
-                for each in alike:
-                    if self._shown(session, server, each):
-                        self._begin(self._router.key(session.asker, server, each), server.slug, each, self._debounce)
+        alike = [each for each in LISTED.values() if each.kind == kind]
+        for session in self._sessions(user_id):
+            for each in alike:
+                if self._shown(session, server, each):
+                    self._begin(self._router.key(session.asker, server, each), server.slug, each, 0.0)
 
     def not_had(self, asker: Asker, server: ServerState, offer: Offer) -> None:
         """A client was answered without the server's list, or with an older one, as the server did not give it."""
         self._begin(self._router.key(asker, server, offer), server.slug, offer, RETRY_FROM)
 
     async def stop(self) -> None:
+        for timer in self._said.values():
+            timer.cancel()
         workers = list(self._workers.values())
         for worker in workers:
             worker.cancel()
@@ -81,7 +101,7 @@ class Resync:
     @property
     def waiting(self) -> int:
         """Lists that are asked for, or will be."""
-        return len(self._workers)
+        return len(self._workers) + len(self._said)
 
     def _begin(self, key: Key, slug: str, offer: Offer, pause: float) -> None:
         if key in self._workers:
@@ -123,8 +143,8 @@ class Resync:
         server = self._model.servers.get(key[0])
         if server is None:
             return None
-        for session in self._sessions():
-            if key[2] in ("", session.principal.user_id) and self._shown(session, server, offer):
+        for session in self._sessions(key[2] or None):
+            if self._shown(session, server, offer):
                 asker = session.asker
                 if self._router.key(asker, server, offer) == key:
                     return asker, server

@@ -378,11 +378,15 @@ class Router:
     def changed(self, server_id: str, user_id: str | None, offer: Offer | None = None) -> None:
         """The upstream says its list is another one now; user None: for everybody; offer None: all lists."""
         for kind in {offer.kind} if offer is not None else {each.kind for each in LISTED.values()}:
-            self._marks[server_id, user_id, kind] += 1
+            self.mark(server_id, user_id, kind)
         self._news[user_id or ""] += 1
         for key, found in self._lists.items():
             if key[0] == server_id and user_id in (None, key[2]) and (offer is None or offer.kind == found.offer.kind):
                 found.stale = True
+
+    def mark(self, server_id: str, user_id: str | None, kind: Kind) -> None:
+        """What is read of such lists now may be outdated when it is here. Costs next to nothing."""
+        self._marks[server_id, user_id, kind] += 1
 
     def forget(self) -> None:
         """Drops lists of servers and configurations that are gone, and the oldest beyond the bound."""

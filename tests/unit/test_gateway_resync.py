@@ -40,9 +40,18 @@ def asked(upstream, method="tools/list"):
 
 
 async def quiet(world):
-    """Nothing is asked any more, and whoever had to be told was told."""
+    """Nothing is asked any more, and whoever had to be told has heard it."""
+
+    def busy():
+        streams = [session.own for session in world.gateway._lifecycle.live]
+        return (
+            world.gateway._resync.waiting
+            or world.gateway._telling is not None
+            or any(stream.open and stream.taken() != stream._last for stream in streams)
+        )
+
     async with asyncio.timeout(5):
-        while world.gateway._resync.waiting or world.gateway._telling is not None:  # noqa: ASYNC110
+        while busy():  # noqa: ASYNC110  what is waited for has no event
             await asyncio.sleep(0.01)
 
 
@@ -201,3 +210,21 @@ async def test_at_its_own_address_a_server_is_heard_itself_and_asked_nothing(wor
 
     assert heard(stream) == [CHANGED["tools"]]
     assert asked(wiki) == ["ann"]
+
+
+async def test_a_storm_looks_at_the_lists_and_sessions_of_others_no_more_often_than_a_word(world, monkeypatch):
+    world.server("wiki", "a")
+    for name in ("ann", "bob"):
+        await opened(world, world.user(name))
+    router, resync_, looked = world.gateway._relay.router, world.gateway._resync, []
+    changed, sessions = router.changed, resync_._sessions
+    monkeypatch.setattr(router, "changed", lambda *of: looked.append("lists") or changed(*of))
+    monkeypatch.setattr(resync_, "_sessions", lambda user: looked.append(user) or sessions(user))
+
+    for _ in range(1000):
+        says(world, "wiki", "ann")
+    await quiet(world)
+
+    assert looked.count("lists") == 2
+    assert {each for each in looked if each != "lists"} == {"ann"}
+    assert len(looked) <= 8

@@ -15,13 +15,7 @@ from email.utils import formatdate
 from typing import Any
 
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import (
-    HEADER_RE,
-    HEADER_VALUE_RE,
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 HEAD_BYTES = 64 * 1024
@@ -67,24 +61,25 @@ class Cycle(RequestResponseCycle):
             await self.flow.drain()
         if self.disconnected:
             return
-        self.response_started = True
-        self.waiting_for_100_continue = False
-        head, length, closing = [STATUS_LINE[status]], -1, False
+        lines, length, closing = [STATUS_LINE[status]], -1, False
         for given, value in (*self.default_headers, *headers):
             name = given.lower()
-            if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
-                raise RuntimeError("a header of this answer cannot be sent")
             if name == b"content-length":
                 length = int(value)
             elif name == b"connection" and b"close" in value.lower():
                 self.keep_alive, closing = False, True
-            head.append(b"%b: %b\r\n" % (name, value))
+            lines.append(b"%b: %b\r\n" % (name, value))
+        head = b"".join(lines)
+        # A line break in a name or a value would begin a header, or a body, of somebody else's making.
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+            raise RuntimeError("a header of this answer holds a line break")
         if length != len(body):
             raise RuntimeError("this answer's body is not as long as its head says")
         if not self.keep_alive and not closing:
-            head.append(b"connection: close\r\n")
-        self.transport.write(b"%b\r\n%b" % (b"".join(head), body))
-        self.response_complete = True
+            head += b"connection: close\r\n"
+        self.waiting_for_100_continue = False
+        self.response_started = self.response_complete = True
+        self.transport.write(b"%b\r\n%b" % (head, body))
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()

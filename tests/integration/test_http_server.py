@@ -87,6 +87,38 @@ def post(path: str, body: bytes, *headers: bytes) -> bytes:
     return b"\r\n".join([*lines, f"Content-Length: {len(body)}".encode(), b"", body])
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "body"),
+    [
+        (b"x-value", b"a\r\nset-cookie: theirs", b"{}"),
+        (b"x-value\nset-cookie", b"theirs", b"{}"),
+        (b"x-value", b"a\0b", b"{}"),
+        (b"x-value", b"a", b"{} and more"),
+    ],
+)
+async def test_an_answer_that_could_be_read_as_another_is_not_sent(name: bytes, value: bytes, body: bytes) -> None:
+    async def answering(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"2"), (name, value)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async with serving(answering) as (_, port):
+        answered = await exchange(port, post("/", b""))
+
+    assert answered == (500, b"Internal Server Error")
+
+
+async def test_an_answer_in_pieces_and_one_to_head_have_the_length_they_say() -> None:
+    async def answering(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"{", "more_body": True})
+        await send({"type": "http.response.body", "body": b"}"})
+
+    async with serving(answering) as (_, port):
+        assert await exchange(port, post("/", b"")) == (200, b"{}")
+        assert await exchange(port, post("/", b"").replace(b"POST", b"HEAD")) == (200, b"")
+
+
 async def test_a_body_of_four_megabytes_arrives_whole() -> None:
     async with serving(Echo()) as (_, port):
         status, body = await exchange(port, post("/", b"x" * (4 << 20)))

@@ -248,7 +248,8 @@ class Vault:
         inner, outer = self._pepper[0].copy(), self._pepper[1].copy()
         inner.update(key.encode())
         outer.update(inner.digest())
-        return outer.hexdigest()
+        digest: str = outer.hexdigest()
+        return digest
 
     def secret(self, name: str) -> bytes:
         """32 random bytes of the hub's own under this name, made on first use and the same for ever."""

@@ -32,7 +32,9 @@ export function Page({ title, subtitle, end, tools, width = "full", children, cl
         {end ? <div className="flex flex-wrap items-center gap-2">{end}</div> : null}
         {tools ? <div className="flex w-full flex-wrap items-center gap-2">{tools}</div> : null}
       </header>
-      <div className={cn("flex min-h-0 flex-1 flex-col px-4.5 pb-6", className)}>{children}</div>
+      <div className={cn("flex flex-col px-4.5 pb-6", form ? "flex-none" : "min-h-0 flex-1", className)}>
+        {children}
+      </div>
     </div>
   );
 }

@@ -109,7 +109,7 @@ def test_an_optional_value_can_be_removed_and_a_change_of_mind_keeps_it(
 
     card(page, server).get_by_role("button", name="Remove: UI_OPTIONAL").click()
     expect(card(page, server)).to_contain_text("Will be removed when you save")
-    card(page, server).get_by_role("button", name="Keep the saved value").click()
+    card(page, server).get_by_role("button", name="Keep the saved value: UI_OPTIONAL").click()
     card(page, server).get_by_role("button", name="Remove: UI_OPTIONAL").click()
     page.get_by_role("button", name="Save").click()
 

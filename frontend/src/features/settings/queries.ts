@@ -11,7 +11,7 @@ export const sectionsQuery = queryOptions({
     const [templates, values, servers] = await Promise.all([
       whole(client.GET("/api/env-templates")),
       whole(client.GET("/api/user-env-vars")),
-      data(client.GET("/api/servers")),
+      data(client.GET("/api/servers", { params: { query: { all: true } } })),
     ]);
     return sectionsOf(templates, values, servers);
   },

@@ -52,7 +52,7 @@ export function ValueField({ server, field, typed, error, onChange, onShare }: V
       </div>
       <div className="min-w-0">
         {typed === null ? (
-          <Cleared id={id} onBack={back} />
+          <Cleared id={id} name={short} onBack={back} />
         ) : masked ? (
           <MaskedValue mask={saved} label={m.settings.saved}>
             <Button
@@ -144,12 +144,12 @@ function Rejected({ at }: { at: string }) {
   );
 }
 
-function Cleared({ id, onBack }: { id: string; onBack: () => void }) {
+function Cleared({ id, name, onBack }: { id: string; name: string; onBack: () => void }) {
   const m = useMessages();
   return (
     <div className="flex h-8 items-center rounded-md border border-warn border-dashed bg-warn-soft pr-0.5 pl-2.5">
       <span className="flex-1 text-warn-text">{m.settings.willClear}</span>
-      <Button id={id} tone="ghost" onClick={onBack}>
+      <Button id={id} tone="ghost" aria-label={`${m.settings.keep}: ${name}`} onClick={onBack}>
         {m.settings.keep}
       </Button>
     </div>

@@ -3,7 +3,6 @@
 Nothing an upstream sends is a reason to stop the hub: what cannot be read raises `Unreadable`.
 """
 
-import re
 from collections.abc import Mapping
 
 from msgspec import Raw
@@ -22,7 +21,6 @@ ANNOUNCED = {
     "notifications/resources/list_changed",
     "notifications/resources/updated",
 }
-SPELT = re.compile(rb"_meta|\\")
 NOBODY = wire.error(-32601, "There is no client here that could answer this.")
 
 
@@ -103,7 +101,7 @@ def with_meta(params: bytes, added: Mapping[str, bytes], caller: Caller | None =
         caller: whose trace goes along, where the client has not put one there itself.
     """
     # Most have none, and no member whose name could be another spelling of it: then nothing has to be taken apart.
-    bare = params[:2] == b'{"' and params[-1:] == b"}" and not SPELT.search(params)
+    bare = params[:2] == b'{"' and params[-1:] == b"}" and b"_meta" not in params and b"\\" not in params
     try:
         found = {} if bare else wire.members(params)
         meta = wire.members(found.get("_meta", b""))

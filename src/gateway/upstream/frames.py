@@ -21,6 +21,7 @@ ANNOUNCED = {
     "notifications/resources/list_changed",
     "notifications/resources/updated",
 }
+SHORT = 4096  # bytes of parameters that are searched faster than they are read
 NOBODY = wire.error(-32601, "There is no client here that could answer this.")
 
 
@@ -101,7 +102,8 @@ def with_meta(params: bytes, added: Mapping[str, bytes], caller: Caller | None =
         caller: whose trace goes along, where the client has not put one there itself.
     """
     # Most have none, and no member whose name could be another spelling of it: then nothing has to be taken apart.
-    bare = params[:2] == b'{"' and params[-1:] == b"}" and b"_meta" not in params and b"\\" not in params
+    short = len(params) < SHORT and params[:2] == b'{"' and params[-1:] == b"}"
+    bare = short and b"_meta" not in params and b"\\" not in params
     try:
         found = {} if bare else wire.members(params)
         meta = wire.members(found.get("_meta", b""))

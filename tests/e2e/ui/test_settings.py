@@ -61,12 +61,12 @@ def test_a_value_of_another_form_is_said_before_and_after_saving(reader: Reader,
     site.fill("not lower case!")
     wrong = card(page, servers[0]).get_by_text("This does not have the form the server expects.")
     expect(wrong).to_be_visible()
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
 
     expect(page.get_by_role("alert").filter(has_text="form the server expects")).not_to_have_count(0)
     expect(site).to_have_value("not lower case!")
     site.fill("acme")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Unsaved changes")).to_have_count(0)
     expect(site).to_have_value("acme")
 
@@ -79,7 +79,7 @@ def test_a_test_of_what_is_typed_says_how_far_it_came(reader: Reader, servers: t
 
     expect(card(page, servers[1]).get_by_role("alert")).to_contain_text("No connection.")
     assert TOKEN not in card(page, servers[1]).get_by_role("alert").inner_text()
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(card(page, servers[1])).to_contain_text("Not tested")
 
 
@@ -111,7 +111,7 @@ def test_an_optional_value_can_be_removed_and_a_change_of_mind_keeps_it(
     expect(card(page, server)).to_contain_text("Will be removed when you save")
     card(page, server).get_by_role("button", name="Keep the saved value: UI_OPTIONAL").click()
     card(page, server).get_by_role("button", name="Remove: UI_OPTIONAL").click()
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
 
     expect(card(page, server).get_by_label("UI_OPTIONAL", exact=True)).to_have_value("")
     assert server not in person.rest.get("/api/user-env-vars")

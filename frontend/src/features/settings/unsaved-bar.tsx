@@ -39,7 +39,9 @@ export function UnsavedBar({ draft, save, onRevert }: UnsavedBarProps) {
         </Button>
         <Button tone="primary" size="md" busy={save.isPending} onClick={() => save.mutate(draft)}>
           {m.common.save}
-          <Kbd keys="mod+s" className="border-transparent bg-transparent text-accent-ink max-sm:hidden" />
+          <span aria-hidden>
+            <Kbd keys="mod+s" className="border-transparent bg-transparent text-accent-ink max-sm:hidden" />
+          </span>
         </Button>
       </div>
     </section>

@@ -14,9 +14,9 @@ from mcphub.postgres.embedded import EmbeddedPostgres
 from tests.e2e.conftest import StartHub
 from tests.support.canaries import leaks, plain_canary
 from tests.support.command import mcphub, run_mcphub
-from tests.support.owners import eventually
 from tests.support.rest import Rest, log_in
 from tests.support.running import RunningHub
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -18,10 +18,11 @@ import pytest
 
 from mcphub.gateway.upstream.sandbox import MOST_FILE, PROCESSES_OF_ACCOUNT, landlock_abi
 from tests.support.ide import Ide
-from tests.support.owners import Owners, eventually, python_for, running
+from tests.support.owners import Owners, python_for, running
 from tests.support.rest import Person
 from tests.support.running import ROOT, RunningHub
 from tests.support.upstreams import SERVERS
+from tests.support.waiting import eventually
 
 pytestmark = [
     pytest.mark.slow,

@@ -17,11 +17,10 @@ from typing import Any
 import mcp_types as types
 import pytest
 
-from tests.support.owners import eventually
 from tests.support.peers import everything, python_client, typescript_client
 from tests.support.rest import Person
 from tests.support.running import RunningHub, free_port
-from tests.support.waiting import until
+from tests.support.waiting import eventually, until
 
 pytestmark = pytest.mark.slow
 

@@ -13,10 +13,10 @@ import pytest
 from mcphub.postgres.embedded import EmbeddedPostgres
 from tests.support.command import mcphub, run_mcphub
 from tests.support.oracles import ledger_is_gapless, read_tables, unbalanced
-from tests.support.owners import eventually
 from tests.support.rest import Person
 from tests.support.running import RunningHub
 from tests.support.upstreams import Upstreams
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

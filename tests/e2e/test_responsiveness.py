@@ -12,10 +12,10 @@ import pytest
 from mcphub.postgres.embedded import EmbeddedPostgres
 from tests.e2e.conftest import StartHub
 from tests.support.ide import Ide
-from tests.support.owners import eventually
 from tests.support.rest import Rest
 from tests.support.running import ROOT, RunningHub
 from tests.support.upstreams import Upstreams
+from tests.support.waiting import eventually, slower
 
 pytestmark = pytest.mark.slow
 
@@ -138,4 +138,4 @@ async def test_calls_stay_quick_and_served_while_facts_pour_in_tables_are_rebuil
     # On a busy machine even a process with nothing to do wakes late; the hub may not be later than that and 50 ms.
     assert max(late(own_hub)[before:], default=0.0) <= LATE_MS + idle[0]
     assert len(probe.took) > 100
-    assert statistics.median(probe.took) <= QUICK_S
+    assert statistics.median(probe.took) <= QUICK_S * slower()

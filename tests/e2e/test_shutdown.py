@@ -8,11 +8,10 @@ import pytest
 
 from tests.e2e.conftest import StartHub
 from tests.support.ide import Ide
-from tests.support.owners import eventually
 from tests.support.recorder import Recorder
 from tests.support.running import RunningHub
 from tests.support.upstreams import Upstreams
-from tests.support.waiting import until
+from tests.support.waiting import eventually, until
 
 pytestmark = pytest.mark.slow
 

@@ -14,10 +14,10 @@ from tests.support.canaries import files_below, leaks, plain_canary
 from tests.support.command import mcphub
 from tests.support.doorman import Doorman
 from tests.support.ide import Ide, RpcError
-from tests.support.owners import eventually
 from tests.support.rest import Admin, Person, Rest
 from tests.support.running import RunningHub
 from tests.support.upstreams import Upstreams
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -20,11 +20,11 @@ from tests.support.oracles import (
     unbalanced,
     without_start_and_one_end,
 )
-from tests.support.owners import eventually, running
+from tests.support.owners import running
 from tests.support.recorder import Recorder
 from tests.support.running import RunningHub
 from tests.support.upstreams import Upstreams
-from tests.support.waiting import until
+from tests.support.waiting import eventually, until
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.support.owners import Owner, Owners, eventually, running
+from tests.support.owners import Owner, Owners, running
+from tests.support.waiting import eventually
 
 COME_BACK_WITHIN_S = 5.0
 GO_WITHIN_S = 5.0

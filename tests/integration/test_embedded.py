@@ -17,7 +17,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from mcphub.postgres.embedded import LOG_BYTES, EmbeddedPostgres, PostgresFailed, outside
 from mcphub.postgres.home import AlreadyRunning, HomeLock, HomeUnusable
 from mcphub.postgres.programs import SERVICE_USER, SHELF, Programs
-from tests.support.owners import Owners, eventually, running
+from tests.support.owners import Owners, running
+from tests.support.waiting import eventually, slower
 
 QUICK = {"fsync": "off"}
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
@@ -311,7 +312,7 @@ def test_stopping_ends_open_connections_within_seconds(home):
     begun = time.monotonic()
     server.close()
 
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 5 * slower()
     with pytest.raises(psycopg.OperationalError):
         busy.execute("select 1")
 

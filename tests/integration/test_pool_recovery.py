@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from mcphub.postgres.pool import command_pool, read_pool
-from tests.support.owners import eventually
+from tests.support.waiting import eventually
 
 CUT = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = %s"
 

@@ -17,9 +17,9 @@ import pytest
 from tests.conftest import Database
 from tests.support.commands import MCPHUB, Commands
 from tests.support.ide import Ide
-from tests.support.owners import eventually
 from tests.support.rest import Rest
 from tests.support.running import RunningHub
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -33,7 +33,7 @@ from tests.support.raw_upstreams import (
     spec,
     web_upstream,
 )
-from tests.support.waiting import until
+from tests.support.waiting import slower, until
 
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy.:pytest.PytestDeprecationWarning")
 
@@ -616,7 +616,7 @@ async def test_nothing_of_a_user_is_left_within_a_second_and_everything_of_anoth
 
     await world.pool.end_user("ann", "user_deactivated")
 
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 1 * slower()
     assert not any(alive(pid) for pid in pids)
     with pytest.raises(UpstreamUnreachable, match="user_deactivated"):
         await running
@@ -635,7 +635,7 @@ async def test_a_user_locked_out_while_a_process_starts_gets_none(world: World) 
 
     await world.pool.end_user("ann", "user_deactivated")
 
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 1 * slower()
     with pytest.raises(UpstreamUnavailable, match="while it was being opened"):
         await waiting
     assert list(marks.iterdir()) == []

@@ -7,7 +7,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,16 +137,6 @@ def running(pid: int) -> bool:
         return False
     except FileNotFoundError:
         return not Path("/proc/self/stat").exists()
-
-
-def eventually(condition: Callable[[], Any], *, within: float, what: str) -> float:
-    """Waits until the condition holds and returns after how many seconds it did."""
-    begun = time.monotonic()
-    while not condition():
-        if time.monotonic() - begun > within:
-            raise AssertionError(f"not within {within} s: {what}")
-        time.sleep(0.02)
-    return time.monotonic() - begun
 
 
 def python_for(owners: Owners) -> str:

@@ -20,8 +20,9 @@ from typing import Any
 
 import httpx
 
-from tests.support.owners import eventually, running
+from tests.support.owners import running
 from tests.support.rest import Admin, administrator
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 

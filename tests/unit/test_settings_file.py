@@ -111,11 +111,11 @@ def test_4_mib_are_read_and_one_byte_more_is_not():
 
 def test_a_text_that_is_never_closed_does_not_take_longer_than_others():
     """Each `"` of such a text once started a scan to its end: 7 s for 40 kB."""
-    begun = time.perf_counter()
+    begun = time.process_time()
 
     refusal('{"a":"' + '\\"' * 1_000_000)
 
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_findings_get_the_place_of_their_key_or_element():

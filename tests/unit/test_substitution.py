@@ -276,10 +276,10 @@ def test_what_is_no_usable_pattern(pattern):
 
 
 def test_no_pattern_stalls_the_hub():
-    begun = time.perf_counter()
+    begun = time.process_time()
 
     assert not matches("^(a+)+$", "a" * 16000 + "b")
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 # what describes and secures a REST service

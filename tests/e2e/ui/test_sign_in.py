@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.ui.conftest import MakeReader
-from tests.support.owners import eventually
 from tests.support.rest import Admin, Person
 from tests.support.running import RunningHub
+from tests.support.waiting import eventually
 from tests.support.web import UiPage
 
 PAGES = [

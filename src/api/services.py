@@ -100,10 +100,10 @@ class Commands:
         here.position, here.pending = done.position, not visible
         return Committed(done.position, done.command, done.changed, visible)
 
-    async def shown(self, position: int) -> bool:
-        """Waits until this process decides by the fact and the read tables show it; False after a second."""
+    async def shown(self, position: int, within: float | None = None) -> bool:
+        """Waits until this process decides by the fact and the read tables show it; False after `within`, a second."""
         try:
-            async with asyncio.timeout(VISIBLE_SECONDS):
+            async with asyncio.timeout(VISIBLE_SECONDS if within is None else within):
                 await self._tail.reached(position)
                 await self._projector.reached(position)
         except TimeoutError:

@@ -479,6 +479,23 @@ async def test_a_set_up_link_makes_the_first_administrator_once(api):
     assert not (await nobody.data("GET", "/login/config"))["setupNeeded"]
 
 
+async def test_somebody_made_a_moment_ago_waits_for_the_read_tables_and_is_in(api):
+    await api.make_user("ann")  # the tables are there
+    token = await asyncio.to_thread(api.link, "setup")
+    nobody = api.browser()
+
+    with psycopg.connect(api.dsn) as db:
+        db.execute("lock table tracking in share mode")  # the projector waits, readers do not
+        coming = asyncio.create_task(nobody.post("/api/setup", {"token": token, "username": "root", "password": NEW}))
+        await asyncio.wait([coming], timeout=2.5)  # a change is answered with 202 after a second
+        early = coming.done()
+    answer = await coming
+
+    assert not early
+    assert answer.status_code == 200
+    assert answer.json()["data"]["user"]["username"] == "root"
+
+
 async def test_a_refused_set_up_leaves_the_link_usable_and_nothing_sealed(api):
     token = await asyncio.to_thread(api.link, "setup")
     await api.make_user("bob")

@@ -25,6 +25,8 @@ from mcphub.domain.errors import HasPassword, Refused, UnknownUser
 from mcphub.domain.users import SetPassword, SignOut
 from mcphub.domain.vault import Unopenable, key_of
 
+PATIENCE = 10.0  # seconds that somebody who comes in waits for the read tables: with a 202 they would have no session
+
 
 class Login(Schema, kw_only=True):
     username: str
@@ -218,7 +220,10 @@ async def _signed_in(services: Services, signer: TokenSigner, people: People, us
     try:
         me = await people.me(user_id)
     except UnknownUser:  # made a moment ago, and the read tables are behind
-        raise Accepted(opened.position) from None
+        if not await services.commands.shown(opened.position, PATIENCE):
+            raise Accepted(opened.position) from None
+        incoming().pending = False
+        me = await people.me(user_id)
     data = SignedIn(user=me, csrf_token=opened.csrf_token)
     if script:
         data.token, data.expires_at = opened.token, opened.expires_at

@@ -1,4 +1,4 @@
-"""Background jobs that repeat."""
+"""Background jobs that repeat, and how background tasks end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 log = structlog.get_logger()
+
+AGAIN_SECONDS = 2.0  # long enough for a task to tidy up
 
 
 class Periodic:
@@ -30,8 +32,7 @@ class Periodic:
         """Cut the present round off and wait until it is gone; stopping twice is fine."""
         if self._task is None:
             return
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         self._task = None
 
     async def _run(self) -> None:
@@ -41,3 +42,14 @@ class Periodic:
             except Exception:
                 log.exception("role_round_failed", role=self.name, retry_in_s=self._every)
             await asyncio.sleep(self._every)
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancels a task and returns when it is over, however it ended.
+
+    It is told again until it is: before Python 3.12 `asyncio.wait_for`, which libraries wait with, forgets a
+    cancellation that comes together with what it waits for.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=AGAIN_SECONDS)

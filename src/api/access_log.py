@@ -26,6 +26,7 @@ from mcphub.domain.access import AccessModel
 from mcphub.domain.ids import new_id
 from mcphub.domain.vault import Vault
 from mcphub.gateway.spool import Spool
+from mcphub.periodic import end
 from mcphub.postgres.access_log import AccessRow, add_rows
 from mcphub.postgres.pool import explain
 
@@ -213,8 +214,7 @@ class AccessLog:
             self._gap.cancel()
             self._report_gap()
         await asyncio.gather(*self._under_way, return_exceptions=True)
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         self._task = None
         try:
             async with asyncio.timeout(self.DRAIN_WITHIN):

@@ -33,6 +33,7 @@ from mcphub.domain.left_out import LeftOut
 from mcphub.gateway.request_id import readable
 from mcphub.gateway.spool import Spool
 from mcphub.logging import redacted, utc_text
+from mcphub.periodic import end
 from mcphub.postgres.days import TRAFFIC
 from mcphub.postgres.pool import conninfo, explain
 
@@ -364,8 +365,7 @@ class TrafficWriter:
         except TimeoutError:
             self._to_spool(b"".join(self._queue))
             log.warning("traffic_left_in_spool", rows=len(self._queue))
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
         self._task = None
         self._spool.close()
 

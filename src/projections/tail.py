@@ -17,6 +17,7 @@ import structlog
 from psycopg import AsyncConnection
 
 from mcphub.domain.codec import Recorded, decode, decode_meta
+from mcphub.periodic import end
 from mcphub.postgres.pool import conninfo
 
 log = structlog.get_logger()
@@ -64,8 +65,7 @@ class Tail:
 
     async def stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
             self._task = None
 
     def fresh(self) -> bool:

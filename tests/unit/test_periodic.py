@@ -2,6 +2,7 @@ import asyncio
 
 from structlog.testing import capture_logs
 
+from mcphub import periodic
 from mcphub.periodic import Periodic
 
 
@@ -59,3 +60,22 @@ async def test_stopping_twice_and_before_the_start_is_fine():
     await role.start()
     await role.stop()
     await role.stop()
+
+
+async def test_a_job_that_forgets_it_was_told_to_stop_is_told_again(monkeypatch):
+    monkeypatch.setattr(periodic, "AGAIN_SECONDS", 0.01)
+    told = []
+
+    async def forgetful():
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            told.append("once")
+
+    role = Periodic("sweeper", forgetful, every=60)
+    await role.start()
+    await asyncio.sleep(0)
+
+    await asyncio.wait_for(role.stop(), 5)
+
+    assert told == ["once"]

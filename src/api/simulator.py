@@ -50,20 +50,25 @@ class AccessAnswer(Envelope, kw_only=True):
     data: Access
 
 
-def access_of(services: Services, user_id: str, url: str, *, whole: bool = True, groups: str | None = None) -> Access:
+def access_of(
+    services: Services, user_id: str, url: str, *, whole: bool = True, groups: str | None = None, key_id: str = ""
+) -> Access:
     """
     Args:
         url: an address of the hub, whole or only its path.
         whole: also name servers that are not meant for the user.
         groups: ids of groups of the user, with commas between: as if only these were active.
+        key_id: of a key of the user that the client comes with; '' for one without a scope.
 
     Raises:
-        Problem: 404, the user has no such group; 422, the address is none, or asks for a mode that is not there.
+        Problem: 404, the user has no such group or key; 422, the address is none, or asks for a mode that is not there.
     """
     as_if = None if groups is None else frozenset(filter(None, groups.split(",")))
     if as_if is not None and not as_if <= set(services.model.groups_of.get(user_id, {})):
         raise not_found("There is no such group.")
-    (path, asked), principal, now = _address(url), Principal(user_id), datetime.now(UTC)
+    if key_id and key_id not in services.model.keys_of.get(user_id, {}):
+        raise not_found("There is no such key.")
+    (path, asked), principal, now = _address(url), Principal(user_id, key_id), datetime.now(UTC)
     at_mcp = path == "/mcp" or path.startswith("/mcp/")
     view = services.gateway.view_of(path.rstrip("/"), principal) if at_mcp else None
     shown = Access(url=path, mode="tools", found=view is not None, listed=[], servers=[])

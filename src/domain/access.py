@@ -484,6 +484,14 @@ class AccessModel:
         user = self.users.get(user_id)
         return user is not None and user.active and self._in_audience(user, server)
 
+    def reach(self, audience: Audience, users: Iterable[User]) -> set[str]:
+        """Ids of those of these users whom an audience takes in, whether or not a server has it."""
+        if audience.everyone:
+            return {user.user_id for user in users}
+        names = {self._name_digest(name) for name in audience.users}
+        members = Audience(memberships=audience.memberships)
+        return {user.user_id for user in users if user.name_digest in names or self._matches(user, members)}
+
     def reasons(
         self, principal: Principal, view: View, at: datetime, as_if: Collection[str] | None = None
     ) -> dict[str, Reason]:

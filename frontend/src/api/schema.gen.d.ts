@@ -277,6 +277,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/session-stats/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same, whenever it is something else, as server-sent events */
+        get: operations["liveSessionStream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/sessions/{session_id}": {
         parameters: {
             query?: never;
@@ -490,7 +507,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** One user, and what they have */
+        get: operations["user"];
         put?: never;
         post?: never;
         /** Delete a user, or erase one for good with hard=true */
@@ -1307,6 +1325,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/servers/{name}/audience/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say how many users an audience would take in */
+        post: operations["previewServerAudience"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/servers/{name}/reload": {
         parameters: {
             query?: never;
@@ -1919,6 +1954,25 @@ export interface components {
             pending: number;
             total: number;
         };
+        /** Dossier */
+        Dossier: {
+            connections: number;
+            groups: components["schemas"]["GroupView"][];
+            invited: boolean;
+            keys: components["schemas"]["KeyView"][];
+            onlyAdmin: boolean;
+            sessions: components["schemas"]["BrowserSession"][];
+            user: components["schemas"]["User"];
+            variables: components["schemas"]["ServerSlots"][];
+        };
+        /** DossierAnswer */
+        DossierAnswer: {
+            data: components["schemas"]["Dossier"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
         /** EnvTemplatesAnswer */
         EnvTemplatesAnswer: {
             data: {
@@ -2013,6 +2067,7 @@ export interface components {
             server: string | null;
             tool: string | null;
             user: string | null;
+            username: string | null;
         };
         /** FiguresAnswer */
         FiguresAnswer: {
@@ -2284,8 +2339,18 @@ export interface components {
             /** @default true */
             success?: boolean;
         };
+        /** LiveCall */
+        LiveCall: {
+            method: string;
+            requestId: string;
+            server: string;
+            /** Format: date-time */
+            since: string;
+            tool: string;
+        };
         /** LiveSession */
         LiveSession: {
+            calls: components["schemas"]["LiveCall"][];
             clientName: string;
             clientVersion: string;
             id: string;
@@ -2534,6 +2599,24 @@ export interface components {
             /** @default true */
             success?: boolean;
         };
+        /** Reach */
+        Reach: {
+            gains: number;
+            loses: number;
+            lost: string[];
+            of: number;
+            private: boolean;
+            reaches: number;
+            unknownUsers: string[];
+        };
+        /** ReachAnswer */
+        ReachAnswer: {
+            data: components["schemas"]["Reach"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
         /** Reconnecting */
         Reconnecting: {
             runtimes: number;
@@ -2597,6 +2680,7 @@ export interface components {
             tool: string | null;
             upstreamMs: number | null;
             userId: string | null;
+            username: string | null;
             view: string | null;
             waitMs: number | null;
         };
@@ -2724,6 +2808,13 @@ export interface components {
         ServerChange: {
             config?: unknown;
             name?: string;
+        };
+        /** ServerSlots */
+        ServerSlots: {
+            enabled: boolean;
+            entitled: boolean;
+            server: string;
+            slots: components["schemas"]["SlotView"][];
         };
         /** ServerUsage */
         ServerUsage: {
@@ -3266,6 +3357,8 @@ export type Confirmation = components['schemas']['Confirmation'];
 export type ConnectionTest = components['schemas']['ConnectionTest'];
 export type ConnectionTestAnswer = components['schemas']['ConnectionTestAnswer'];
 export type Counts = components['schemas']['Counts'];
+export type Dossier = components['schemas']['Dossier'];
+export type DossierAnswer = components['schemas']['DossierAnswer'];
 export type EnvTemplatesAnswer = components['schemas']['EnvTemplatesAnswer'];
 export type Envelope = components['schemas']['Envelope'];
 export type Extension = components['schemas']['Extension'];
@@ -3304,6 +3397,7 @@ export type LeftOutView = components['schemas']['LeftOutView'];
 export type Limits = components['schemas']['Limits'];
 export type ListedTools = components['schemas']['ListedTools'];
 export type ListedToolsAnswer = components['schemas']['ListedToolsAnswer'];
+export type LiveCall = components['schemas']['LiveCall'];
 export type LiveSession = components['schemas']['LiveSession'];
 export type LiveSessionsAnswer = components['schemas']['LiveSessionsAnswer'];
 export type Login = components['schemas']['Login'];
@@ -3331,6 +3425,8 @@ export type Preferences = components['schemas']['Preferences'];
 export type ProblemDetails = components['schemas']['ProblemDetails'];
 export type ProjectionView = components['schemas']['ProjectionView'];
 export type ProjectionsAnswer = components['schemas']['ProjectionsAnswer'];
+export type Reach = components['schemas']['Reach'];
+export type ReachAnswer = components['schemas']['ReachAnswer'];
 export type Reconnecting = components['schemas']['Reconnecting'];
 export type Removal = components['schemas']['Removal'];
 export type Report = components['schemas']['Report'];
@@ -3354,6 +3450,7 @@ export type ScopeView = components['schemas']['ScopeView'];
 export type ServerAnswer = components['schemas']['ServerAnswer'];
 export type ServerAudience = components['schemas']['ServerAudience'];
 export type ServerChange = components['schemas']['ServerChange'];
+export type ServerSlots = components['schemas']['ServerSlots'];
 export type ServerUsage = components['schemas']['ServerUsage'];
 export type ServerView = components['schemas']['ServerView'];
 export type ServersAnswer = components['schemas']['ServersAnswer'];
@@ -4094,6 +4191,44 @@ export interface operations {
             };
         };
     };
+    liveSessionStream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     endSession: {
         parameters: {
             query?: never;
@@ -4663,6 +4798,46 @@ export interface operations {
             };
         };
     };
+    user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DossierAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     deleteUser: {
         parameters: {
             query?: {
@@ -4710,6 +4885,7 @@ export interface operations {
             query?: {
                 url?: string;
                 groups?: string | null;
+                keyId?: string;
             };
             header?: never;
             path: {
@@ -6507,6 +6683,7 @@ export interface operations {
             query?: {
                 all?: boolean;
                 user?: string | null;
+                session?: string | null;
                 server?: string | null;
                 tool?: string | null;
                 method?: string | null;
@@ -6557,6 +6734,7 @@ export interface operations {
             query?: {
                 all?: boolean;
                 user?: string | null;
+                session?: string | null;
                 server?: string | null;
                 tool?: string | null;
                 method?: string | null;
@@ -6874,6 +7052,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ServerAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    previewServerAudience: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ServerAudience"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReachAnswer"];
                 };
             };
             /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */

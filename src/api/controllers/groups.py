@@ -69,7 +69,7 @@ class GroupsController(Controller):
         """No group at all shows everything; groups of which none is active show nothing."""
         own = services.model.groups_of.get(caller.user_id, {}).values()
         newest = sorted(own, key=lambda group: group.position, reverse=True)
-        return GroupsAnswer(data=[_view(services, group) for group in newest])
+        return GroupsAnswer(data=[group_view(services, group) for group in newest])
 
     @post("/", operation_id="createGroup", summary="Make a group, active at once", who=USER)
     async def create(
@@ -158,10 +158,10 @@ def _refs(
 
 def _answer(services: Services, caller: Caller, group_id: str, done: Committed[Any]) -> GroupAnswer:
     done.must_show()
-    return GroupAnswer(data=_view(services, _own(services, caller, group_id)), position=done.position)
+    return GroupAnswer(data=group_view(services, _own(services, caller, group_id)), position=done.position)
 
 
-def _view(services: Services, group: Group) -> GroupView:
+def group_view(services: Services, group: Group) -> GroupView:
     found = [(ref, services.model.resolve(ref)) for ref in group.servers]
     return GroupView(
         id=group.group_id,

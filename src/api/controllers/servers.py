@@ -18,8 +18,9 @@ from mcphub.api.problems import Problem, invalid, not_found, not_visible
 from mcphub.api.schemas import Envelope, Out, Schema
 from mcphub.api.services import Committed, Services
 from mcphub.domain.access import Principal
+from mcphub.domain.audience import audience_of, faults, users_named
 from mcphub.domain.errors import Outdated, Refused, UnknownServerId
-from mcphub.domain.findings import Notes, Report
+from mcphub.domain.findings import Notes, Report, pointer
 from mcphub.domain.literal_secrets import seal_server
 from mcphub.domain.server_check import check_server, unknown_users
 from mcphub.domain.servers import (
@@ -32,12 +33,13 @@ from mcphub.domain.servers import (
     SetToolEnabled,
     SetToolName,
 )
-from mcphub.domain.settings_file import Document
+from mcphub.domain.settings_file import Document, objects
 from mcphub.domain.settings_state import ServerState
 from mcphub.domain.tool_names import FORM, PATTERN
 from mcphub.gateway.errors import Answer, ValuesMissing
 from mcphub.gateway.load import TooBusy
 
+MOST_LOST = 20  # names in the answer to a preview
 Description = Annotated[str, Meta(min_length=1, max_length=4000)]
 ToolName = Annotated[str, Meta(pattern=PATTERN, description=f"{FORM}; beside a slug it may have to be cut.")]
 
@@ -60,6 +62,24 @@ class ServerAudience(Schema, kw_only=True):
     """Whom a server is for, as `mcphub.audience` of the settings document says it."""
 
     audience: Literal["everyone"] | AudienceNames
+
+
+class Reach(Out, kw_only=True):
+    """Whom a server would be for, of `of` active users: how many, how many of them gain it, and how many would lose it.
+    `lost` names some of those. `unknownUsers`: names nobody has. `private`: its owner's alone, whatever the audience.
+    """
+
+    reaches: int
+    of: int
+    gains: int
+    loses: int
+    lost: list[str]
+    unknown_users: list[str]
+    private: bool
+
+
+class ReachAnswer(Envelope, kw_only=True):
+    data: Reach
 
 
 class ToolDescription(Schema, kw_only=True):
@@ -270,6 +290,46 @@ class ServersController(Controller):
         notes = Notes(("mcpServers", name))
         unknown_users({"mcphub": {"audience": audience}}, policy_of(services), notes)
         return await _answer(services, catalog, caller, name, done, notes.report())
+
+    @post(
+        "/servers/{name:str}/audience/preview",
+        operation_id="previewServerAudience",
+        summary="Say how many users an audience would take in",
+        status_code=200,
+        who=ADMIN,
+    )
+    async def preview_audience(
+        self,
+        name: FromPath[str],
+        data: JSONBody[ServerAudience],
+        services: NamedDependency[Services],
+    ) -> ReachAnswer:
+        """Nothing is saved. The audience the server has now gains and loses nobody."""
+        server = _named(services, name)
+        audience = msgspec.to_builtins(data.audience)
+        found = [(f"/audience{pointer(path)}", "bad_audience", why) for path, why in faults(audience)]
+        if found:
+            raise invalid("This is no audience.", *found)
+        config = {**server.config, "mcphub": {**objects(server.config, "mcphub"), "audience": audience}}
+        wanted = audience_of(config)
+        active = [user for user in services.model.users.values() if user.active]
+        # Many digests, and of nothing that changes: the users of now are in the list.
+        after = await asyncio.to_thread(services.model.reach, wanted, active)
+        before = await asyncio.to_thread(services.model.reach, server.audience, active)
+        lost = sorted(before - after)
+        names = await services.directory.names(lost[:MOST_LOST])
+        policy = policy_of(services)
+        return ReachAnswer(
+            data=Reach(
+                reaches=len(after),
+                of=len(active),
+                gains=len(after - before),
+                loses=len(lost),
+                lost=sorted(names[user_id].username for user_id in lost[:MOST_LOST]),
+                unknown_users=[user for _, user in users_named(config) if not policy.user_exists(user)],
+                private=wanted.owned or config.get("visibility", "public") != "public",
+            )
+        )
 
     @post(
         "/servers/{name:str}/reload",

@@ -13,8 +13,11 @@ from mcphub.api.auth.accounts import NewAccount, username_of
 from mcphub.api.auth.links import OneTimeLinks
 from mcphub.api.auth.passwords import Passwords, check_strength
 from mcphub.api.caller import ADMIN, CONFIRM_WITHIN, Caller
+from mcphub.api.catalog import Catalog
+from mcphub.api.controllers.dossier import DossierAnswer, dossier_of
 from mcphub.api.idempotent import IdempotencyKey, id_for
 from mcphub.api.incoming import Note
+from mcphub.api.keyring import Keyring
 from mcphub.api.notes import note, signed_out
 from mcphub.api.paging import DEFAULT, before, cursor, size_of
 from mcphub.api.people import Counts, People, User
@@ -123,6 +126,19 @@ class UsersController(Controller):
         shown = found[:size]
         following = cursor(shown[-1].created_at, shown[-1].id) if len(found) > size else None
         return UsersAnswer(data=shown, page=Page(next=following, limit=size), counts=people.counts())
+
+    @get("/api/admin/users/{user_id:str}", operation_id="user", summary="One user, and what they have", who=ADMIN)
+    async def user(
+        self,
+        user_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+        people: NamedDependency[People],
+        keyring: NamedDependency[Keyring],
+        catalog: NamedDependency[Catalog],
+    ) -> DossierAnswer:
+        """Of variables whether they are set, and nothing of what they are set to."""
+        return DossierAnswer(data=await dossier_of(services, people, keyring, catalog, user_id, caller))
 
     @post("/api/admin/users", operation_id="makeUser", summary="Make a local account, active at once", who=ADMIN)
     async def make(
@@ -329,10 +345,13 @@ class UsersController(Controller):
         people: NamedDependency[People],
         url: Annotated[str, QueryParameter()] = "/mcp",
         groups: Annotated[str | None, QueryParameter()] = None,
+        key_id: Annotated[str, QueryParameter(name="keyId")] = "",
     ) -> AccessAnswer:
-        """With `groups`, ids with commas between, as if only these groups of the user were active."""
+        """With `groups`, ids with commas between, as if only these groups of the user were active; with `keyId`
+        through that key of the user, else through one without a scope.
+        """
         people.must_exist(user_id)
-        return AccessAnswer(data=access_of(services, user_id, url, groups=groups))
+        return AccessAnswer(data=access_of(services, user_id, url, groups=groups, key_id=key_id))
 
 
 async def _answer(people: People, user_id: str, done: Committed[Any]) -> UserAnswer:

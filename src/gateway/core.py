@@ -27,7 +27,7 @@ from mcphub.domain.vault import Vault
 from mcphub.gateway import wire
 from mcphub.gateway.envelope import notification_without_reserved, without_reserved
 from mcphub.gateway.errors import ValuesMissing
-from mcphub.gateway.facade import LiveSession, Tool, TriedTool
+from mcphub.gateway.facade import LiveCall, LiveSession, Tool, TriedTool
 from mcphub.gateway.front import Front
 from mcphub.gateway.hub_values import HubValues
 from mcphub.gateway.injection import Injector
@@ -35,6 +35,7 @@ from mcphub.gateway.kinds import CHANGED, LISTED, TOOLS, Offer
 from mcphub.gateway.lifecycle import Lifecycle, one_shot
 from mcphub.gateway.prewarming import Prewarming, Recent
 from mcphub.gateway.relay import Relay
+from mcphub.gateway.request_id import came_in
 from mcphub.gateway.resync import Resync
 from mcphub.gateway.server_list import ServerList, described
 from mcphub.gateway.session import Limits, Session
@@ -394,6 +395,7 @@ class HubGateway(Listener):
                 idle_seconds=0.0 if session.busy else session.idle_seconds,
                 in_flight=len(session.in_flight),
                 stream_open=session.own.open,
+                calls=_under_way(session),
             )
             for session in self._lifecycle.live
         ]
@@ -478,3 +480,17 @@ def _tools(server: Any, found: ServerList) -> list[Tool]:
 def _report(task: Any) -> None:
     if not task.cancelled() and task.exception() is not None:
         log.warning("clean_up_failed", why=type(task.exception()).__name__)
+
+
+def _under_way(session: Session) -> tuple[LiveCall, ...]:
+    requests = sorted((call.request for call in session.in_flight.values()), key=lambda request: request.id)
+    return tuple(
+        LiveCall(
+            request_id=request.public_id,
+            method=request.method,
+            server=request.server,
+            tool=request.tool,
+            since=came_in(request.id),
+        )
+        for request in requests
+    )

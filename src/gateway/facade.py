@@ -14,6 +14,16 @@ from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
+class LiveCall(Struct, frozen=True, kw_only=True):
+    """A request under way. `request_id` is what the client is told; `server` and `tool` are empty until decided."""
+
+    request_id: str
+    method: str
+    server: str
+    tool: str
+    since: datetime
+
+
 class LiveSession(Struct, frozen=True, kw_only=True):
     """One downstream session of this process."""
 
@@ -28,6 +38,7 @@ class LiveSession(Struct, frozen=True, kw_only=True):
     idle_seconds: float
     in_flight: int
     stream_open: bool
+    calls: tuple[LiveCall, ...] = ()  # in flight, the longest first
 
 
 class Tool(Struct, frozen=True):
@@ -106,10 +117,10 @@ class Gateway(Protocol):
         """A tools/call at the server's own address: the same decision, row and limits as for a client.
 
         Args:
+            tool: as the upstream spells it, whatever clients call it.
             arguments: a JSON object.
 
         Raises:
-            tool: as the upstream spells it, whatever clients call it.
             gateway.load.TooBusy: the user has as much under way as may be.
         """
 

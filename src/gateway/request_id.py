@@ -5,6 +5,7 @@ bits; with both ends of the UUID the row is found by the same index as by the wh
 """
 
 import re
+from datetime import UTC, datetime
 from functools import lru_cache
 from uuid import UUID
 
@@ -20,6 +21,11 @@ def readable(request_id: UUID, user_id: str, session_id: str, method: str) -> st
         f"user-{user_id or 'none'}-{session_id or 'none'}-{_tame(method[:LONGEST_METHOD])}"
         f"-{number >> 80}-{number & 0xFFFF_FFFF_FFFF:012x}"
     )
+
+
+def came_in(request_id: UUID) -> datetime:
+    """When the request of this id came in, to the millisecond."""
+    return datetime.fromtimestamp((request_id.int >> 80) / 1000, UTC)
 
 
 @lru_cache(256)

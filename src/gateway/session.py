@@ -374,6 +374,9 @@ class EventId(Struct, frozen=True):
 class InFlight(Protocol):
     """A request under way, as its session sees it."""
 
+    @property
+    def request(self) -> traffic.Request: ...
+
     def cancel(self, reason: str) -> None: ...
 
 

@@ -45,6 +45,7 @@ class Filters(Struct, frozen=True, kw_only=True):
     """None means any. `latency`: milliseconds it took at least. The span ends just before `to`."""
 
     user: str | None = None
+    session: UUID | None = None
     server: str | None = None
     tool: str | None = None
     method: str | None = None
@@ -250,7 +251,8 @@ class _Recent(Struct):
 
 
 def _plain(filters: Filters) -> dict[str, Any]:
-    return {name: getattr(filters, name) for name in ("user", "server", "tool", "method", "status", "latency")}
+    names = ("user", "session", "server", "tool", "method", "status", "latency")
+    return {name: getattr(filters, name) for name in names}
 
 
 def _before(cursor: str) -> UUID:

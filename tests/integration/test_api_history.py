@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -12,12 +12,13 @@ from tests.support.api import problem
 REQUESTS = "/api/requests"
 AUDIT = "/api/audit"
 STARTED = """
-    insert into public.traffic (at, kind, boot, request_id, user_id, server, tool, method, node)
-    values (%(at)s, 3, 1, %(id)s, %(user)s, %(server)s, %(tool)s, 'tools/call', 'n1')
+    insert into public.traffic (at, kind, boot, request_id, session_id, user_id, server, tool, method, node)
+    values (%(at)s, 3, 1, %(id)s, %(session)s, %(user)s, %(server)s, %(tool)s, 'tools/call', 'n1')
 """
 ENDED = """
-    insert into public.traffic (at, kind, boot, request_id, user_id, server, tool, method, status, duration_ms, node)
-    values (%(at)s, 4, 1, %(id)s, %(user)s, %(server)s, %(tool)s, 'tools/call', %(status)s, %(took)s, 'n1')
+    insert into public.traffic
+        (at, kind, boot, request_id, session_id, user_id, server, tool, method, status, duration_ms, node)
+    values (%(at)s, 4, 1, %(id)s, %(session)s, %(user)s, %(server)s, %(tool)s, 'tools/call', %(status)s, %(took)s, 'n1')
 """
 
 
@@ -27,11 +28,22 @@ ENDED_LIST = """
 """
 
 
-async def call(api, number, user, *, server="desk", tool="search", status="Completed", took=10.0, ago=60.0):
+async def call(
+    api, number, user, *, server="desk", tool="search", status="Completed", took=10.0, ago=60.0, session=None
+):
     """A request in the history; without a status it still runs."""
     at = datetime.now(UTC) - timedelta(seconds=ago)
     request_id = UUID(int=(int(at.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62) | number)
-    given = {"at": at, "id": request_id, "user": user, "server": server, "tool": tool, "status": status, "took": took}
+    given = {
+        "at": at,
+        "id": request_id,
+        "user": user,
+        "server": server,
+        "tool": tool,
+        "status": status,
+        "took": took,
+        "session": session,
+    }
     async with api.services.read.connection() as db:
         await db.execute("select public.traffic_partition(%s::date)", (at,))
         await db.execute(STARTED, given)
@@ -80,6 +92,35 @@ async def test_one_request_is_found_by_either_form_of_its_id_and_only_by_its_own
     )
     assert by_uuid["requestId"].startswith(f"user-{bob.user_id}-none-tools/call-")
     assert problem(hidden) == problem(garbage) == (404, "not_found")
+
+
+async def test_requests_and_figures_say_the_names_of_users_and_are_found_by_them(api):
+    admin, bob, eve = await api.user("admin", admin=True), await api.user("bob"), await api.user("eve")
+    await call(api, 1, bob.user_id)
+    await call(api, 2, eve.user_id)
+
+    (row,) = await admin.data("GET", f"{REQUESTS}?all=true&user=eve")
+    nobody = await admin.data("GET", f"{REQUESTS}?all=true&user=mallory")
+    (figures,) = await admin.data("GET", f"{REQUESTS}/stats?all=true&by=user&user=bob")
+    refused = await bob.get(f"{REQUESTS}?user=eve")
+
+    assert (row["userId"], row["username"]) == (eve.user_id, "eve")
+    assert nobody == []
+    assert (figures["user"], figures["username"], figures["count"]) == (bob.user_id, "bob", 1)
+    assert problem(refused) == (403, "admin_required")
+
+
+async def test_requests_of_one_session_are_found(api):
+    bob = await api.user("bob")
+    session = uuid4()
+    within, _ = await call(api, 1, bob.user_id, session=session), await call(api, 2, bob.user_id)
+
+    rows = await bob.data("GET", f"{REQUESTS}?session={session}")
+    (figures,) = await bob.data("GET", f"{REQUESTS}/stats?session={session}")
+
+    assert [row["id"] for row in rows] == [within]
+    assert figures["count"] == 1
+    assert problem(await bob.get(f"{REQUESTS}?session=mine"))[0] == 422
 
 
 async def test_requests_are_filtered_and_paged(api):

@@ -1,12 +1,13 @@
 """Health, live state, logs, read tables, positions, and the description of the API."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
 
 import structlog
 
 from mcphub.api.controllers import operation
-from mcphub.gateway.facade import LiveSession
+from mcphub.gateway.facade import LiveCall, LiveSession
 from mcphub.gateway.upstream.contained import Contained
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
 from mcphub.logging import configure
@@ -87,24 +88,30 @@ async def test_a_change_the_read_tables_do_not_show_in_time_is_accepted_and_a_ke
 # live state
 
 
+def live_session(user, key="k1"):
+    call = LiveCall(
+        request_id="user-1", method="tools/call", server="jira", tool="search", since=datetime(2026, 1, 2, tzinfo=UTC)
+    )
+    return LiveSession(
+        session_id="s1",
+        user_id=user,
+        key_id=key,
+        client_name="cursor-vscode",
+        client_version="1.0",
+        protocol_version="2025-06-18",
+        view="/mcp",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        idle_seconds=1.5,
+        in_flight=1,
+        stream_open=True,
+        calls=(call,),
+    )
+
+
 async def test_sessions_of_ides_are_shown_with_names_and_ended(api):
     admin, bob = await api.user("admin", admin=True), await api.user("bob")
     key = (await bob.data("POST", "/api/oauth/keys", {"name": "laptop"}))["id"]
-    api.gateway.live = [
-        LiveSession(
-            session_id="s1",
-            user_id=bob.user_id,
-            key_id=key,
-            client_name="cursor-vscode",
-            client_version="1.0",
-            protocol_version="2025-06-18",
-            view="/mcp",
-            created_at=datetime.now(UTC),
-            idle_seconds=1.5,
-            in_flight=2,
-            stream_open=True,
-        )
-    ]
+    api.gateway.live = [live_session(bob.user_id, key)]
 
     (shown,) = await admin.data("GET", "/api/admin/session-stats")
     ended = await admin.delete("/api/admin/sessions/s1")
@@ -114,8 +121,17 @@ async def test_sessions_of_ides_are_shown_with_names_and_ended(api):
         "bob",
         "laptop",
         "cursor-vscode",
-        2,
+        1,
     )
+    assert shown["calls"] == [
+        {
+            "requestId": "user-1",
+            "method": "tools/call",
+            "server": "jira",
+            "tool": "search",
+            "since": "2026-01-02T00:00:00Z",
+        }
+    ]
     assert ended.status_code == 204
     assert problem(unknown) == (404, "not_found")
     assert api.gateway.asked[0] == ("end_session", "s1", "ended_by_admin")
@@ -256,6 +272,24 @@ async def test_a_log_stream_carries_records_and_ends_with_the_rights_of_its_read
     assert opened["body"] == b": open\n\n"
     assert b'"event":"heard"' in record["body"]
     assert b"after" not in rest
+
+
+async def test_a_stream_of_sessions_says_what_changed_and_ends_with_the_rights_of_its_reader(api):
+    admin, second = await api.user("admin", admin=True), await api.user("second", admin=True)
+    reader = Reader(api.app, "/api/admin/session-stats/stream", second)
+    _, _, nobody = [await reader.next() for _ in range(3)]
+
+    api.gateway.live = [live_session(second.user_id)]
+    somebody = await reader.next()
+    await admin.put(f"/api/admin/users/{second.user_id}/admin", {"isAdmin": False})
+    api.gateway.live = []
+    await asyncio.wait_for(reader.task, 2)
+
+    rest = b"".join(reader.messages.get_nowait().get("body", b"") for _ in range(reader.messages.qsize()))
+    (shown,) = json.loads(somebody["body"].removeprefix(b"data: "))["data"]
+    assert nobody["body"] == b'data: {"data":[]}\n\n'
+    assert (shown["id"], shown["username"], shown["inFlight"]) == ("s1", "second", 1)
+    assert b"data" not in rest
 
 
 async def test_what_the_log_page_shows_was_redacted_when_it_was_written(api):

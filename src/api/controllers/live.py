@@ -1,24 +1,43 @@
 """What runs now, for administrators: sessions of IDEs, upstream servers and their runtimes, and counts."""
 
-from collections.abc import Mapping
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Controller, delete, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from litestar.response import Stream
+from msgspec import to_builtins
+from msgspec.structs import asdict, replace
 
-from mcphub.api.caller import ADMIN
+from mcphub.api.caller import ADMIN, Caller, Guard
 from mcphub.api.catalog import Catalog, at_or_none
 from mcphub.api.problems import not_found
 from mcphub.api.schemas import Envelope, Out
 from mcphub.api.services import Services
+from mcphub.api.streams import events, stream
 from mcphub.projections.requests import Filters, Requests
 
 STDERR_LINES = 20
+LOOK_SECONDS = 1.0  # between two looks at what a stream of sessions shows
+
+
+class LiveCall(Out, kw_only=True):
+    """A request under way; `server` and `tool` are empty until it is decided where it goes."""
+
+    request_id: str
+    method: str
+    server: str
+    tool: str
+    since: datetime
 
 
 class LiveSession(Out, kw_only=True):
+    """`calls` are those in flight, the longest first; `idleSeconds` is 0 while there is one, or an open stream."""
+
     id: str
     user_id: str
     username: str
@@ -32,6 +51,7 @@ class LiveSession(Out, kw_only=True):
     idle_seconds: float
     in_flight: int
     stream_open: bool
+    calls: list[LiveCall]
 
 
 class LiveSessionsAnswer(Envelope, kw_only=True):
@@ -110,29 +130,23 @@ class LiveController(Controller):
 
     @get("/session-stats", operation_id="liveSessions", summary="Sessions of IDEs on this node", who=ADMIN)
     async def sessions(self, services: NamedDependency[Services]) -> LiveSessionsAnswer:
-        live = services.gateway.sessions()
-        names = await services.directory.names(session.user_id for session in live)
-        keys = services.model.keys
-        return LiveSessionsAnswer(
-            data=[
-                LiveSession(
-                    id=session.session_id,
-                    user_id=session.user_id,
-                    username=names[session.user_id].username,
-                    key_id=session.key_id,
-                    key_name=keys[session.key_id].name if session.key_id in keys else "",
-                    client_name=session.client_name,
-                    client_version=session.client_version,
-                    protocol_version=session.protocol_version,
-                    view=session.view,
-                    since=session.created_at,
-                    idle_seconds=session.idle_seconds,
-                    in_flight=session.in_flight,
-                    stream_open=session.stream_open,
-                )
-                for session in live
-            ]
-        )
+        return LiveSessionsAnswer(data=await _sessions(services))
+
+    @get(
+        "/session-stats/stream",
+        operation_id="liveSessionStream",
+        summary="The same, whenever it is something else, as server-sent events",
+        media_type="text/event-stream",
+        who=ADMIN,
+    )
+    async def follow(
+        self,
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+        guard: NamedDependency[Guard],
+    ) -> Stream:
+        """Each event is the whole answer: `{data: […]}`; the first one comes at once."""
+        return stream(events(_followed(services), lambda: guard.still(caller)))
 
     @delete("/sessions/{session_id:str}", operation_id="endSession", summary="End a session of an IDE", who=ADMIN)
     async def end(self, session_id: FromPath[str], services: NamedDependency[Services]) -> None:
@@ -238,3 +252,47 @@ class LiveController(Controller):
                 p95_ms=figures.p95_ms if figures else None,
             )
         )
+
+
+async def _sessions(services: Services) -> list[LiveSession]:
+    live = services.gateway.sessions()
+    names = await services.directory.names(session.user_id for session in live)
+    keys = services.model.keys
+    return [
+        LiveSession(
+            id=session.session_id,
+            user_id=session.user_id,
+            username=names[session.user_id].username,
+            key_id=session.key_id,
+            key_name=keys[session.key_id].name if session.key_id in keys else "",
+            client_name=session.client_name,
+            client_version=session.client_version,
+            protocol_version=session.protocol_version,
+            view=session.view,
+            since=session.created_at,
+            idle_seconds=round(session.idle_seconds, 1),
+            in_flight=session.in_flight,
+            stream_open=session.stream_open,
+            calls=[LiveCall(**asdict(call)) for call in session.calls],
+        )
+        for session in live
+    ]
+
+
+async def _followed(services: Services) -> AsyncIterator[dict[str, Any]]:
+    """Looked at once a second: sessions change with every call, and nobody reads faster."""
+    said: list[LiveSession] | None = None
+    while True:
+        now = await _sessions(services)
+        at = time.monotonic()
+        standing = [_without_clock(session, at) for session in now]
+        if standing != said:
+            said = standing
+            yield {"data": to_builtins(now)}
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _without_clock(session: LiveSession, at: float) -> LiveSession:
+    """That it has been idle for longer is no change; that it was heard of again is one."""
+    heard = round(at - session.idle_seconds) if session.idle_seconds else 0
+    return replace(session, idle_seconds=heard)

@@ -1,5 +1,6 @@
 """The history of requests, and figures of it: one's own, or everybody's for administrators and auditors."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,10 +12,12 @@ from litestar.params import FromPath, QueryParameter
 from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
+from mcphub.api.auth.accounts import name_digest
 from mcphub.api.caller import USER, Caller
 from mcphub.api.paging import DEFAULT, bad_cursor, size_of
 from mcphub.api.problems import auditor_required, invalid, not_found
 from mcphub.api.schemas import Envelope, Out, Page
+from mcphub.api.services import Services
 from mcphub.gateway.request_id import readable
 from mcphub.projections.requests import BadCursor, Filters, RequestRow, Requests
 
@@ -37,7 +40,9 @@ class LeftOutView(Out, kw_only=True):
 
 
 class RequestView(Out, kw_only=True):
-    """One request. What only an end knows is null while it runs. `requestId` is what the client was told."""
+    """One request. What only an end knows is null while it runs. `requestId` is what the client was told; `username` is
+    who the user is now.
+    """
 
     id: UUID
     request_id: str
@@ -45,6 +50,7 @@ class RequestView(Out, kw_only=True):
     ended_at: datetime | None
     status: str
     user_id: str | None
+    username: str | None
     key_id: str | None
     session_id: UUID | None
     server: str | None
@@ -80,9 +86,10 @@ class RequestAnswer(Envelope, kw_only=True):
 
 
 class Figures(Out, kw_only=True):
-    """Of one group; those of durations are null when nothing was answered."""
+    """Of one group; those of durations are null when nothing was answered. `user` is an id, `username` their name."""
 
     user: str | None
+    username: str | None
     server: str | None
     tool: str | None
     at: datetime | None
@@ -127,8 +134,10 @@ class RequestsController(Controller):
         self,
         caller: NamedDependency[Caller],
         requests: NamedDependency[Requests],
+        services: NamedDependency[Services],
         every: Annotated[bool, QueryParameter(name="all")] = False,
         user: Annotated[str | None, QueryParameter()] = None,
+        session: Annotated[UUID | None, QueryParameter()] = None,
         server: Annotated[str | None, QueryParameter()] = None,
         tool: Annotated[str | None, QueryParameter()] = None,
         method: Annotated[str | None, QueryParameter()] = None,
@@ -139,9 +148,10 @@ class RequestsController(Controller):
         limit: Annotated[int, QueryParameter()] = DEFAULT,
         after: Annotated[str | None, QueryParameter(name="cursor")] = None,
     ) -> RequestsAnswer:
-        """`latency`: milliseconds it took at least."""
+        """`latency`: milliseconds it took at least; `user`: an id or a name."""
         filters = Filters(
-            user=_whose(caller, every, user),
+            user=_whose(caller, every, _user(services, user)),
+            session=session,
             server=server,
             tool=tool,
             method=method,
@@ -155,16 +165,17 @@ class RequestsController(Controller):
             page = await requests.page(filters, cursor=after, limit=size)
         except BadCursor:
             raise bad_cursor() from None
-        views = [_view(row, caller) for row in page.rows]
-        return RequestsAnswer(data=views, page=Page(next=page.next, limit=size))
+        return RequestsAnswer(data=await _views(services, page.rows, caller), page=Page(next=page.next, limit=size))
 
     @get("/stats", operation_id="requestStats", summary="Counts, error rate and percentiles", who=USER)
     async def stats(
         self,
         caller: NamedDependency[Caller],
         requests: NamedDependency[Requests],
+        services: NamedDependency[Services],
         every: Annotated[bool, QueryParameter(name="all")] = False,
         user: Annotated[str | None, QueryParameter()] = None,
+        session: Annotated[UUID | None, QueryParameter()] = None,
         server: Annotated[str | None, QueryParameter()] = None,
         tool: Annotated[str | None, QueryParameter()] = None,
         method: Annotated[str | None, QueryParameter()] = None,
@@ -179,7 +190,8 @@ class RequestsController(Controller):
         if not 1 <= bucket <= LONGEST_BUCKET:
             raise invalid("A bucket has 1 second to 366 days.", ("/bucket", "invalid_value", "out of range"))
         filters = Filters(
-            user=_whose(caller, every, user),
+            user=_whose(caller, every, _user(services, user)),
+            session=session,
             server=server,
             tool=tool,
             method=method,
@@ -190,8 +202,12 @@ class RequestsController(Controller):
         )
         found = await requests.stats(filters, by=by, bucket=timedelta(seconds=bucket))
         mine = await requests.of_user(caller.user_id)
+        names = await services.directory.names(figures.user for figures in found if figures.user)
         return FiguresAnswer(
-            data=[Figures(**asdict(figures)) for figures in found],
+            data=[
+                Figures(username=names[figures.user].username if figures.user else None, **asdict(figures))
+                for figures in found
+            ],
             mine=OwnFigures(**asdict(mine)),
             pending=await requests.pending() if every else UNSET,
         )
@@ -199,12 +215,24 @@ class RequestsController(Controller):
     # The readable form holds the method's own slash.
     @get("/{request_id:path}", operation_id="request", summary="One request, by either form of its id", who=USER)
     async def request_of(
-        self, request_id: FromPath[Path], caller: NamedDependency[Caller], requests: NamedDependency[Requests]
+        self,
+        request_id: FromPath[Path],
+        caller: NamedDependency[Caller],
+        requests: NamedDependency[Requests],
+        services: NamedDependency[Services],
     ) -> RequestAnswer:
         row = await requests.one(str(request_id).lstrip("/"), user=None if caller.reads_all else caller.user_id)
         if row is None:
             raise not_found("There is no such request.")
-        return RequestAnswer(data=_view(row, caller))
+        (view,) = await _views(services, [row], caller)
+        return RequestAnswer(data=view)
+
+
+def _user(services: Services, user: str | None) -> str | None:
+    """The id of who is meant by an id or a name; what is neither stays, and finds nothing."""
+    if user is None or user in services.model.users:
+        return user
+    return services.model.user_by_name.get(name_digest(services.vault)(user), user)
 
 
 def _whose(caller: Caller, every: bool, user: str | None) -> str | None:
@@ -229,7 +257,12 @@ def _zoned(at: datetime | None, name: str) -> datetime | None:
     return at
 
 
-def _view(row: RequestRow, caller: Caller) -> RequestView:
+async def _views(services: Services, rows: Sequence[RequestRow], caller: Caller) -> list[RequestView]:
+    names = await services.directory.names(row.user_id for row in rows if row.user_id)
+    return [_view(row, caller, names[row.user_id].username if row.user_id else None) for row in rows]
+
+
+def _view(row: RequestRow, caller: Caller, username: str | None) -> RequestView:
     session = str(row.session_id) if row.session_id is not None else ""
     told = readable(row.request_id, row.user_id or "", session, row.method or "")
     fields = asdict(row)
@@ -238,4 +271,4 @@ def _view(row: RequestRow, caller: Caller) -> RequestView:
             reason: count for reason, count in left_out.servers.items() if caller.reads_all or reason not in OF_OTHERS
         }
         fields["left_out"] = LeftOutView(items=dict(left_out.items), servers=servers, stale=dict(left_out.stale))
-    return RequestView(id=fields.pop("request_id"), request_id=told, **fields)
+    return RequestView(id=fields.pop("request_id"), request_id=told, username=username, **fields)

@@ -1,6 +1,6 @@
 -- One page of requests, newest first; a start and its end make one row. One request is a page of one.
 --
--- user, server, tool, method   exact, or null for any
+-- user, session, server, tool, method   exact, or null for any
 -- status       a status of an end, or Pending: no end yet
 -- latency      milliseconds it took at least
 -- since, until half-open span of the time it came in; always given, they choose the days to read
@@ -27,6 +27,7 @@ where start.kind = 3
   and (%(before)s::uuid is null or start.request_id < %(before)s)
   and (%(ending)s::text is null or right(start.request_id::text, 12) = %(ending)s)
   and (%(user)s::text is null or start.user_id = %(user)s)
+  and (%(session)s::uuid is null or start.session_id = %(session)s)
   and (%(server)s::text is null or start.server = %(server)s)
   and (%(tool)s::text is null or start.tool = %(tool)s)
   and (%(method)s::text is null or start.method = %(method)s)

@@ -26,6 +26,7 @@ from traffic
 where kind = 4
   and at >= %(since)s and at < %(until)s
   and (%(user)s::text is null or user_id = %(user)s)
+  and (%(session)s::uuid is null or session_id = %(session)s)
   and (%(server)s::text is null or server = %(server)s)
   and (%(tool)s::text is null or tool = %(tool)s)
   and (%(method)s::text is null or method = %(method)s)

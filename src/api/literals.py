@@ -54,6 +54,14 @@ class Literals:
         self._made.append(key_id)
         return sealed
 
+    def opens(self, where: str, sealed: str) -> bool:
+        """Is the key of a stored value still there?"""
+        try:
+            self._vault.open(sealed, PURPOSE, place(where))
+        except Unopenable:
+            return False
+        return True
+
     def same(self, where: str, plaintext: str, sealed: str) -> bool:
         try:
             return self._vault.open(sealed, PURPOSE, place(where)) == plaintext

@@ -27,6 +27,7 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 CLASSES = [re.compile(pattern) for pattern in ("[a-z]", "[A-Z]", "[0-9]")]
 
 Seal = Callable[[str, str], str]  # (pointer, plaintext) → sealed text
+Opens = Callable[[str, str], bool]  # (pointer, sealed text): is its key still there?
 Same = Callable[[str, str, str], bool]  # (pointer, plaintext, sealed text): does the one open to the other?
 
 
@@ -143,6 +144,31 @@ def seal_system(system: Mapping[str, Any], current: Mapping[str, Any], seal: Sea
     """
     sealed = seal_secrets({"systemConfig": system}, {"systemConfig": current}, seal, same)
     return cast(Document, sealed["systemConfig"])
+
+
+def restored(then: Mapping[str, Any], now: Mapping[str, Any], opens: Opens) -> Document:
+    """A former document, to be recorded again: its sealed values as they were, or the present one of their place where
+    the former one's key is gone.
+
+    Raises:
+        DocumentRefused: the key of a value is gone, and nothing is sealed in its place now.
+    """
+    out, wrong = cast(Document, plain(then)), []
+    for path, value in _leaves(then, ()):
+        sealed = _sealed_text(value)
+        inside = path[2:] if path[:1] == ("mcpServers",) else path
+        if sealed is None or opens(pointer(inside), sealed):
+            continue
+        present = _sealed_text(at(now, path))
+        if present is None:
+            wrong.append(
+                Finding(pointer(path), "sealed_value_gone", "the key of this value is destroyed: enter it anew")
+            )
+        else:
+            put(out, path, {SEALED: present})
+    if wrong:
+        raise DocumentRefused(wrong)
+    return out
 
 
 def masked(value: Any) -> Any:

@@ -6,7 +6,7 @@ Rules held here:
 - a server added again under a removed one's name is another server: values saved for the old one stay orphans.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -20,7 +20,6 @@ from mcphub.domain.events import (
     ServerAudienceChanged,
     ServerDisabled,
     ServerEnabled,
-    ServerRemoved,
     ServerRenamed,
     SettingsFileImported,
     SystemConfigChanged,
@@ -93,6 +92,29 @@ class ApplySettings(SettingsCommand):
                 order=order,
                 preserved=Raw(compact(preserved)),
             )
+
+
+class RestoreSettings(ApplySettings):
+    """Make the settings what they were.
+
+    A server that was renamed since gets its name back, as far as nobody else has it now, and so stays the same server
+    with what users saved for it. One that was removed is added anew, as everywhere.
+
+    Args:
+        wanted: the document as it was, its literal secrets sealed as they were.
+        names: server id → the name it had.
+    """
+
+    def __init__(self, wanted: Document, digest: str, new_id: Callable[[], str], names: Mapping[str, str]) -> None:
+        super().__init__(wanted, digest, new_id)
+        self.names = names
+
+    def execute(self) -> None:
+        for server_id, name in self.names.items():
+            server = self.state.servers.get(server_id)
+            if server is not None and self.state.by_name(name) is None:
+                self.rename(server, name)
+        super().execute()
 
 
 class AddServer(SettingsCommand):
@@ -322,17 +344,19 @@ class ChangeSystemConfig(SettingsCommand):
 
 def changes_of(command: SettingsCommand) -> list[dict[str, str]]:
     """What a command that was executed records, for the preview: type, server and a summary, never a value."""
-    decided = [tagged.decision for tagged in command.new_decisions]
-    names = {server.server_id: server.name for server in command.state.servers.values()}
-    names |= {event.server_id: event.name for event in decided if isinstance(event, ServerRemoved)}
-    return [
-        {
-            "type": type(event).__name__,
-            "server": names.get(getattr(event, "server_id", ""), ""),
-            "summary": _summary(event),
-        }
-        for event in decided
-    ]
+    names = names_in(command.state)
+    return [said(tagged.decision, names) for tagged in command.new_decisions]
+
+
+def names_in(state: SettingsState) -> dict[str, str]:
+    """Server id → name, or the last name of a server that is gone."""
+    return state.removed | {server.server_id: server.name for server in state.servers.values()}
+
+
+def said(event: Any, names: Mapping[str, str]) -> dict[str, str]:
+    """A fact in short: type, server and a summary, never a value."""
+    server = names.get(getattr(event, "server_id", ""), "")
+    return {"type": type(event).__name__, "server": server, "summary": _summary(event)}
 
 
 def _summary(event: Any) -> str:
@@ -359,6 +383,7 @@ __all__ = [
     "ChangeSystemConfig",
     "RemoveServer",
     "RenameServer",
+    "RestoreSettings",
     "ServerState",
     "SetServerAudience",
     "SetServerEnabled",
@@ -369,5 +394,7 @@ __all__ = [
     "SettingsState",
     "changes_of",
     "digest",
+    "names_in",
+    "said",
     "with_tool",
 ]

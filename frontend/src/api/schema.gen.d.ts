@@ -346,6 +346,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/settings-file/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every change of the document, newest first */
+        get: operations["settingsVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/settings-file/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The document as of a position, literal secrets masked */
+        get: operations["settingsVersion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/settings-file/versions/{version}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Save the document as it was at a position, or rehearse that with dryRun */
+        post: operations["restoreSettingsVersion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/stats": {
         parameters: {
             query?: never;
@@ -722,6 +773,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/audit/histogram": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How much happened when, by category */
+        get: operations["auditHistogram"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit/{position}": {
         parameters: {
             query?: never;
@@ -729,7 +797,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One fact */
+        /** One fact, and what it changed */
         get: operations["fact"];
         put?: never;
         post?: never;
@@ -1897,11 +1965,35 @@ export interface components {
             /** Format: date-time */
             signedInAt: string;
         };
+        /** Chain */
+        Chain: {
+            hash: string;
+            holds: boolean;
+            previous: string;
+        };
         /** Change */
         Change: {
             server: string;
             summary: string;
             type: string;
+        };
+        /** Changed */
+        Changed: {
+            after: {
+                [key: string]: unknown;
+            } | null;
+            before: {
+                [key: string]: unknown;
+            } | null;
+            fields: components["schemas"]["ChangedField"][];
+        };
+        /** ChangedField */
+        ChangedField: {
+            after?: unknown;
+            before?: unknown;
+            field: string;
+            /** @default false */
+            hidden?: boolean;
         };
         /** CleanUp */
         CleanUp: {
@@ -2019,10 +2111,15 @@ export interface components {
             ip: string;
             /** @constant */
             kind: "fact";
+            names: {
+                [key: string]: string;
+            };
             position: number;
             requestId: string;
             source: string;
+            subject: components["schemas"]["Subject"] | null;
             tags: string[];
+            trace: string;
             type: string;
             userId: string;
             userName: string;
@@ -2030,10 +2127,20 @@ export interface components {
         /** FactAnswer */
         FactAnswer: {
             data: components["schemas"]["Fact"];
+            detail: components["schemas"]["FactDetail"];
             message?: string;
             position?: number;
             /** @default true */
             success?: boolean;
+        };
+        /** FactDetail */
+        FactDetail: {
+            chain: components["schemas"]["Chain"];
+            changed: components["schemas"]["Changed"] | null;
+            earlier: number | null;
+            fact: components["schemas"]["Fact"];
+            later: number | null;
+            together: components["schemas"]["Fact"][];
         };
         /** FieldChange */
         FieldChange: {
@@ -2147,6 +2254,24 @@ export interface components {
             position?: number;
             /** @default true */
             success?: boolean;
+        };
+        /** HistogramAnswer */
+        HistogramAnswer: {
+            data: components["schemas"]["HistogramBin"][];
+            message?: string;
+            position?: number;
+            stepMs: number;
+            /** @default true */
+            success?: boolean;
+            total: number;
+        };
+        /** HistogramBin */
+        HistogramBin: {
+            /** Format: date-time */
+            at: string;
+            counts: {
+                [key: string]: number;
+            };
         };
         /** Holder */
         Holder: {
@@ -2886,6 +3011,10 @@ export interface components {
             /** @default true */
             success?: boolean;
         };
+        /** SettingsRestore */
+        SettingsRestore: {
+            version?: number;
+        };
         /** SettingsSave */
         SettingsSave: {
             settings?: unknown;
@@ -2903,6 +3032,28 @@ export interface components {
         SettingsSavedAnswer: {
             data: components["schemas"]["SettingsSaved"];
             message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
+        /** SettingsVersion */
+        SettingsVersion: {
+            actor: string;
+            actorKind: string;
+            actorName: string;
+            /** Format: date-time */
+            at: string;
+            changes: components["schemas"]["Change"][];
+            command: string;
+            facts: number;
+            source: string;
+            version: number;
+        };
+        /** SettingsVersionsAnswer */
+        SettingsVersionsAnswer: {
+            data: components["schemas"]["SettingsVersion"][];
+            message?: string;
+            page: components["schemas"]["Page"];
             position?: number;
             /** @default true */
             success?: boolean;
@@ -2971,6 +3122,14 @@ export interface components {
             servers: string[];
             updatedAt: string | null;
         };
+        /** Subject */
+        Subject: {
+            id: string;
+            kind: string;
+            name: string;
+            ordinal: number;
+            tag: string;
+        };
         /** Switch */
         Switch: {
             enabled: boolean;
@@ -2995,6 +3154,7 @@ export interface components {
         /** TimelineAnswer */
         TimelineAnswer: {
             data: (components["schemas"]["Fact"] | components["schemas"]["controllers_audit_Access"])[];
+            head: string;
             message?: string;
             page: components["schemas"]["Page"];
             position?: number;
@@ -3349,7 +3509,10 @@ export type Approval = components['schemas']['Approval'];
 export type ApprovedAnswer = components['schemas']['ApprovedAnswer'];
 export type AudienceNames = components['schemas']['AudienceNames'];
 export type BrowserSession = components['schemas']['BrowserSession'];
+export type Chain = components['schemas']['Chain'];
 export type Change = components['schemas']['Change'];
+export type Changed = components['schemas']['Changed'];
+export type ChangedField = components['schemas']['ChangedField'];
 export type CleanUp = components['schemas']['CleanUp'];
 export type CleanUpAnswer = components['schemas']['CleanUpAnswer'];
 export type CleanUpResult = components['schemas']['CleanUpResult'];
@@ -3364,6 +3527,7 @@ export type Envelope = components['schemas']['Envelope'];
 export type Extension = components['schemas']['Extension'];
 export type Fact = components['schemas']['Fact'];
 export type FactAnswer = components['schemas']['FactAnswer'];
+export type FactDetail = components['schemas']['FactDetail'];
 export type FieldChange = components['schemas']['FieldChange'];
 export type FieldProblem = components['schemas']['FieldProblem'];
 export type Figures = components['schemas']['Figures'];
@@ -3377,6 +3541,8 @@ export type GroupView = components['schemas']['GroupView'];
 export type GroupsAnswer = components['schemas']['GroupsAnswer'];
 export type Health = components['schemas']['Health'];
 export type HealthAnswer = components['schemas']['HealthAnswer'];
+export type HistogramAnswer = components['schemas']['HistogramAnswer'];
+export type HistogramBin = components['schemas']['HistogramBin'];
 export type Holder = components['schemas']['Holder'];
 export type HubVariable = components['schemas']['HubVariable'];
 export type HubVariableAnswer = components['schemas']['HubVariableAnswer'];
@@ -3458,9 +3624,12 @@ export type SessionsAnswer = components['schemas']['SessionsAnswer'];
 export type SetUp = components['schemas']['SetUp'];
 export type SettingsFile = components['schemas']['SettingsFile'];
 export type SettingsFileAnswer = components['schemas']['SettingsFileAnswer'];
+export type SettingsRestore = components['schemas']['SettingsRestore'];
 export type SettingsSave = components['schemas']['SettingsSave'];
 export type SettingsSaved = components['schemas']['SettingsSaved'];
 export type SettingsSavedAnswer = components['schemas']['SettingsSavedAnswer'];
+export type SettingsVersion = components['schemas']['SettingsVersion'];
+export type SettingsVersionsAnswer = components['schemas']['SettingsVersionsAnswer'];
 export type SettingsWarning = components['schemas']['SettingsWarning'];
 export type ShareVariable = components['schemas']['ShareVariable'];
 export type ShownConfig = components['schemas']['ShownConfig'];
@@ -3468,6 +3637,7 @@ export type SignedIn = components['schemas']['SignedIn'];
 export type SignedInAnswer = components['schemas']['SignedInAnswer'];
 export type SlotUsage = components['schemas']['SlotUsage'];
 export type SlotView = components['schemas']['SlotView'];
+export type Subject = components['schemas']['Subject'];
 export type Switch = components['schemas']['Switch'];
 export type SystemConfigAnswer = components['schemas']['SystemConfigAnswer'];
 export type TestConnection = components['schemas']['TestConnection'];
@@ -4365,6 +4535,135 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SchemaAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    settingsVersions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsVersionsAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    settingsVersion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsFileAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    restoreSettingsVersion: {
+        parameters: {
+            query?: {
+                dryRun?: boolean;
+            };
+            header?: {
+                "If-Match"?: string | null;
+            };
+            path: {
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsRestore"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsSavedAnswer"];
                 };
             };
             /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
@@ -5331,10 +5630,16 @@ export interface operations {
         parameters: {
             query?: {
                 kind?: "fact" | "access" | null;
-                actor?: string | null;
-                user?: string | null;
-                type?: string | null;
-                category?: string | null;
+                actor?: string[] | null;
+                user?: string[] | null;
+                type?: string[] | null;
+                category?: string[] | null;
+                outcome?: string[] | null;
+                source?: string[] | null;
+                server?: string[] | null;
+                tag?: string[] | null;
+                trace?: string[] | null;
+                q?: string;
                 from?: string | null;
                 to?: string | null;
                 limit?: number;
@@ -5353,6 +5658,59 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TimelineAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    auditHistogram: {
+        parameters: {
+            query?: {
+                kind?: "fact" | "access" | null;
+                actor?: string[] | null;
+                user?: string[] | null;
+                type?: string[] | null;
+                category?: string[] | null;
+                outcome?: string[] | null;
+                source?: string[] | null;
+                server?: string[] | null;
+                tag?: string[] | null;
+                trace?: string[] | null;
+                q?: string;
+                from?: string | null;
+                to?: string | null;
+                bins?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistogramAnswer"];
                 };
             };
             /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */

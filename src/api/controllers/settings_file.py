@@ -1,29 +1,34 @@
-"""`mcp_settings.json` as one document: read, rehearsed, saved; and `systemConfig` alone."""
+"""`mcp_settings.json` as one document: read, rehearsed, saved, brought back; and `systemConfig` alone."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any
 
-from litestar import Controller, Response, get, put
+from litestar import Controller, Response, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import HeaderParameter, JSONBody, QueryParameter
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from mcphub.api import settings_history as history
 from mcphub.api.caller import ADMIN
 from mcphub.api.literals import Literals, policy_of
-from mcphub.api.problems import Problem, invalid
-from mcphub.api.schemas import Envelope, Out, Schema, at_each
+from mcphub.api.paging import DEFAULT, bad_cursor, size_of
+from mcphub.api.problems import Problem, invalid, not_found
+from mcphub.api.schemas import Envelope, Out, Page, Schema, at_each
 from mcphub.api.services import Services
 from mcphub.domain import servers as rules
+from mcphub.domain.codec import decode_meta
 from mcphub.domain.errors import Outdated, Refused
 from mcphub.domain.findings import Finding
 from mcphub.domain.hub import Hub
 from mcphub.domain.ids import new_id
-from mcphub.domain.literal_secrets import masked, seal_secrets, seal_system
+from mcphub.domain.literal_secrets import masked, restored, seal_secrets, seal_system
 from mcphub.domain.settings_check import check, check_system
 from mcphub.domain.settings_file import Document, Positions, dump, parse
 from mcphub.domain.settings_schema import settings_schema
+from mcphub.domain.settings_state import SettingsState
 
 MOST_BODY = 9 * 1024 * 1024  # a document of 4 MiB, each of its quotes escaped
 
@@ -108,8 +113,36 @@ class _Prepared(Struct):
     digest: str
 
 
-class ApplySettings(rules.ApplySettings):
-    """The command, noting what it records and what it started from."""
+class SettingsRestore(Schema, kw_only=True):
+    """`version`, the present one that was looked at, stands in for If-Match."""
+
+    version: int | UnsetType = UNSET
+
+
+class SettingsVersion(Out, kw_only=True):
+    """What one save, switch or import recorded: `facts` in all, `changes` the first of them, by last names.
+
+    `version` is the position of its last fact, and the document's ETag from then on.
+    """
+
+    version: int
+    at: datetime
+    actor: str
+    actor_kind: str
+    actor_name: str
+    source: str
+    command: str
+    facts: int
+    changes: list[Change]
+
+
+class SettingsVersionsAnswer(Envelope, kw_only=True):
+    data: list[SettingsVersion]
+    page: Page
+
+
+class _Noting(rules.ApplySettings):
+    """Notes what it records and what it started from."""
 
     def execute(self) -> None:
         before = {server_id: (server.name, server.spec) for server_id, server in self.state.servers.items()}
@@ -130,6 +163,14 @@ class ApplySettings(rules.ApplySettings):
             if slot.required
             and (server.server_id not in before or slot.canonical not in before[server.server_id][1].slots)
         ]
+
+
+class ApplySettings(_Noting):
+    """The command of a save."""
+
+
+class RestoreSettings(_Noting, rules.RestoreSettings):
+    """The command that brings a version back."""
 
 
 class SettingsFileController(Controller):
@@ -164,49 +205,94 @@ class SettingsFileController(Controller):
         dry_run: Annotated[bool, QueryParameter(name="dryRun")] = False,
     ) -> Response[SettingsSavedAnswer]:
         """One save is one append of the facts that differ, on condition that nothing changed since `If-Match`."""
-        seen = version_of(if_match) if if_match else _number(data.version)
-        if seen is None and not dry_run:
-            raise Problem(
-                428,
-                "version_required",
-                "A save says which version it is based on.",
-                "Send the ETag of the document you changed as If-Match.",
-                headers={"ETag": etag(services.model.settings.version)},
-            )
-        if seen is not None and seen > services.model.settings.version:
-            await services.commands.shown(seen)  # saved through another hub a moment ago
-        if seen is not None and seen != services.model.settings.version:
-            raise outdated(services, seen)
+        seen = await _seen(services, if_match, data.version, dry_run)
         prepared = await asyncio.to_thread(_prepare, data, services)
         literals = Literals(services.vault, rehearsal=dry_run)
-        position: int | UnsetType = UNSET
         try:
             current = services.model.settings.document()
             wanted = await asyncio.to_thread(seal_secrets, prepared.document, current, literals.seal, literals.same)
-
-            def build() -> ApplySettings:
-                return ApplySettings(wanted, prepared.digest, new_id)
-
-            if dry_run:
-                command = await asyncio.to_thread(_rehearse, services.hub, build)
-                version = services.model.settings.version
-            else:
-                done = await services.commands.run(build, if_match=seen)
-                command = done.command
-                version, position = (done.position if done.changed else seen or 0), done.position
-        except Outdated as error:
-            await asyncio.to_thread(literals.discard)
-            raise outdated(services, seen or 0) from error
-        except Refused:
+            return await _recorded(
+                services, lambda: ApplySettings(wanted, prepared.digest, new_id), seen, dry_run, prepared.warnings
+            )
+        except (Refused, Problem):
             await asyncio.to_thread(literals.discard)
             raise
-        saved = SettingsSaved(
-            version=version,
-            changes=[Change(**change) for change in command.changes],
-            warnings=warnings_of(prepared.warnings),
-            impact=_impact(services, command),
+
+    @get("/versions", operation_id="settingsVersions", summary="Every change of the document, newest first", who=ADMIN)
+    async def versions(
+        self,
+        services: NamedDependency[Services],
+        limit: Annotated[int, QueryParameter()] = DEFAULT,
+        after: Annotated[str, QueryParameter(name="cursor")] = "",
+    ) -> SettingsVersionsAnswer:
+        """A cursor is a position; any will do."""
+        if after and not (after.isascii() and after.isdecimal() and len(after) < 19):
+            raise bad_cursor()
+        size = size_of(limit)
+        rows = await history.versions(services.read, before=int(after) if after else None, size=size + 1)
+        page = rows[:size]
+        names = rules.names_in(services.model.settings)
+        said = await history.changes_at(services.read, (at for row in page for at in row.positions), names)
+        metas = [decode_meta(row.meta) for row in page]
+        people = await services.directory.names({meta.actor for meta in metas if meta.actor_kind == "user"})
+        data = [
+            SettingsVersion(
+                version=row.version,
+                at=row.at,
+                actor=meta.actor,
+                actor_kind=meta.actor_kind,
+                actor_name=people[meta.actor].username if meta.actor in people else meta.actor,
+                source=meta.source,
+                command=meta.command,
+                facts=row.facts,
+                changes=[Change(**said[position]) for position in row.positions],
+            )
+            for row, meta in zip(page, metas, strict=True)
+        ]
+        following = str(page[-1].first) if len(rows) > size else None
+        return SettingsVersionsAnswer(data=data, page=Page(next=following, limit=size))
+
+    @get(
+        "/versions/{version:int}",
+        operation_id="settingsVersion",
+        summary="The document as of a position, literal secrets masked",
+        who=ADMIN,
+    )
+    async def version(self, version: FromPath[int], services: NamedDependency[Services]) -> SettingsFileAnswer:
+        """Any position will do; `version` in the answer is the change it followed, 0 before the first."""
+        state = await _state_at(services, version)
+        shown, text = await asyncio.to_thread(_shown, state.document())
+        return SettingsFileAnswer(data=SettingsFile(settings=shown, text=text, version=state.version))
+
+    @post(
+        "/versions/{version:int}/restore",
+        operation_id="restoreSettingsVersion",
+        summary="Save the document as it was at a position, or rehearse that with dryRun",
+        status_code=200,
+        who=ADMIN,
+    )
+    async def restore(
+        self,
+        version: FromPath[int],
+        data: JSONBody[SettingsRestore],
+        services: NamedDependency[Services],
+        if_match: Annotated[str | None, HeaderParameter(name="If-Match")] = None,
+        dry_run: Annotated[bool, QueryParameter(name="dryRun")] = False,
+    ) -> Response[SettingsSavedAnswer]:
+        """A new save like any other: what the hub would not accept today is refused. Literal secrets are those of then;
+        one whose key is gone is the present one of its place.
+        """
+        seen = await _seen(services, if_match, data.version, dry_run)
+        then = await _state_at(services, version)
+        report = await asyncio.to_thread(check, masked(then.document()), policy_of(services))
+        report.refuse()
+        literals, now = Literals(services.vault), services.model.settings.document()
+        wanted = await asyncio.to_thread(restored, then.document(), now, literals.opens)
+        names = {server.server_id: server.name for server in then.servers.values()}
+        digest = rules.digest(dump(masked(wanted)))
+        return await _recorded(
+            services, lambda: RestoreSettings(wanted, digest, new_id, names), seen, dry_run, report.warnings
         )
-        return Response(SettingsSavedAnswer(data=saved, position=position), headers={"ETag": etag(version)})
 
 
 class SystemConfigController(Controller):
@@ -292,7 +378,68 @@ def _prepare(data: SettingsSave, services: Services) -> _Prepared:
     return _Prepared(document, report.warnings, rules.digest(text))
 
 
-def _rehearse(hub: Hub, build: Callable[[], ApplySettings]) -> ApplySettings:
+async def _seen(services: Services, if_match: str | None, version: int | UnsetType, dry_run: bool) -> int | None:
+    """The version a save is based on, which is the present one; None for a rehearsal that names none.
+
+    Raises:
+        Problem: it names none, or an older one.
+    """
+    seen = version_of(if_match) if if_match else _number(version)
+    if seen is None and not dry_run:
+        raise Problem(
+            428,
+            "version_required",
+            "A save says which version it is based on.",
+            "Send the ETag of the document you changed as If-Match.",
+            headers={"ETag": etag(services.model.settings.version)},
+        )
+    if seen is not None and seen > services.model.settings.version:
+        await services.commands.shown(seen)  # saved through another hub a moment ago
+    if seen is not None and seen != services.model.settings.version:
+        raise outdated(services, seen)
+    return seen
+
+
+async def _recorded(
+    services: Services,
+    build: Callable[[], _Noting],
+    seen: int | None,
+    dry_run: bool,
+    warnings: list[Finding],
+) -> Response[SettingsSavedAnswer]:
+    """Runs the command, or rehearses it, and says what it recorded.
+
+    Raises:
+        Refused: a rule said no; nothing was recorded.
+        Problem: the settings changed since.
+    """
+    position: int | UnsetType = UNSET
+    try:
+        if dry_run:
+            command = await asyncio.to_thread(_rehearse, services.hub, build)
+            version = services.model.settings.version
+        else:
+            done = await services.commands.run(build, if_match=seen)
+            command = done.command
+            version, position = (done.position if done.changed else seen or 0), done.position
+    except Outdated as error:
+        raise outdated(services, seen or 0) from error
+    saved = SettingsSaved(
+        version=version,
+        changes=[Change(**change) for change in command.changes],
+        warnings=warnings_of(warnings),
+        impact=_impact(services, command),
+    )
+    return Response(SettingsSavedAnswer(data=saved, position=position), headers={"ETag": etag(version)})
+
+
+async def _state_at(services: Services, position: int) -> SettingsState:
+    if not 0 <= position <= services.model.settings.version:
+        raise not_found("The settings have no such version yet.")
+    return await history.state_at(services.read, position)
+
+
+def _rehearse(hub: Hub, build: Callable[[], _Noting]) -> _Noting:
     command = build()
     hub.repository.advance(command)
     command.execute()
@@ -317,7 +464,7 @@ def _merged(present: Document, given: Document) -> Document:
     return out
 
 
-def _impact(services: Services, command: ApplySettings) -> Impact:
+def _impact(services: Services, command: _Noting) -> Impact:
     open_ = Counter(runtime.server_id for runtime in services.gateway.runtimes())
     active = [user.user_id for user in services.model.users.values() if user.active]
     return Impact(

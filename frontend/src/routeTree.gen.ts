@@ -16,7 +16,13 @@ import { Route as SetupRouteImport } from './routes/setup'
 import { Route as AppIndexRouteImport } from './routes/_app/index'
 import { Route as AppConnectRouteImport } from './routes/_app/connect'
 import { Route as AuthErrorRouteImport } from './routes/auth.error'
+import { Route as AppAdminToolChangesRouteImport } from './routes/_app/admin/tool-changes'
+import { Route as AppServersIndexRouteImport } from './routes/_app/servers.index'
 import { Route as AppSettingsIndexRouteImport } from './routes/_app/settings.index'
+import { Route as AppUserGroupsIndexRouteImport } from './routes/_app/user-groups.index'
+import { Route as AppUserGroupsGroupIdRouteImport } from './routes/_app/user-groups.$groupId'
+import { Route as AppServersNameIndexRouteImport } from './routes/_app/servers.$name.index'
+import { Route as AppServersNameToolsToolRouteImport } from './routes/_app/servers.$name.tools.$tool'
 
 const AppRoute = AppRouteImport.update({
   id: '/_app',
@@ -52,9 +58,39 @@ const AuthErrorRoute = AuthErrorRouteImport.update({
   path: '/auth/error',
   getParentRoute: () => rootRouteImport,
 } as any)
+const AppAdminToolChangesRoute = AppAdminToolChangesRouteImport.update({
+  id: '/admin/tool-changes',
+  path: '/admin/tool-changes',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppServersIndexRoute = AppServersIndexRouteImport.update({
+  id: '/servers/',
+  path: '/servers/',
+  getParentRoute: () => AppRoute,
+} as any)
 const AppSettingsIndexRoute = AppSettingsIndexRouteImport.update({
   id: '/settings/',
   path: '/settings/',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppUserGroupsIndexRoute = AppUserGroupsIndexRouteImport.update({
+  id: '/user-groups/',
+  path: '/user-groups/',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppUserGroupsGroupIdRoute = AppUserGroupsGroupIdRouteImport.update({
+  id: '/user-groups/$groupId',
+  path: '/user-groups/$groupId',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppServersNameIndexRoute = AppServersNameIndexRouteImport.update({
+  id: '/servers/$name/',
+  path: '/servers/$name/',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppServersNameToolsToolRoute = AppServersNameToolsToolRouteImport.update({
+  id: '/servers/$name/tools/$tool',
+  path: '/servers/$name/tools/$tool',
   getParentRoute: () => AppRoute,
 } as any)
 
@@ -65,7 +101,13 @@ export interface FileRoutesByFullPath {
   '/setup': typeof SetupRoute
   '/connect': typeof AppConnectRoute
   '/auth/error': typeof AuthErrorRoute
+  '/admin/tool-changes': typeof AppAdminToolChangesRoute
+  '/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
+  '/servers/': typeof AppServersIndexRoute
   '/settings/': typeof AppSettingsIndexRoute
+  '/user-groups/': typeof AppUserGroupsIndexRoute
+  '/servers/$name/': typeof AppServersNameIndexRoute
+  '/servers/$name/tools/$tool': typeof AppServersNameToolsToolRoute
 }
 export interface FileRoutesByTo {
   '/invite': typeof InviteRoute
@@ -74,7 +116,13 @@ export interface FileRoutesByTo {
   '/connect': typeof AppConnectRoute
   '/auth/error': typeof AuthErrorRoute
   '/': typeof AppIndexRoute
+  '/admin/tool-changes': typeof AppAdminToolChangesRoute
+  '/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
+  '/servers': typeof AppServersIndexRoute
   '/settings': typeof AppSettingsIndexRoute
+  '/user-groups': typeof AppUserGroupsIndexRoute
+  '/servers/$name': typeof AppServersNameIndexRoute
+  '/servers/$name/tools/$tool': typeof AppServersNameToolsToolRoute
 }
 export interface FileRoutesById {
   __root__: typeof rootRouteImport
@@ -85,7 +133,13 @@ export interface FileRoutesById {
   '/_app/connect': typeof AppConnectRoute
   '/auth/error': typeof AuthErrorRoute
   '/_app/': typeof AppIndexRoute
+  '/_app/admin/tool-changes': typeof AppAdminToolChangesRoute
+  '/_app/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
+  '/_app/servers/': typeof AppServersIndexRoute
   '/_app/settings/': typeof AppSettingsIndexRoute
+  '/_app/user-groups/': typeof AppUserGroupsIndexRoute
+  '/_app/servers/$name/': typeof AppServersNameIndexRoute
+  '/_app/servers/$name/tools/$tool': typeof AppServersNameToolsToolRoute
 }
 export interface FileRouteTypes {
   fileRoutesByFullPath: FileRoutesByFullPath
@@ -96,7 +150,13 @@ export interface FileRouteTypes {
     | '/setup'
     | '/connect'
     | '/auth/error'
+    | '/admin/tool-changes'
+    | '/user-groups/$groupId'
+    | '/servers/'
     | '/settings/'
+    | '/user-groups/'
+    | '/servers/$name/'
+    | '/servers/$name/tools/$tool'
   fileRoutesByTo: FileRoutesByTo
   to:
     | '/invite'
@@ -105,7 +165,13 @@ export interface FileRouteTypes {
     | '/connect'
     | '/auth/error'
     | '/'
+    | '/admin/tool-changes'
+    | '/user-groups/$groupId'
+    | '/servers'
     | '/settings'
+    | '/user-groups'
+    | '/servers/$name'
+    | '/servers/$name/tools/$tool'
   id:
     | '__root__'
     | '/_app'
@@ -115,7 +181,13 @@ export interface FileRouteTypes {
     | '/_app/connect'
     | '/auth/error'
     | '/_app/'
+    | '/_app/admin/tool-changes'
+    | '/_app/user-groups/$groupId'
+    | '/_app/servers/'
     | '/_app/settings/'
+    | '/_app/user-groups/'
+    | '/_app/servers/$name/'
+    | '/_app/servers/$name/tools/$tool'
   fileRoutesById: FileRoutesById
 }
 export interface RootRouteChildren {
@@ -177,11 +249,53 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AuthErrorRouteImport
       parentRoute: typeof rootRouteImport
     }
+    '/_app/admin/tool-changes': {
+      id: '/_app/admin/tool-changes'
+      path: '/admin/tool-changes'
+      fullPath: '/admin/tool-changes'
+      preLoaderRoute: typeof AppAdminToolChangesRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/servers/': {
+      id: '/_app/servers/'
+      path: '/servers'
+      fullPath: '/servers/'
+      preLoaderRoute: typeof AppServersIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
     '/_app/settings/': {
       id: '/_app/settings/'
       path: '/settings'
       fullPath: '/settings/'
       preLoaderRoute: typeof AppSettingsIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/user-groups/': {
+      id: '/_app/user-groups/'
+      path: '/user-groups'
+      fullPath: '/user-groups/'
+      preLoaderRoute: typeof AppUserGroupsIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/user-groups/$groupId': {
+      id: '/_app/user-groups/$groupId'
+      path: '/user-groups/$groupId'
+      fullPath: '/user-groups/$groupId'
+      preLoaderRoute: typeof AppUserGroupsGroupIdRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/servers/$name/': {
+      id: '/_app/servers/$name/'
+      path: '/servers/$name'
+      fullPath: '/servers/$name/'
+      preLoaderRoute: typeof AppServersNameIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/servers/$name/tools/$tool': {
+      id: '/_app/servers/$name/tools/$tool'
+      path: '/servers/$name/tools/$tool'
+      fullPath: '/servers/$name/tools/$tool'
+      preLoaderRoute: typeof AppServersNameToolsToolRouteImport
       parentRoute: typeof AppRoute
     }
   }
@@ -190,13 +304,25 @@ declare module '@tanstack/react-router' {
 interface AppRouteChildren {
   AppConnectRoute: typeof AppConnectRoute
   AppIndexRoute: typeof AppIndexRoute
+  AppAdminToolChangesRoute: typeof AppAdminToolChangesRoute
+  AppUserGroupsGroupIdRoute: typeof AppUserGroupsGroupIdRoute
+  AppServersIndexRoute: typeof AppServersIndexRoute
   AppSettingsIndexRoute: typeof AppSettingsIndexRoute
+  AppUserGroupsIndexRoute: typeof AppUserGroupsIndexRoute
+  AppServersNameIndexRoute: typeof AppServersNameIndexRoute
+  AppServersNameToolsToolRoute: typeof AppServersNameToolsToolRoute
 }
 
 const AppRouteChildren: AppRouteChildren = {
   AppConnectRoute: AppConnectRoute,
   AppIndexRoute: AppIndexRoute,
+  AppAdminToolChangesRoute: AppAdminToolChangesRoute,
+  AppUserGroupsGroupIdRoute: AppUserGroupsGroupIdRoute,
+  AppServersIndexRoute: AppServersIndexRoute,
   AppSettingsIndexRoute: AppSettingsIndexRoute,
+  AppUserGroupsIndexRoute: AppUserGroupsIndexRoute,
+  AppServersNameIndexRoute: AppServersNameIndexRoute,
+  AppServersNameToolsToolRoute: AppServersNameToolsToolRoute,
 }
 
 const AppRouteWithChildren = AppRoute._addFileChildren(AppRouteChildren)

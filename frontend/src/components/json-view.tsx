@@ -96,11 +96,7 @@ function Node({ name, value, open, level, last }: NodeProps) {
             />
           ))}
           {entries.length > most ? (
-            <button
-              type="button"
-              className="ml-7 text-accent underline"
-              onClick={() => setMost(most + STEP)}
-            >
+            <button type="button" className="ml-7 text-accent underline" onClick={() => setMost(most + STEP)}>
               {m.common.loadMore} ({format.number(entries.length - most)})
             </button>
           ) : null}

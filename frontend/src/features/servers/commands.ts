@@ -1,6 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { client, positionOf } from "@/api/client";
 import { data } from "@/api/data";
+import { useListTools } from "@/api/servers";
 import { useToast } from "@/app/use-toast";
 import { useMessages } from "@/i18n";
 
@@ -62,10 +63,6 @@ export function useServerCommands(server: string) {
     onSettled: renew,
   });
 
-  /** Asks the server for its tools as the reader's client would. */
-  const listTools = useMutation({
-    mutationFn: () => data(client.POST("/api/servers/{name}/tools", { params: { path } })),
-    onSettled: renew,
-  });
+  const listTools = useListTools(server);
   return { toggle, toggleTool, reload, test, listTools };
 }

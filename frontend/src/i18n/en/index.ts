@@ -1,8 +1,25 @@
 import { common } from "./common";
 import { connect } from "./connect";
 import { errors } from "./errors";
+import { exposure } from "./exposure";
+import { groups } from "./groups";
+import { servers } from "./servers";
 import { settings } from "./settings";
 import { shell } from "./shell";
 import { signIn } from "./sign-in";
+import { toolChanges } from "./tool-changes";
+import { tools } from "./tools";
 
-export const en = { common, shell, errors, signIn, connect, settings };
+export const en = {
+  common,
+  shell,
+  errors,
+  signIn,
+  connect,
+  settings,
+  exposure,
+  groups,
+  servers,
+  tools,
+  toolChanges,
+};

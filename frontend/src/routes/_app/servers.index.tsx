@@ -1,0 +1,14 @@
+import { createFileRoute } from "@tanstack/react-router";
+import { Network } from "lucide-react";
+import * as v from "valibot";
+import { page } from "@/app/pages";
+import { ServersPage } from "@/features/servers/servers-page";
+
+const text = v.optional(v.fallback(v.string(), ""));
+const search = v.object({ q: text, status: text, ready: text, sort: text, e: text });
+
+export const Route = createFileRoute("/_app/servers/")({
+  ...page({ name: "servers", icon: Network, group: "work", order: 40, role: "user" }),
+  validateSearch: search,
+  component: ServersPage,
+});

@@ -21,7 +21,7 @@ from _hub import Client, Hub, client, conditions, far, http_upstream, new_home, 
 from _processes import HERE
 
 TOOLS = 500
-SESSIONS, CALLS, LISTS, CHANGES = 16, 1600, 150, 40
+SESSIONS, CALLS, LISTS, CHANGES = 16, 800, 60, 20
 
 
 class Place:

@@ -17,7 +17,7 @@ from mcphub.api.auth.throttle import Throttle
 from mcphub.api.auth.tokens import TokenSigner
 from mcphub.api.caller import Caller, Guard
 from mcphub.api.catalog import Catalog
-from mcphub.api.controllers.audit import ActivitiesController, AuditController
+from mcphub.api.controllers.audit import ActivitiesController, AuditController, EventsController
 from mcphub.api.controllers.env_upkeep import EnvUpkeepController
 from mcphub.api.controllers.groups import GroupsController
 from mcphub.api.controllers.hub_variables import HubVariablesController
@@ -72,6 +72,7 @@ CONTROLLERS = [
     UserCredentialsController,
     RequestsController,
     AuditController,
+    EventsController,
     ActivitiesController,
     LiveController,
     LogsController,

@@ -21,7 +21,7 @@ async def events(source: AsyncIterator[dict[str, Any]], still: Callable[[], bool
     """Records as events; a comment when nothing happens for a while.
 
     Args:
-        source: records; `n`, when there is one, becomes the event's id.
+        source: records; `n`, a number or a text without a line's end, becomes the event's id when there is one.
         still: may the reader go on reading? Asked before each event and twice a second.
     """
     yield b": open\n\n"
@@ -43,7 +43,7 @@ async def events(source: AsyncIterator[dict[str, Any]], still: Callable[[], bool
             if not still():
                 return
             following, silent = asyncio.ensure_future(anext(source)), 0.0
-            name = b"id: %d\n" % record["n"] if isinstance(record.get("n"), int) else b""
+            name = f"id: {record['n']}\n".encode() if isinstance(record.get("n"), int | str) else b""
             yield name + b"data: " + msgspec.json.encode(record, enc_hook=str) + b"\n\n"
     finally:
         following.cancel()

@@ -4,15 +4,18 @@ A row of the access log stands where the ledger stood when it was noted: above t
 next one. So both have one order, which nothing that comes in moves, and a page goes on behind the last item of another.
 """
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 from uuid import UUID
 
 from msgspec import Struct
-from psycopg.rows import class_row
+from psycopg.rows import class_row, tuple_row
 from psycopg_pool import AsyncConnectionPool
 
-__all__ = ["AccessItem", "FactItem", "Place", "Timeline", "Wanted"]
+__all__ = ["AccessItem", "Choice", "FactItem", "Link", "Place", "Timeline", "Wanted"]
 
 Kind = Literal["fact", "access"]
 CATEGORIES = {
@@ -22,37 +25,44 @@ CATEGORIES = {
     "export": "export",
     "gap": "history",
 }
+DONE = "done"  # the outcome of every fact
 
 # The fact itself stays in the ledger; the read table finds it.
-FACTS = """
+FACT_COLUMNS = """
     select audit.position, audit.at, audit.type, audit.category, audit.actor, audit.user_id,
            ledger.tags, ledger.data::text as data, ledger.meta::text as meta
-    from audit join public.ledger on ledger.position = audit.position
-    where (%(before)s::bigint is null or audit.position < %(before)s)
-      and (%(position)s::bigint is null or audit.position = %(position)s)
-      and (%(own)s::text is null or audit.actor = %(own)s or audit.user_id = %(own)s)
-      and (%(actor)s::text is null or audit.actor = %(actor)s)
-      and (%(user)s::text is null or audit.user_id = %(user)s)
-      and (%(type)s::text is null or audit.type = %(type)s)
-      and (%(category)s::text is null or audit.category = %(category)s)
-      and (%(since)s::timestamptz is null or audit.at >= %(since)s)
-      and (%(until)s::timestamptz is null or audit.at < %(until)s)
-    order by audit.position desc
-    limit %(size)s
 """
-ACCESS = """
+FACTS = " from audit join public.ledger on ledger.position = audit.position "
+ACCESS_COLUMNS = """
     select ledger_position as position, position as number, id, at, action, outcome, way, actor, subject, name_digest,
            ip, agent, address, method, route, request_id, lost, node
-    from public.access_log
-    where (%(before)s::bigint is null or (ledger_position, position) < (%(before)s, %(number)s))
-      and (%(own)s::text is null or actor = %(own)s or subject = %(own)s)
-      and (%(actor)s::text is null or actor = %(actor)s)
-      and (%(user)s::text is null or subject = %(user)s)
-      and (%(actions)s::text[] is null or action = any(%(actions)s))
-      and (%(since)s::timestamptz is null or at >= %(since)s)
-      and (%(until)s::timestamptz is null or at < %(until)s)
-    order by ledger_position desc, position desc
-    limit %(size)s
+"""
+ACCESS = " from public.access_log "
+# What joins the facts of one cause: the id that was handed on, else the request that made them.
+TRACE = "coalesce(nullif(ledger.meta ->> 'correlation_id', ''), ledger.meta ->> 'request_id')"
+NEAR = 1000  # positions to each side, in which facts of one cause are looked for
+
+# Each subject is read once, however many facts of it are on the page.
+ORDINALS = """
+    select position, tag, ordinal from (
+        select ledger.position, tag, row_number() over (partition by tag order by ledger.position) as ordinal
+        from unnest(%(tags)s::text[]) as tag join public.ledger on ledger.tags @> array[tag]
+        where ledger.position <= %(upto)s
+    ) as numbered
+    where position = any(%(positions)s)
+"""
+# Whether the fact hangs in the chain is computed here, by the function that hung it there.
+CHAIN = """
+    select ledger.hash, coalesce(previous.hash, sha256('')), ledger.hash = public.ledger_link(
+        coalesce(previous.hash, sha256('')), ledger.position, ledger.id, ledger.type,
+        array_to_string(ledger.tags, E'\\x1f'), ledger.recorded_at, ledger.meta::text, ledger.data::text)
+    from public.ledger left join public.ledger as previous on previous.position = ledger.position - 1
+    where ledger.position = %s
+"""
+HISTORY = """
+    select position, data::text from public.ledger
+    where tags @> array[%(tag)s] and type = any(%(types)s) and position <= %(upto)s
+    order by position
 """
 
 
@@ -75,27 +85,59 @@ class Place(Struct, frozen=True, order=True):
         return cls(*map(int, parts))
 
 
+class Choice(Struct, frozen=True):
+    """Which values count: any of `only`, or every one when that is None, but none of `never`.
+
+    A `*` in a value stands for any text.
+    """
+
+    only: tuple[str, ...] | None = None
+    never: tuple[str, ...] = ()
+
+    def fits(self, value: str) -> bool:
+        return (self.only is None or _any_fits(self.only, value)) and not _any_fits(self.never, value)
+
+
+ANY = Choice()
+
+
 class Wanted(Struct, frozen=True, kw_only=True):
-    """None means any. `own`: what this user did, or what is about them. `type`: of facts, or an action of the other."""
+    """What is looked for. `own`: what this user did, or what is about them.
+
+    `type` is that of facts, or an action of the other log; `user` whom it is about; `tag` a subject; `trace` one cause.
+    `text` is looked for in types and in names that facts carry; `named` are users, and `tagged` the tags of other
+    things, whose names hold it.
+    """
 
     kind: Kind | None = None
     own: str | None = None
-    actor: str | None = None
-    user: str | None = None
-    type: str | None = None
-    category: str | None = None
+    actor: Choice = ANY
+    user: Choice = ANY
+    type: Choice = ANY
+    category: Choice = ANY
+    outcome: Choice = ANY
+    source: Choice = ANY
+    tag: Choice = ANY
+    trace: Choice = ANY
+    text: str = ""
+    named: tuple[str, ...] = ()
+    tagged: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
 
-    def actions(self) -> list[str] | None:
-        """Of the access log, when a type or a category narrows them."""
-        if self.type is None and self.category is None:
-            return None
-        return [
-            action
-            for action, category in CATEGORIES.items()
-            if self.type in (None, action) and self.category in (None, category)
-        ]
+    @property
+    def facts(self) -> bool:
+        """Can a fact be wanted?"""
+        return self.kind != "access" and self.outcome.fits(DONE)
+
+    @property
+    def access(self) -> bool:
+        """Can a row of the access log be wanted? It has no source, no tag, and is of no cause."""
+        asked = (self.source.only, self.tag.only, self.trace.only)
+        return self.kind != "fact" and all(only is None for only in asked)
+
+    def actions(self) -> list[str]:
+        return [action for action, kind in CATEGORIES.items() if self.type.fits(action) and self.category.fits(kind)]
 
 
 class FactItem(Struct):
@@ -145,6 +187,51 @@ class AccessItem(Struct):
         return CATEGORIES[self.action]
 
 
+class Link(Struct, frozen=True):
+    """A fact's hash and the one before it; `holds`: is the first what the fact and the other make?"""
+
+    hash: bytes
+    previous: bytes
+    holds: bool
+
+
+class Conditions:
+    """Parts of a `where`, each with its values."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self.given: dict[str, Any] = {}
+
+    def __str__(self) -> str:
+        return " where " + " and ".join(self._parts) if self._parts else ""
+
+    def add(self, part: str, **given: Any) -> None:
+        self._parts.append(part)
+        self.given |= given
+
+    def choose(self, column: str, choice: Choice) -> None:
+        """
+        Args:
+            column: what the choice is about; never a text from outside.
+        """
+        name = f"v{len(self.given)}"
+        if choice.only is not None:
+            if any("*" in value for value in choice.only):
+                self.add(f"{column} like any(%({name})s::text[])", **{name: [_like(value) for value in choice.only]})
+            else:
+                self.add(f"{column} = any(%({name})s::text[])", **{name: list(choice.only)})
+        if choice.never:
+            self.add(
+                f"not {column} like any(%({name}n)s::text[])", **{f"{name}n": [_like(one) for one in choice.never]}
+            )
+
+    def within(self, wanted: Wanted, column: str) -> None:
+        if wanted.since is not None:
+            self.add(f"{column} >= %(since)s", since=wanted.since)
+        if wanted.until is not None:
+            self.add(f"{column} < %(until)s", until=wanted.until)
+
+
 class Timeline:
     """Questions about what happened.
 
@@ -158,34 +245,199 @@ class Timeline:
     async def page(self, wanted: Wanted, *, before: Place | None, size: int) -> list[FactItem | AccessItem]:
         """The newest before a place."""
         found: list[FactItem | AccessItem] = []
-        if wanted.kind != "access":
-            found += await self._facts(wanted, before, size)
-        if wanted.kind != "fact" and wanted.actions() != []:
-            found += await self._access(wanted, before, size)
+        if wanted.facts:
+            # Behind an access row comes the fact it stands above.
+            position = None if before is None else before.position + (before.number > 0)
+            found += await self._facts(wanted, size, before=position)
+        if wanted.access and wanted.actions():
+            conditions = _of_access(wanted)
+            if before is not None:
+                place = {"before": before.position, "number": before.number}
+                conditions.add("(ledger_position, position) < (%(before)s, %(number)s)", **place)
+            found += await self._access(conditions, "ledger_position desc, access_log.position desc", size)
         return sorted(found, key=lambda item: item.place, reverse=True)[:size]
 
     async def fact(self, position: int, *, own: str | None = None) -> FactItem | None:
         """The fact there; with `own`, those of others do not exist."""
-        rows = await self._rows(FactItem, FACTS, {**_given(Wanted(own=own), 1), "position": position, "before": None})
+        rows = await self._facts(Wanted(own=own), 1, before=position + 1, after=position - 1)
         return rows[0] if rows else None
 
-    async def _facts(self, wanted: Wanted, before: Place | None, size: int) -> list[FactItem]:
-        # Behind an access row comes the fact it stands above.
-        position = None if before is None else before.position + (before.number > 0)
-        return await self._rows(FactItem, FACTS, {**_given(wanted, size), "position": None, "before": position})
+    # following it
 
-    async def _access(self, wanted: Wanted, before: Place | None, size: int) -> list[AccessItem]:
-        place = before or Place(0)
-        given = {**_given(wanted, size), "before": before and place.position, "number": place.number}
-        return await self._rows(AccessItem, ACCESS, given)
+    async def newest(self) -> Place:
+        """The last fact the read tables show, and the last row of the access log: `follow` begins behind them."""
+        (row,) = await self._tuples("select (select max(position) from audit), (select max(position) from access_log)")
+        return Place(row[0] or 0, row[1] or 0)
+
+    async def after(self, wanted: Wanted, last: Place, size: int) -> tuple[list[FactItem], list[AccessItem]]:
+        """What came in behind `last`, so many at most of each log, oldest first.
+
+        Args:
+            last: a fact's position, and the number of an access row. A row can come in late, and stand above facts
+                that were there before it; so the two are counted apart.
+        """
+        facts: list[FactItem] = []
+        rows: list[AccessItem] = []
+        if wanted.facts:
+            facts = await self._facts(wanted, size, after=last.position)
+        if wanted.access and wanted.actions():
+            conditions = _of_access(wanted)
+            conditions.add("position > %(number)s", number=last.number)
+            rows = await self._access(conditions, "access_log.position", size)
+        return facts, rows
+
+    # counting
+
+    async def began(self) -> datetime | None:
+        """When the first fact was recorded."""
+        rows = await self._tuples("select at from audit order by position limit 1")
+        return rows[0][0] if rows else None
+
+    async def counts(self, wanted: Wanted, since: datetime, until: datetime, bins: int) -> Counter[tuple[int, str]]:
+        """How many there are by bin, from 0, and category."""
+        total: Counter[tuple[int, str]] = Counter()
+        parts = []
+        if wanted.facts:
+            parts.append((_of_facts(wanted), "audit.at", "audit.category", FACTS))
+        if wanted.access and wanted.actions():
+            parts.append((_of_access(wanted), "at", "action", ACCESS))
+        span = {"lo": since.timestamp(), "hi": until.timestamp(), "bins": bins}
+        for conditions, at, kind, rows in parts:
+            conditions.add(f"{at} >= %(lower)s and {at} < %(upper)s", lower=since, upper=until)
+            query = (
+                f"select width_bucket(extract(epoch from {at})::float8, %(lo)s, %(hi)s, %(bins)s) - 1, {kind}, count(*)"
+                f"{rows}{conditions} group by 1, 2"
+            )
+            for bin_, name, count in await self._tuples(query, {**conditions.given, **span}):
+                total[min(bin_, bins - 1), CATEGORIES.get(name, name)] += count
+        return total
+
+    # about one fact
+
+    async def ordinals(self, subjects: Sequence[tuple[int, str]]) -> dict[int, int]:
+        """For facts at positions, each with its subject's tag: which of that subject's facts it is, from 1."""
+        if not subjects:
+            return {}
+        tags, positions = sorted({tag for _, tag in subjects}), [position for position, _ in subjects]
+        given = {"tags": tags, "upto": max(positions), "positions": positions}
+        wanted = set(subjects)
+        return {
+            position: ordinal
+            for position, tag, ordinal in await self._tuples(ORDINALS, given)
+            if (position, tag) in wanted
+        }
+
+    async def neighbours(self, position: int, tag: str, *, own: str | None) -> tuple[int | None, int | None]:
+        """The facts of a subject before and after this one."""
+        found = []
+        for comparison, end in (("<", "max"), (">", "min")):
+            conditions = _of_facts(Wanted(own=own, tag=Choice((tag,))))
+            conditions.add(f"audit.position {comparison} %(position)s", position=position)
+            (row,) = await self._tuples(f"select {end}(audit.position){FACTS}{conditions}", conditions.given)
+            found.append(row[0])
+        return found[0], found[1]
+
+    async def together(self, position: int, trace: str, *, own: str | None) -> list[FactItem]:
+        """Facts of one cause, oldest first, as far as they stand near each other."""
+        wanted = Wanted(own=own, trace=Choice((trace,)))
+        return (await self._facts(wanted, 2 * NEAR, after=position - NEAR, before=position + NEAR))[:NEAR]
+
+    async def history(self, tag: str, types: Iterable[str], upto: int) -> list[tuple[int, str]]:
+        """Position and text of a subject's facts of these types, oldest first."""
+        given = {"tag": tag, "types": list(types), "upto": upto}
+        return [(position, data) for position, data in await self._tuples(HISTORY, given)]
+
+    async def link(self, position: int) -> Link:
+        (row,) = await self._tuples(CHAIN, (position,))
+        return Link(*row)
+
+    async def _facts(
+        self, wanted: Wanted, size: int, *, before: int | None = None, after: int | None = None
+    ) -> list[FactItem]:
+        """Oldest first when they are looked for behind a position, else newest first."""
+        conditions = _of_facts(wanted)
+        if before is not None:
+            conditions.add("audit.position < %(before)s", before=before)
+        if after is not None:
+            conditions.add("audit.position > %(after)s", after=after)
+        order = f" order by audit.position {'desc' if after is None else 'asc'} limit %(size)s"
+        query = f"{FACT_COLUMNS}{FACTS}{conditions}{order}"
+        return await self._rows(FactItem, query, {**conditions.given, "size": size})
+
+    async def _access(self, conditions: Conditions, order: str, size: int) -> list[AccessItem]:
+        # A bare `position` would be the column of the answer that is called so.
+        query = f"{ACCESS_COLUMNS}{ACCESS}{conditions} order by {order} limit %(size)s"
+        return await self._rows(AccessItem, query, {**conditions.given, "size": size})
 
     async def _rows(self, row: type[Any], query: str, given: dict[str, Any]) -> list[Any]:
         async with self._pool.connection() as db, db.cursor(row_factory=class_row(row)) as cursor:
-            # Never a prepared plan: each filter that is null must vanish from the plan.
+            await cursor.execute(query, given, prepare=False)
+            return list(await cursor.fetchall())
+
+    async def _tuples(self, query: str, given: Any = None) -> list[tuple[Any, ...]]:
+        async with self._pool.connection() as db, db.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(query, given, prepare=False)
             return list(await cursor.fetchall())
 
 
-def _given(wanted: Wanted, size: int) -> dict[str, Any]:
-    names = ("own", "actor", "user", "type", "category", "since", "until")
-    return {**{name: getattr(wanted, name) for name in names}, "actions": wanted.actions(), "size": size}
+def _of_facts(wanted: Wanted) -> Conditions:
+    where = Conditions()
+    if wanted.own is not None:
+        where.add("(audit.actor = %(own)s or audit.user_id = %(own)s)", own=wanted.own)
+    for column, choice in (
+        ("audit.actor", wanted.actor),
+        ("audit.user_id", wanted.user),
+        ("audit.type", wanted.type),
+        ("audit.category", wanted.category),
+        ("(ledger.meta ->> 'source')", wanted.source),
+        (f"({TRACE})", wanted.trace),
+    ):
+        where.choose(column, choice)
+    if wanted.tag.only is not None:
+        where.add("ledger.tags && %(tags)s::text[]", tags=list(wanted.tag.only))
+    if wanted.tag.never:
+        where.add("not ledger.tags && %(not_tags)s::text[]", not_tags=list(wanted.tag.never))
+    if wanted.text:
+        named = ("name", "old_name", "tool", "variable", "description", "reason", "last4")
+        fields = " or ".join(f"ledger.data ->> '{field}' ilike %(text)s" for field in named)
+        where.add(
+            f"(audit.type ilike %(text)s or {fields} or audit.actor = any(%(named)s::text[])"
+            " or audit.user_id = any(%(named)s::text[]) or ledger.tags && %(tagged)s::text[])",
+            **_text(wanted),
+        )
+    where.within(wanted, "audit.at")
+    return where
+
+
+def _of_access(wanted: Wanted) -> Conditions:
+    where = Conditions()
+    if wanted.own is not None:
+        where.add("(actor = %(own)s or subject = %(own)s)", own=wanted.own)
+    where.add("action = any(%(actions)s)", actions=wanted.actions())
+    for column, choice in (("actor", wanted.actor), ("subject", wanted.user), ("outcome", wanted.outcome)):
+        where.choose(column, choice)
+    if wanted.text:
+        where.add(
+            "(action ilike %(text)s or outcome ilike %(text)s or route ilike %(text)s"
+            " or actor = any(%(named)s::text[]) or subject = any(%(named)s::text[]))",
+            **_text(wanted),
+        )
+    where.within(wanted, "at")
+    return where
+
+
+def _text(wanted: Wanted) -> dict[str, Any]:
+    return {"text": f"%{_escaped(wanted.text)}%", "named": list(wanted.named), "tagged": list(wanted.tagged)}
+
+
+def _like(pattern: str) -> str:
+    """For SQL's `like`: only a `*` stands for something else."""
+    return _escaped(pattern).replace("*", "%")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _any_fits(patterns: Iterable[str], value: str) -> bool:
+    return any(fnmatchcase(value, pattern.replace("[", "[[]").replace("?", "[?]")) for pattern in patterns)

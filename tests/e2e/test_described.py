@@ -40,7 +40,7 @@ CHECKS = [
 
 
 # Ends the caller's session, or never ends, or takes a process of its own each time.
-LEFT_OUT = r"logs/stream|auth/logout|user/sessions$|rebuild"
+LEFT_OUT = r"logs/stream|events/stream|auth/logout|user/sessions$|rebuild"
 # Parameter of a path → what it may name that is there. Half of the requests do, the others name whatever comes.
 NAMED = {
     "key_id": "key",

@@ -20,6 +20,7 @@ import psycopg
 from msgspec import Struct
 from psycopg.conninfo import conninfo_to_dict
 
+from mcphub.api.health import LITTLE_SPACE, TOO_LITTLE_SPACE
 from mcphub.domain.vault import Ring, RingUnusable, loose
 from mcphub.foundation import Foundation
 from mcphub.gateway.upstream import contained
@@ -31,7 +32,6 @@ from mcphub.postgres.programs import PostgresFailed
 from mcphub.postgres.server_checks import DatabaseUnusable
 from mcphub.settings import Settings
 
-LITTLE_SPACE, TOO_LITTLE_SPACE = 2 << 30, 256 << 20  # bytes
 FEW_FILES = 4096
 PROGRAM_WITHIN_S = 5.0
 # program → what misses it

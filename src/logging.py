@@ -21,6 +21,7 @@ import msgspec
 import structlog
 
 RING = 5000
+PACKAGE = "mcphub."
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 HIDDEN = "[hidden]"
 SECRET_KEY = re.compile(
@@ -141,34 +142,81 @@ class LogRing:
             if not queue.full():  # a slow reader misses lines; the ring has them
                 queue.put_nowait(record)
 
-    def page(self, *, level: str = "", source: str = "", q: str = "", limit: int = 200) -> list[dict[str, Any]]:
-        """The newest records that fit, newest first."""
+    @property
+    def newest(self) -> int:
+        """Number of the newest record; 0 without one."""
+        return int(self._records[-1]["n"]) if self._records else 0
+
+    def page(self, wanted: "LogFilter", *, before: int | None = None, limit: int = 200) -> list[dict[str, Any]]:
+        """The newest records that fit, newest first.
+
+        Args:
+            before: only those older than the record of this number.
+        """
         out = []
         for record in reversed(list(self._records)):
-            if fits(record, level=level, source=source, q=q):
+            if (before is None or record["n"] < before) and wanted.takes(record):
                 out.append(record)
                 if len(out) >= limit:
                     break
         return out
 
-    async def follow(self) -> AsyncIterator[dict[str, Any]]:
-        """Records from now on."""
+    def around(self, number: int, lines: int) -> list[dict[str, Any]]:
+        """The record of this number with so many before and after it, newest first, whatever they are."""
+        return [record for record in reversed(list(self._records)) if abs(record["n"] - number) <= lines]
+
+    async def follow(self, after: int | None = None) -> AsyncIterator[dict[str, Any]]:
+        """Records from now on.
+
+        Args:
+            after: begin behind the record of this number. Numbers begin anew with each start of the process: one that
+                was not given yet is of a former one, so that everything here is news.
+        """
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(500)
         self._followers.add(queue)
         try:
+            missed = [] if after is None else list(self._records)
+            begin = 0 if after is None or after > self.newest else after
+            told = set()  # kept before the queue was there, and perhaps handed out after it
+            for record in missed:
+                if record["n"] > begin:
+                    told.add(record["n"])
+                    yield record
             while True:
-                yield await queue.get()
+                record = await queue.get()
+                if record["n"] not in told:
+                    yield record
         finally:
             self._followers.discard(queue)
 
 
-def fits(record: dict[str, Any], *, level: str = "", source: str = "", q: str = "") -> bool:
-    """Is the record at least of this level, from this logger, and does it hold this text?"""
-    if level and LEVELS.get(record.get("level", ""), 0) < LEVELS.get(level, 0):
-        return False
-    if source and not str(record.get("logger", "")).startswith(source):
-        return False
-    return not q or q.casefold() in str(record).casefold()
+class LogFilter(msgspec.Struct, frozen=True):
+    """Which records are wanted; an empty member asks for nothing.
+
+    Args:
+        level: this one and above.
+        source: the beginning of a logger's name, with or without the package's.
+        server, request: exactly this server, this request id.
+        q: a text anywhere in the record.
+    """
+
+    level: str = ""
+    source: str = ""
+    server: str = ""
+    request: str = ""
+    q: str = ""
+
+    def takes(self, record: dict[str, Any]) -> bool:
+        if self.level and LEVELS.get(record.get("level", ""), 0) < LEVELS.get(self.level, 0):
+            return False
+        logger = str(record.get("logger", ""))
+        if self.source and not logger.startswith((self.source, f"{PACKAGE}{self.source}")):
+            return False
+        if self.server and record.get("server") != self.server:
+            return False
+        if self.request and record.get("request_id") != self.request:
+            return False
+        return not self.q or self.q.casefold() in str(record).casefold()
 
 
 class NamedLogger(structlog.PrintLogger):

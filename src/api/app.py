@@ -20,6 +20,7 @@ from mcphub.api.catalog import Catalog
 from mcphub.api.controllers.audit import ActivitiesController, AuditController, EventsController
 from mcphub.api.controllers.env_upkeep import EnvUpkeepController
 from mcphub.api.controllers.groups import GroupsController
+from mcphub.api.controllers.health import HealthController
 from mcphub.api.controllers.hub_variables import HubVariablesController
 from mcphub.api.controllers.keys import KeysController, UserKeysController
 from mcphub.api.controllers.live import LiveController
@@ -40,6 +41,7 @@ from mcphub.api.controllers.variables import SeedVariablesController, VariablesC
 from mcphub.api.described import openapi_config
 from mcphub.api.door import ASGIApp, Door
 from mcphub.api.env_scheduler import EnvScheduler
+from mcphub.api.health import Health
 from mcphub.api.keyring import Keyring
 from mcphub.api.notes import note_refusal
 from mcphub.api.people import People
@@ -77,6 +79,7 @@ CONTROLLERS = [
     LiveController,
     LogsController,
     ProjectionsController,
+    HealthController,
     OperationController,
     PagesController,
 ]
@@ -131,6 +134,7 @@ def parts_of(services: Services) -> dict[str, Any]:
         "keyring": Keyring(services, catalog),
         "requests": Requests(services.read),
         "rebuilds": Rebuilds(services),
+        "health": Health(services),
     }
 
 

@@ -4,13 +4,15 @@ import asyncio
 import json
 from datetime import UTC, datetime
 
+import psycopg
 import structlog
 
+from mcphub.api import health
 from mcphub.api.controllers import operation
 from mcphub.gateway.facade import LiveCall, LiveSession
 from mcphub.gateway.upstream.contained import Contained
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
-from mcphub.logging import configure
+from mcphub.logging import LogRing, configure
 from tests.support.api import problem
 
 STDIO = {"command": "npx", "args": ["-y", "x@1.0.0"]}
@@ -55,6 +57,52 @@ async def test_a_hub_whose_read_tables_lag_is_not_ready(api, monkeypatch):
 
     assert just_now.status_code == 200
     assert problem(late) == (503, "not_ready")
+
+
+async def test_each_part_of_a_hub_is_looked_at_and_one_that_is_not_well_says_what_to_run(api, monkeypatch):
+    monkeypatch.setattr(health, "KEPT", 0.0)
+    admin = await api.user("admin", admin=True)
+    await admin.post("/api/servers", {"name": "git", "config": STDIO})
+    git = api.services.model.settings.by_name("git").server_id
+
+    well = await admin.data("GET", "/api/admin/health")
+    api.gateway.statuses[git] = ServerStatus(state="error", since=1.0, error="no answer")
+    async with api.services.read.connection() as db:
+        await db.execute("update public.tracking set status = 'failed' where name = 'groups'")
+    ill = await admin.data("GET", "/api/admin/health")
+
+    before, after = ({check["name"]: check for check in report["checks"]} for report in (well, ill))
+    assert {name for name, check in before.items() if check["status"] != "ok"} == set()
+    assert (well["status"], ill["status"], well["version"]) == ("ok", "error", "0.0.0")
+    position = before["ledger"]["values"]["position"]
+    assert before["chain"]["values"] == {"events": position, "position": position}
+    assert before["servers"]["values"] == {"servers": 1}
+    assert (after["servers"]["status"], after["servers"]["items"]) == ("warning", ["git"])
+    tables = after["read_tables"]
+    assert (tables["code"], tables["items"], tables["command"]) == ("failed", ["groups"], "mcphub rebuild")
+    assert before["servers"]["since"] < after["servers"]["since"]
+    assert before["disk"]["since"] == after["disk"]["since"]
+
+
+async def test_a_changed_fact_breaks_the_chain_that_health_looks_at(api, database):
+    admin = await api.user("admin", admin=True)
+    with psycopg.connect(database.admin_dsn, autocommit=True) as db:
+        db.execute("alter table ledger disable trigger all")
+        db.execute("update ledger set type = type || 'X' where position = 2")
+
+    report = await admin.data("GET", "/api/admin/health")
+
+    chain = next(check for check in report["checks"] if check["name"] == "chain")
+    assert (chain["code"], chain["values"], chain["command"]) == ("broken", {"position": 2}, "mcphub verify")
+
+
+async def test_a_database_that_is_gone_is_said_for_each_part_that_needs_it(api, monkeypatch):
+    monkeypatch.setattr(health, "WITHIN", 0.2)
+    await api.services.read.close()
+
+    found = {check.name: check.found.code for check in await health.Health(api.services).look()}
+
+    assert (found["database"], found["read_tables"], found["disk"]) == ("silent", "silent", "room")
 
 
 # positions
@@ -130,6 +178,7 @@ async def test_sessions_of_ides_are_shown_with_names_and_ended(api):
             "server": "jira",
             "tool": "search",
             "since": "2026-01-02T00:00:00Z",
+            "timeoutMs": None,
         }
     ]
     assert ended.status_code == 204
@@ -213,6 +262,46 @@ async def test_logs_are_the_ring_filtered(api):
     assert await events("source=mcphub.t&limit=1") == ["three"]
     assert await events("q=TWO") == ["two"]
     assert problem(await admin.get("/api/logs?level=loud")) == (422, "invalid_request")
+
+
+async def test_logs_are_narrowed_to_a_server_and_a_request_and_looked_around_in(api):
+    admin = await api.user("admin", admin=True)
+    ring = api.services.log_ring
+    for number in range(1, 61):
+        server = "git" if number % 2 else "jira"
+        ring.keep(None, "", {"level": "info", "event": f"e{number}", "server": server, "request_id": f"r{number}"})
+    first = ring.newest - 59  # number of e1
+
+    async def events(query):
+        return [record["event"] for record in await admin.data("GET", f"/api/logs?{query}")]
+
+    assert await events("server=git&limit=2") == ["e59", "e57"]
+    assert await events("request=r8") == ["e8"]
+    assert await events(f"server=git&before={first + 2}") == ["e1"]
+    assert await events(f"around={first + 40}&server=git") == [f"e{number}" for number in range(60, 20, -1)]
+    assert (await admin.get("/api/logs?q=nothing-of-it")).json()["head"] >= first + 59
+
+
+async def test_who_follows_the_log_from_a_number_on_misses_nothing_and_hears_nothing_twice():
+    ring = LogRing(10)
+    ring.bind(asyncio.get_running_loop())
+    for number in range(1, 5):
+        ring.keep(None, "", {"event": f"e{number}"})
+
+    async def heard(after, count):
+        following = ring.follow(after)
+        try:
+            return [(await asyncio.wait_for(anext(following), 5))["event"] for _ in range(count)]
+        finally:
+            await following.aclose()
+
+    missed = asyncio.create_task(heard(2, 3))
+    restarted = asyncio.create_task(heard(99, 5))
+    await asyncio.sleep(0)
+    ring.keep(None, "", {"event": "e5"})
+
+    assert await missed == ["e3", "e4", "e5"]
+    assert await restarted == ["e1", "e2", "e3", "e4", "e5"]
 
 
 class Reader:

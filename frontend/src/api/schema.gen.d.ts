@@ -191,6 +191,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How each part of the hub is doing */
+        get: operations["healthReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/hub-variables": {
         parameters: {
             query?: never;
@@ -2272,6 +2289,42 @@ export interface components {
             /** @default true */
             success?: boolean;
         };
+        /** HealthCheck */
+        HealthCheck: {
+            code: string;
+            command: string;
+            items: string[];
+            latencyMs: number;
+            name: string;
+            /** Format: date-time */
+            since: string;
+            /** @enum {string} */
+            status: "ok" | "warning" | "error";
+            values: {
+                [key: string]: number;
+            };
+        };
+        /** HealthReport */
+        HealthReport: {
+            checks: components["schemas"]["HealthCheck"][];
+            node: string;
+            postgres: string;
+            python: string;
+            /** Format: date-time */
+            startedAt: string;
+            /** @enum {string} */
+            status: "ok" | "warning" | "error";
+            uptime: number;
+            version: string;
+        };
+        /** HealthReportAnswer */
+        HealthReportAnswer: {
+            data: components["schemas"]["HealthReport"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
         /** HistogramAnswer */
         HistogramAnswer: {
             data: components["schemas"]["HistogramBin"][];
@@ -2488,6 +2541,7 @@ export interface components {
             server: string;
             /** Format: date-time */
             since: string;
+            timeoutMs: number | null;
             tool: string;
         };
         /** LiveSession */
@@ -2542,6 +2596,7 @@ export interface components {
             data: {
                 [key: string]: unknown;
             }[];
+            head: number;
             message?: string;
             position?: number;
             /** @default true */
@@ -3558,6 +3613,9 @@ export type GroupView = components['schemas']['GroupView'];
 export type GroupsAnswer = components['schemas']['GroupsAnswer'];
 export type Health = components['schemas']['Health'];
 export type HealthAnswer = components['schemas']['HealthAnswer'];
+export type HealthCheck = components['schemas']['HealthCheck'];
+export type HealthReport = components['schemas']['HealthReport'];
+export type HealthReportAnswer = components['schemas']['HealthReportAnswer'];
 export type HistogramAnswer = components['schemas']['HistogramAnswer'];
 export type HistogramBin = components['schemas']['HistogramBin'];
 export type Holder = components['schemas']['Holder'];
@@ -4131,6 +4189,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReportAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    healthReport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthReportAnswer"];
                 };
             };
             /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
@@ -6413,8 +6509,12 @@ export interface operations {
             query?: {
                 level?: "" | "debug" | "info" | "warning" | "error" | "critical";
                 source?: string;
+                server?: string;
+                request?: string;
                 q?: string;
                 limit?: number;
+                before?: number | null;
+                around?: number | null;
             };
             header?: never;
             path?: never;
@@ -6456,9 +6556,13 @@ export interface operations {
             query?: {
                 level?: "" | "debug" | "info" | "warning" | "error" | "critical";
                 source?: string;
+                server?: string;
+                request?: string;
                 q?: string;
             };
-            header?: never;
+            header?: {
+                "Last-Event-ID"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };

@@ -19,6 +19,7 @@ import { Route as AuthErrorRouteImport } from './routes/auth.error'
 import { Route as AppAdminToolChangesRouteImport } from './routes/_app/admin/tool-changes'
 import { Route as AppServersIndexRouteImport } from './routes/_app/servers.index'
 import { Route as AppSettingsIndexRouteImport } from './routes/_app/settings.index'
+import { Route as AppSettingsProfileRouteImport } from './routes/_app/settings.profile'
 import { Route as AppUserGroupsIndexRouteImport } from './routes/_app/user-groups.index'
 import { Route as AppUserGroupsGroupIdRouteImport } from './routes/_app/user-groups.$groupId'
 import { Route as AppServersNameIndexRouteImport } from './routes/_app/servers.$name.index'
@@ -73,6 +74,11 @@ const AppSettingsIndexRoute = AppSettingsIndexRouteImport.update({
   path: '/settings/',
   getParentRoute: () => AppRoute,
 } as any)
+const AppSettingsProfileRoute = AppSettingsProfileRouteImport.update({
+  id: '/settings/profile',
+  path: '/settings/profile',
+  getParentRoute: () => AppRoute,
+} as any)
 const AppUserGroupsIndexRoute = AppUserGroupsIndexRouteImport.update({
   id: '/user-groups/',
   path: '/user-groups/',
@@ -102,6 +108,7 @@ export interface FileRoutesByFullPath {
   '/connect': typeof AppConnectRoute
   '/auth/error': typeof AuthErrorRoute
   '/admin/tool-changes': typeof AppAdminToolChangesRoute
+  '/settings/profile': typeof AppSettingsProfileRoute
   '/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
   '/servers/': typeof AppServersIndexRoute
   '/settings/': typeof AppSettingsIndexRoute
@@ -117,6 +124,7 @@ export interface FileRoutesByTo {
   '/auth/error': typeof AuthErrorRoute
   '/': typeof AppIndexRoute
   '/admin/tool-changes': typeof AppAdminToolChangesRoute
+  '/settings/profile': typeof AppSettingsProfileRoute
   '/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
   '/servers': typeof AppServersIndexRoute
   '/settings': typeof AppSettingsIndexRoute
@@ -134,6 +142,7 @@ export interface FileRoutesById {
   '/auth/error': typeof AuthErrorRoute
   '/_app/': typeof AppIndexRoute
   '/_app/admin/tool-changes': typeof AppAdminToolChangesRoute
+  '/_app/settings/profile': typeof AppSettingsProfileRoute
   '/_app/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
   '/_app/servers/': typeof AppServersIndexRoute
   '/_app/settings/': typeof AppSettingsIndexRoute
@@ -151,6 +160,7 @@ export interface FileRouteTypes {
     | '/connect'
     | '/auth/error'
     | '/admin/tool-changes'
+    | '/settings/profile'
     | '/user-groups/$groupId'
     | '/servers/'
     | '/settings/'
@@ -166,6 +176,7 @@ export interface FileRouteTypes {
     | '/auth/error'
     | '/'
     | '/admin/tool-changes'
+    | '/settings/profile'
     | '/user-groups/$groupId'
     | '/servers'
     | '/settings'
@@ -182,6 +193,7 @@ export interface FileRouteTypes {
     | '/auth/error'
     | '/_app/'
     | '/_app/admin/tool-changes'
+    | '/_app/settings/profile'
     | '/_app/user-groups/$groupId'
     | '/_app/servers/'
     | '/_app/settings/'
@@ -270,6 +282,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AppSettingsIndexRouteImport
       parentRoute: typeof AppRoute
     }
+    '/_app/settings/profile': {
+      id: '/_app/settings/profile'
+      path: '/settings/profile'
+      fullPath: '/settings/profile'
+      preLoaderRoute: typeof AppSettingsProfileRouteImport
+      parentRoute: typeof AppRoute
+    }
     '/_app/user-groups/': {
       id: '/_app/user-groups/'
       path: '/user-groups'
@@ -305,6 +324,7 @@ interface AppRouteChildren {
   AppConnectRoute: typeof AppConnectRoute
   AppIndexRoute: typeof AppIndexRoute
   AppAdminToolChangesRoute: typeof AppAdminToolChangesRoute
+  AppSettingsProfileRoute: typeof AppSettingsProfileRoute
   AppUserGroupsGroupIdRoute: typeof AppUserGroupsGroupIdRoute
   AppServersIndexRoute: typeof AppServersIndexRoute
   AppSettingsIndexRoute: typeof AppSettingsIndexRoute
@@ -317,6 +337,7 @@ const AppRouteChildren: AppRouteChildren = {
   AppConnectRoute: AppConnectRoute,
   AppIndexRoute: AppIndexRoute,
   AppAdminToolChangesRoute: AppAdminToolChangesRoute,
+  AppSettingsProfileRoute: AppSettingsProfileRoute,
   AppUserGroupsGroupIdRoute: AppUserGroupsGroupIdRoute,
   AppServersIndexRoute: AppServersIndexRoute,
   AppSettingsIndexRoute: AppSettingsIndexRoute,

@@ -162,13 +162,14 @@ class UiPage:
     Args:
         route: as the router calls it: `/admin/users/$userId`.
         path: where to go; '' is the route itself.
-        who: who opens it.
-        state: makes what the page should show and returns the path, for pages with a parameter.
+        who: who opens it; `fresh` is a new user each time.
+        state: makes what the page should show and returns the path, for pages with a parameter. It is given the
+            administrator, or the fresh user, whose own things no other page shows.
     """
 
     route: str
     path: str = ""
-    who: Literal["nobody", "user", "auditor", "admin"] = "user"
+    who: Literal["nobody", "user", "auditor", "admin", "fresh"] = "user"
     state: Callable[[Any], str] | None = None
 
 

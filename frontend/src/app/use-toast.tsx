@@ -22,6 +22,7 @@ export function useToast() {
         const readable = position && (me.isAdmin || me.isAuditor) && AUDIT in router.routesByPath;
         toast.success(rich(message), {
           action: undo ? { label: m.common.undo, onClick: undo } : undefined,
+          duration: undo ? 10_000 : undefined, // time to read, and to change one's mind
           description: readable ? (
             <a href={`/admin/audit/${position}`} className="underline">
               {m.common.viewEvent(format.number(position))}

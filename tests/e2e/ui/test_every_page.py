@@ -5,6 +5,7 @@ pages there are.
 """
 
 import re
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -52,11 +53,12 @@ def test_a_page_is_whole_in_each_language_and_theme_and_on_a_narrow_screen(
     theme: Theme,
     admin: Admin,
     open_reader: MakeReader,
+    make_user: Callable[[str], Person],
     shared_people: dict[str, Person],
 ) -> None:
-    who = shared_people.get(page.who)
+    who = make_user("page") if page.who == "fresh" else shared_people.get(page.who)
     reader = open_reader(who, language=language, theme=theme)
-    path = page.state(admin) if page.state is not None else page.path or page.route
+    path = page.state(who if page.who == "fresh" else admin) if page.state is not None else page.path or page.route
 
     shown = reader.go(path)
     reader.settled()

@@ -67,6 +67,13 @@ interface DataTableProps<Row extends RowData> {
 const ROW = { comfortable: 34, compact: 28 }; // pixels, as --row in styles.css
 const NEAR_END = 20; // rows
 
+const CONTROLS = "a, button, input, label, [role=switch], [role=checkbox], [role^=menu]";
+
+/** A press on a switch or a menu in a row is about that, and chooses no row. */
+function isControl(target: EventTarget): boolean {
+  return target instanceof Element && target.closest(CONTROLS) !== null;
+}
+
 /**
  * Rows of one kind, sorted, walked by keyboard, drawn only where they are seen: ten thousand cost as much as forty.
  * Arrows or j and k move, Enter opens, Home and End go to the ends.
@@ -223,8 +230,8 @@ export function DataTable<Row extends RowData>(props: DataTableProps<Row>) {
                   aria-rowindex={item.index + 2}
                   aria-selected={onSelect ? row.id === selected : undefined}
                   data-row={row.id}
-                  onClick={() => onSelect?.(row.original)}
-                  onDoubleClick={() => onOpen?.(row.original)}
+                  onClick={(event) => isControl(event.target) || onSelect?.(row.original)}
+                  onDoubleClick={(event) => isControl(event.target) || onOpen?.(row.original)}
                   className={cn(
                     line,
                     "absolute inset-x-0 top-0 h-row",

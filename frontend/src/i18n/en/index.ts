@@ -3,6 +3,7 @@ import { connect } from "./connect";
 import { errors } from "./errors";
 import { exposure } from "./exposure";
 import { groups } from "./groups";
+import { profile } from "./profile";
 import { servers } from "./servers";
 import { settings } from "./settings";
 import { shell } from "./shell";
@@ -22,4 +23,5 @@ export const en = {
   servers,
   tools,
   toolChanges,
+  profile,
 };

@@ -4,6 +4,7 @@ import { connect } from "./connect";
 import { errors } from "./errors";
 import { exposure } from "./exposure";
 import { groups } from "./groups";
+import { profile } from "./profile";
 import { servers } from "./servers";
 import { settings } from "./settings";
 import { shell } from "./shell";
@@ -23,4 +24,5 @@ export const ko: Messages = {
   servers,
   tools,
   toolChanges,
+  profile,
 };

@@ -1,0 +1,18 @@
+/** How a client's list looks: where it is chosen, and where it is shown. */
+export const exposure = {
+  title: "What clients list",
+  text: "Whatever is listed, every tool you may use can be called by its name.",
+  names: { auto: "Automatic", tools: "Every tool", servers: "One tool for each server" },
+  hints: {
+    auto: "Every tool up to 40 of them, else one for each server.",
+    tools: "Each tool under its own name. Many clients drop some beyond about 40.",
+    servers: "Your assistant asks a server what it can do, and calls it. Short lists, whatever is behind.",
+  },
+  lists: (count: string) => `lists ${count}`,
+  listsNow: (count: string) => `Your clients list ${count} tools now.`,
+  changed: (name: string) => `Clients list by <b>${name}</b> from now on`,
+  why: "List `hub_why`",
+  whyText: "A tool by which your assistant can ask why it does not see something.",
+  whyOn: "`hub_why` is listed",
+  whyOff: "`hub_why` is no longer listed",
+};

@@ -213,7 +213,9 @@ class TrafficWriter:
         strict: hand out something to await for each start, and refuse what cannot be durable.
     """
 
-    LINGER, STRICT_LINGER = 0.025, 0.005  # seconds a row waits for company; in strict mode a call waits with it
+    # Seconds a row waits for company: a batch costs PostgreSQL and the spool the same however many rows are in it. In
+    # strict mode a call waits with it.
+    LINGER, STRICT_LINGER = 0.1, 0.005
     CAPACITY = 50_000  # rows in memory; beyond it rows wait in the spool
     STRICT_WITHIN = 5.0  # seconds a strict start may take
     DRAIN_WITHIN = 10.0  # seconds

@@ -40,6 +40,7 @@ class Issue(Out, kw_only=True):
     code: Code
     severity: Severity
     user_id: str | UnsetType = UNSET
+    username: str | UnsetType = UNSET
     server: str
     name: str
     detail: str
@@ -49,6 +50,7 @@ class Removal(Out, kw_only=True):
     """An orphan that was, or would be, purged."""
 
     user_id: str
+    username: str | UnsetType = UNSET
     server: str
     name: str
 

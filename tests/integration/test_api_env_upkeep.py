@@ -93,6 +93,7 @@ async def test_a_trial_clean_up_names_exactly_what_the_real_one_destroys(api, pe
 
     assert trial == {"dryRun": True, "removed": 1, "items": real["items"]}
     assert places(real["items"]) == [(bob.user_id, "desk", "DESK_TOKEN")]
+    assert [item["username"] for item in real["items"]] == ["bob"]
     assert answer.headers["x-mcphub-position"] == str(answer.json()["position"])
     assert after_trial == keys
     assert await token_keys(api) == keys - {orphan} == stored_keys(api, bob)

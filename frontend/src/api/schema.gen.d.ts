@@ -2407,6 +2407,7 @@ export interface components {
             /** @enum {string} */
             severity: "ERROR" | "WARNING" | "INFO";
             userId?: string;
+            username?: string;
         };
         /** IssuedKey */
         IssuedKey: {
@@ -2824,6 +2825,7 @@ export interface components {
             name: string;
             server: string;
             userId: string;
+            username?: string;
         };
         /** Report */
         Report: {

@@ -1,13 +1,13 @@
 """The upkeep of users' values, for administrators: what is wrong, who has which, the clean-up and its schedule."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 from msgspec import UNSET, UnsetType
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from mcphub.api.caller import ADMIN
 from mcphub.api.env_report import Report, report
@@ -17,6 +17,9 @@ from mcphub.api.schemas import Envelope, Out, Schema, at_each
 from mcphub.api.services import Services
 from mcphub.api.upkeep import Issue, Removal, Upkeep
 from mcphub.domain.env_schedule import ConfigureEnvScheduler
+from mcphub.projections.directory import Directory
+
+Found = TypeVar("Found", Issue, Removal)
 
 
 class Validation(Out, kw_only=True):
@@ -97,9 +100,9 @@ class EnvUpkeepController(Controller):
     tags = ("Variables",)
 
     @get("/env-vars/validate", operation_id="validateVariables", summary="What is wrong with users' values", who=ADMIN)
-    async def validate(self, upkeep: NamedDependency[Upkeep]) -> ValidationAnswer:
+    async def validate(self, upkeep: NamedDependency[Upkeep], services: NamedDependency[Services]) -> ValidationAnswer:
         """Orphaned, missing, misformed and inconsistent values. No value and no mask is in the answer."""
-        issues = await upkeep.issues()
+        issues = await _named(services.directory, await upkeep.issues())
         return ValidationAnswer(data=Validation(valid=all(issue.severity == "INFO" for issue in issues), issues=issues))
 
     @get(
@@ -124,10 +127,12 @@ class EnvUpkeepController(Controller):
         status_code=200,
         who=ADMIN,
     )
-    async def clean_up(self, data: JSONBody[CleanUp], upkeep: NamedDependency[Upkeep]) -> CleanUpAnswer:
+    async def clean_up(
+        self, data: JSONBody[CleanUp], upkeep: NamedDependency[Upkeep], services: NamedDependency[Services]
+    ) -> CleanUpAnswer:
         """For good: their data keys are destroyed. A variable that is asked for again meanwhile keeps its value."""
         found = await upkeep.purge(dry_run=data.dry_run)
-        items = upkeep.removals(found)
+        items = await _named(services.directory, upkeep.removals(found))
         result = CleanUpResult(dry_run=data.dry_run, removed=len(items), items=items)
         return CleanUpAnswer(data=result, position=incoming().position or UNSET)
 
@@ -162,6 +167,12 @@ class EnvUpkeepController(Controller):
         """As on time: orphans are destroyed only with `autoCleanup`, and only when they are not too many."""
         position = await env_scheduler.run()
         return SchedulerAnswer(data=await _status(services), position=position)
+
+
+async def _named(directory: Directory, found: list[Found]) -> list[Found]:
+    """The same, with the users' names."""
+    names = await directory.names({each.user_id for each in found if each.user_id is not UNSET})
+    return [each if each.user_id is UNSET else replace(each, username=names[each.user_id].username) for each in found]
 
 
 async def _status(services: Services) -> SchedulerStatus:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -440,11 +440,18 @@ class HubGateway(Listener):
         asker = one_shot(self._model, principal, ALL, NEWEST)
         return _tools(server, await self._relay.router.listed(asker, server))
 
-    async def try_tool(self, principal: Principal, server_id: str, tool: str, arguments: bytes) -> TriedTool:
+    async def try_tool(
+        self,
+        principal: Principal,
+        server_id: str,
+        tool: str,
+        arguments: bytes,
+        gone: Callable[[], Awaitable[None]] | None = None,
+    ) -> TriedTool:
         asker = one_shot(self._model, principal, View("server", server_id), NEWEST, own_names=True)
         params = wire.joined({"name": wire.encode(tool), "arguments": arguments})
         began = time.perf_counter()
-        call, frame = await self._front.once(asker, "tools/call", params)
+        call, frame = await self._front.once(asker, "tools/call", params, gone)
         took = round((time.perf_counter() - began) * 1000, 1)
         if (refused := call.refused) is not None and (refused.denied or isinstance(refused, ValuesMissing)):
             reason: Literal["not_visible", "variables_missing"] = (

@@ -113,12 +113,20 @@ class Gateway(Protocol):
             gateway.errors.Answer: it cannot be listed, and why.
         """
 
-    async def try_tool(self, principal: Principal, server_id: str, tool: str, arguments: bytes) -> TriedTool:
+    async def try_tool(
+        self,
+        principal: Principal,
+        server_id: str,
+        tool: str,
+        arguments: bytes,
+        gone: Callable[[], Awaitable[None]] | None = None,
+    ) -> TriedTool:
         """A tools/call at the server's own address: the same decision, row and limits as for a client.
 
         Args:
             tool: as the upstream spells it, whatever clients call it.
             arguments: a JSON object.
+            gone: returns when nobody waits for the answer any more, which cancels the call.
 
         Raises:
             gateway.load.TooBusy: the user has as much under way as may be.

@@ -9,7 +9,7 @@ Spec: MCP 2025-11-25, Transports, Streamable HTTP; the contract of this hub, sec
 
 import asyncio
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -277,8 +277,13 @@ class Front:
             session.touch()
         return call
 
-    async def once(self, asker: Asker, method: str, params: bytes) -> tuple[Call, bytes]:
+    async def once(
+        self, asker: Asker, method: str, params: bytes, gone: Callable[[], Awaitable[None]] | None = None
+    ) -> tuple[Call, bytes]:
         """A request that no client sent: decided, recorded and counted like one. Returns it with its answer.
+
+        Args:
+            gone: returns when nobody waits for the answer any more, which cancels the request.
 
         Raises:
             TooBusy: the user has as much under way as may be.
@@ -291,12 +296,26 @@ class Front:
         except TooBusy as busy:
             self._refuse(request, busy.reason)
             raise
+        calls: list[Call] = []
+
+        async def run() -> None:
+            calls.append(Call(message, asker, None, request, part, headers={}, can_ask=False))
+            await self._lifecycle.loosely(calls[0], self._relay.run(calls[0]))
+
+        async def give_up(gone: Callable[[], Awaitable[None]]) -> None:
+            await gone()
+            calls[0].cancel("client_gone")
+
+        # A task of its own: what ends the call must not end the one who waits for its answer.
+        running = asyncio.create_task(run())
+        watching = asyncio.create_task(give_up(gone)) if gone is not None else None
         try:
-            # A task of its own: what ends the call must not end the one who waits for its answer.
-            call = await asyncio.create_task(self._run(message, asker, None, request, part, {}, can_ask=False))
+            await running
         finally:
+            if watching is not None:
+                watching.cancel()
             self._load.leave(user)
-        return call, part.frame
+        return calls[0], part.frame
 
     def _told(self, session: Session, message: wire.Msg) -> None:
         """A notification of the client, or its answer to a question."""

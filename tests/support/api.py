@@ -109,7 +109,9 @@ class StandInGateway:
     def known_tools(self, user_id: str, server_id: str) -> list[Tool] | None:
         return self.tools.get((user_id, server_id))
 
-    async def try_tool(self, principal: Any, server_id: str, tool: str, arguments: bytes) -> TriedTool:
+    async def try_tool(
+        self, principal: Any, server_id: str, tool: str, arguments: bytes, gone: Any = None
+    ) -> TriedTool:
         self.asked.append(("try_tool", principal.user_id, server_id, tool, arguments.decode()))
         return self.tried
 

@@ -1,5 +1,6 @@
 """Tools tried and connections tested from the hub's own pages: the gateway decides and records them like calls."""
 
+import asyncio
 import json
 
 import pytest
@@ -32,6 +33,26 @@ async def test_a_tried_tool_reaches_the_server_and_leaves_one_row(world):
     assert wiki.asked == [("ann", "tools/call", {"name": "search", "arguments": {"q": 1.5}})]
     assert [request.public_id for request in world.traffic.starts] == [tried.request_id]
     assert world.traffic.ends == [("tools/call", "wiki", "search", "Completed", "")]
+
+
+async def test_a_call_nobody_waits_for_any_more_is_cancelled_at_the_server(world):
+    wiki, reached, gone, over = world.server("wiki", "search"), asyncio.Event(), asyncio.Event(), []
+
+    async def hang(method, params, caller):
+        reached.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            over.append(method)
+
+    wiki.behave = hang
+    trying = asyncio.create_task(world.gateway.try_tool(ANN, "wiki", "search", b"{}", gone.wait))
+    await reached.wait()
+    gone.set()
+    tried = await asyncio.wait_for(trying, 10)
+
+    assert (tried.result, json.loads(tried.error)["code"], over) == (None, -32800, ["tools/call"])
+    assert world.traffic.ends == [("tools/call", "wiki", "search", "Cancelled", "client_gone")]
 
 
 async def test_what_the_upstream_refuses_is_its_own_error(world):

@@ -4,7 +4,7 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Controller, delete, get, post, put
+from litestar import Controller, Request, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -410,10 +410,11 @@ class ServersController(Controller):
         name: FromPath[str],
         tool: FromPath[str],
         data: JSONBody[TryTool],
+        request: Request[Any, Any, Any],
         caller: NamedDependency[Caller],
         services: NamedDependency[Services],
     ) -> TriedAnswer:
-        """Decided, limited and recorded like a call through /mcp."""
+        """Decided, limited and recorded like a call through /mcp; whoever goes away has cancelled it."""
         arguments = bytes(data.arguments) if isinstance(data.arguments, Raw) else b"{}"
         if not arguments.lstrip().startswith(b"{"):
             raise invalid("The arguments have to be an object.", ("/arguments", "invalid_value", "not an object"))
@@ -421,7 +422,9 @@ class ServersController(Controller):
         if server is None:
             raise not_visible()
         try:
-            tried = await services.gateway.try_tool(Principal(caller.user_id), server.server_id, tool, arguments)
+            tried = await services.gateway.try_tool(
+                Principal(caller.user_id), server.server_id, tool, arguments, lambda: _gone(request)
+            )
         except TooBusy as busy:
             raise Problem(429, "too_busy", str(busy), retry_after=busy.retry_after) from None
         if tried.refused == "not_visible":
@@ -532,6 +535,12 @@ class ServersController(Controller):
             if any(needle in text.casefold() for text in (tool.name, tool.display_name or "", tool.description))
         ]
         return ToolsAnswer(data=found)
+
+
+async def _gone(request: Request[Any, Any, Any]) -> None:
+    """Returns when the caller does not wait any more."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _named(services: Services, name: str) -> ServerState:

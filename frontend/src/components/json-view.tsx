@@ -76,8 +76,7 @@ function Node({ name, value, open, level, last }: NodeProps) {
           {left}
           {shown ? null : (
             <span className="text-ink-3">
-              {" … "}
-              {format.number(entries.length)} {right}
+              &nbsp;…&nbsp;{format.number(entries.length)}&nbsp;{right}
               {last ? "" : ","}
             </span>
           )}

@@ -46,7 +46,7 @@ export function Scalar({ id, name, place, path, value, onChange }: ScalarProps) 
           rows={shape.long ? 4 : 1}
           value={text}
           onChange={(event) => change(event.target.value)}
-          className={`${shared.className} field-sizing-content max-h-72 ${shape.long ? "min-h-20" : "min-h-8"}`}
+          className={`${shared.className} field-sizing-content max-h-72 resize-none ${shape.long ? "min-h-20" : "min-h-8"}`}
         />
       );
     }

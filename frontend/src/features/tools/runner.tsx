@@ -161,11 +161,13 @@ export function Runner({ server, tool }: { server: ServerView; tool: ToolView })
           </span>
         </div>
       </Card>
-      {run.isPending ? (
-        <Running />
-      ) : (
-        <Outcome answer={run.data} error={run.error} schema={tool.outputSchema} settings={server.slug} />
-      )}
+      <div className="xl:sticky xl:top-3">
+        {run.isPending ? (
+          <Running />
+        ) : (
+          <Outcome answer={run.data} error={run.error} schema={tool.outputSchema} settings={server.slug} />
+        )}
+      </div>
     </div>
   );
 }

@@ -1,20 +1,13 @@
 import { Plus, Trash2 } from "lucide-react";
-import { createContext, type ReactNode, useContext, useId, useState } from "react";
-import { Badge } from "@/components/ui/badge";
+import { useContext, useId } from "react";
 import { Button, IconButton } from "@/components/ui/button";
-import { Select } from "@/components/ui/select";
 import { useMessages } from "@/i18n";
-import { type Issue, optionOf, pointer } from "./check";
+import { type Around, AroundContext, Nest, Said } from "./around";
+import { pointer } from "./check";
 import { Scalar } from "./fields";
 import { withMember } from "./model";
+import { Items, OneOf } from "./nested";
 import { isObject, type Place, placeOf, type Schema, startOf } from "./schema";
-
-interface Around {
-  root: Schema;
-  issues: Issue[];
-}
-
-const AroundContext = createContext<Around>({ root: {}, issues: [] });
 
 interface SchemaFormProps extends Around {
   value: Schema;
@@ -48,7 +41,7 @@ interface MembersProps {
   onChange: (value: Schema) => void;
 }
 
-function Members({ shape, value, path, onChange }: MembersProps) {
+export function Members({ shape, value, path, onChange }: MembersProps) {
   const { root } = useContext(AroundContext);
   const members = isObject(value) ? value : {};
   return (
@@ -153,25 +146,7 @@ function Member({ name, place, required, path, value, onChange }: MemberProps) {
   );
 }
 
-function Said({ description, issue, id }: { description: unknown; issue: Issue | undefined; id: string }) {
-  const m = useMessages();
-  return (
-    <>
-      {typeof description === "string" && description ? (
-        <p data-name className="mt-0.5 text-ink-3 text-xs">
-          {description}
-        </p>
-      ) : null}
-      {issue ? (
-        <p id={id} className="mt-0.5 text-bad text-xs">
-          {m.tools.issues[issue.code](issue.want)}
-        </p>
-      ) : null}
-    </>
-  );
-}
-
-interface PartProps {
+export interface PartProps {
   id?: string;
   name: string;
   place: Place;
@@ -181,7 +156,7 @@ interface PartProps {
 }
 
 /** The value of one place, whatever its shape. */
-function Part({ id, name, place, path, value, onChange }: PartProps) {
+export function Part({ id, name, place, path, value, onChange }: PartProps) {
   const { shape } = place;
   if (shape.kind === "object") {
     return (
@@ -197,103 +172,4 @@ function Part({ id, name, place, path, value, onChange }: PartProps) {
     return <OneOf name={name} options={shape.options} value={value} path={path} onChange={onChange} />;
   }
   return <Scalar id={id} name={name} place={place} path={path} value={value} onChange={onChange} />;
-}
-
-const Nest = ({ children }: { children: ReactNode }) => (
-  <div className="rounded-md border border-line border-l-2 border-l-line-strong py-2.5 pr-2.5 pl-3">
-    {children}
-  </div>
-);
-
-interface ItemsProps extends Omit<PartProps, "place" | "id"> {
-  item: Schema;
-}
-
-function Items({ name, item, value, path, onChange }: ItemsProps) {
-  const m = useMessages();
-  const { root, issues } = useContext(AroundContext);
-  const place = placeOf(item, root, name);
-  const items = Array.isArray(value) ? value : [];
-  const put = (index: number, each: unknown) =>
-    onChange(items.map((other, at) => (at === index ? (each ?? null) : other)));
-  const begin = () => {
-    const start = startOf(item, root);
-    if (start !== undefined) return start;
-    return { text: "", boolean: false, object: {}, number: 0 }[place.shape.kind as string] ?? null;
-  };
-  return (
-    <div className="flex flex-col gap-1.5">
-      {items.map((each, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: values have no identity of their own
-        <div key={index} role="group" aria-label={`${name} ${index + 1}`}>
-          <div className="flex items-start gap-1.5">
-            <div className="min-w-0 flex-1">
-              <Part
-                name={`${name} ${index + 1}`}
-                place={place}
-                path={pointer(path, index)}
-                value={each}
-                onChange={(changed) => put(index, place.shape.kind === "text" ? (changed ?? "") : changed)}
-              />
-            </div>
-            <IconButton
-              label={m.tools.removeItem(name, String(index + 1))}
-              onClick={() => onChange(items.filter((_, at) => at !== index))}
-            >
-              <Trash2 aria-hidden />
-            </IconButton>
-          </div>
-          <Said
-            description=""
-            issue={issues.find((issue) => issue.path === pointer(path, index))}
-            id={`${path}-${index}`}
-          />
-        </div>
-      ))}
-      <div>
-        <Button aria-label={m.tools.addItem(name)} onClick={() => onChange([...items, begin()])}>
-          <Plus aria-hidden />
-          {m.tools.addShort}
-        </Button>
-      </div>
-    </div>
-  );
-}
-
-interface OneOfProps extends Omit<PartProps, "place" | "id"> {
-  options: { name: string; schema: Schema }[];
-}
-
-function OneOf({ name, options, value, path, onChange }: OneOfProps) {
-  const m = useMessages();
-  const { root } = useContext(AroundContext);
-  const [chosen, setChosen] = useState<number | null>(null);
-  const at = Math.min(chosen ?? optionOf(value, options, root), options.length - 1);
-  const option = options[at];
-  if (option === undefined) return null;
-  const choose = (index: number) => {
-    setChosen(index);
-    onChange(startOf(options[index]?.schema, root));
-  };
-  return (
-    <Nest>
-      <div className="mb-2 flex items-center gap-2">
-        <Badge>{m.tools.oneOf}</Badge>
-        <Select
-          label={m.tools.kindOf(name)}
-          value={String(at)}
-          onChange={(index) => choose(Number(index))}
-          options={options.map((each, index) => ({ value: String(index), label: each.name }))}
-          className="h-7 w-48"
-        />
-      </div>
-      <Part
-        name={name}
-        place={placeOf(option.schema, root, name)}
-        path={path}
-        value={value}
-        onChange={onChange}
-      />
-    </Nest>
-  );
 }

@@ -61,7 +61,7 @@ export const tools = {
   waits: "What the server says of this tool changed and waits for approval. Until then it cannot be called.",
   lookAtChange: "Look at the change",
   about: "About the tool",
-  ownName: "Name of its server's",
+  ownName: "Called by its server",
   exposedName: "At /mcp",
   displayName: "At its own address",
   firstSeen: "First seen",

@@ -19,6 +19,7 @@ from mcphub.api.problems import not_found
 from mcphub.api.schemas import Envelope, Out
 from mcphub.api.services import Services
 from mcphub.api.streams import events, stream
+from mcphub.gateway.facade import LiveCall as Call
 from mcphub.projections.requests import Filters, Requests
 
 STDERR_LINES = 20
@@ -26,13 +27,17 @@ LOOK_SECONDS = 1.0  # between two looks at what a stream of sessions shows
 
 
 class LiveCall(Out, kw_only=True):
-    """A request under way; `server` and `tool` are empty until it is decided where it goes."""
+    """A request under way; `server` and `tool` are empty until it is decided where it goes.
+
+    `timeoutMs`: how long the server may take for it, progress apart; null for what is no tool's call.
+    """
 
     request_id: str
     method: str
     server: str
     tool: str
     since: datetime
+    timeout_ms: int | None
 
 
 class LiveSession(Out, kw_only=True):
@@ -273,10 +278,15 @@ async def _sessions(services: Services) -> list[LiveSession]:
             idle_seconds=round(session.idle_seconds, 1),
             in_flight=session.in_flight,
             stream_open=session.stream_open,
-            calls=[LiveCall(**asdict(call)) for call in session.calls],
+            calls=[LiveCall(timeout_ms=_timeout(services, call), **asdict(call)) for call in session.calls],
         )
         for session in live
     ]
+
+
+def _timeout(services: Services, call: Call) -> int | None:
+    server = services.model.settings.by_slug(call.server)
+    return server.spec.timeout_ms if server is not None and call.method == "tools/call" else None
 
 
 async def _followed(services: Services) -> AsyncIterator[dict[str, Any]]:

@@ -16,12 +16,17 @@ import { Route as SetupRouteImport } from './routes/setup'
 import { Route as AppIndexRouteImport } from './routes/_app/index'
 import { Route as AppConnectRouteImport } from './routes/_app/connect'
 import { Route as AuthErrorRouteImport } from './routes/auth.error'
+import { Route as AppAdminAccessRouteImport } from './routes/_app/admin/access'
+import { Route as AppAdminAudiencesRouteImport } from './routes/_app/admin/audiences'
+import { Route as AppAdminKeysRouteImport } from './routes/_app/admin/keys'
 import { Route as AppAdminToolChangesRouteImport } from './routes/_app/admin/tool-changes'
 import { Route as AppServersIndexRouteImport } from './routes/_app/servers.index'
 import { Route as AppSettingsIndexRouteImport } from './routes/_app/settings.index'
 import { Route as AppSettingsProfileRouteImport } from './routes/_app/settings.profile'
 import { Route as AppUserGroupsIndexRouteImport } from './routes/_app/user-groups.index'
 import { Route as AppUserGroupsGroupIdRouteImport } from './routes/_app/user-groups.$groupId'
+import { Route as AppAdminUsersIndexRouteImport } from './routes/_app/admin/users.index'
+import { Route as AppAdminUsersUserIdRouteImport } from './routes/_app/admin/users.$userId'
 import { Route as AppServersNameIndexRouteImport } from './routes/_app/servers.$name.index'
 import { Route as AppServersNameToolsToolRouteImport } from './routes/_app/servers.$name.tools.$tool'
 
@@ -59,6 +64,21 @@ const AuthErrorRoute = AuthErrorRouteImport.update({
   path: '/auth/error',
   getParentRoute: () => rootRouteImport,
 } as any)
+const AppAdminAccessRoute = AppAdminAccessRouteImport.update({
+  id: '/admin/access',
+  path: '/admin/access',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAdminAudiencesRoute = AppAdminAudiencesRouteImport.update({
+  id: '/admin/audiences',
+  path: '/admin/audiences',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAdminKeysRoute = AppAdminKeysRouteImport.update({
+  id: '/admin/keys',
+  path: '/admin/keys',
+  getParentRoute: () => AppRoute,
+} as any)
 const AppAdminToolChangesRoute = AppAdminToolChangesRouteImport.update({
   id: '/admin/tool-changes',
   path: '/admin/tool-changes',
@@ -89,6 +109,16 @@ const AppUserGroupsGroupIdRoute = AppUserGroupsGroupIdRouteImport.update({
   path: '/user-groups/$groupId',
   getParentRoute: () => AppRoute,
 } as any)
+const AppAdminUsersIndexRoute = AppAdminUsersIndexRouteImport.update({
+  id: '/admin/users/',
+  path: '/admin/users/',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAdminUsersUserIdRoute = AppAdminUsersUserIdRouteImport.update({
+  id: '/admin/users/$userId',
+  path: '/admin/users/$userId',
+  getParentRoute: () => AppRoute,
+} as any)
 const AppServersNameIndexRoute = AppServersNameIndexRouteImport.update({
   id: '/servers/$name/',
   path: '/servers/$name/',
@@ -107,12 +137,17 @@ export interface FileRoutesByFullPath {
   '/setup': typeof SetupRoute
   '/connect': typeof AppConnectRoute
   '/auth/error': typeof AuthErrorRoute
+  '/admin/access': typeof AppAdminAccessRoute
+  '/admin/audiences': typeof AppAdminAudiencesRoute
+  '/admin/keys': typeof AppAdminKeysRoute
   '/admin/tool-changes': typeof AppAdminToolChangesRoute
   '/settings/profile': typeof AppSettingsProfileRoute
   '/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
   '/servers/': typeof AppServersIndexRoute
   '/settings/': typeof AppSettingsIndexRoute
   '/user-groups/': typeof AppUserGroupsIndexRoute
+  '/admin/users/$userId': typeof AppAdminUsersUserIdRoute
+  '/admin/users/': typeof AppAdminUsersIndexRoute
   '/servers/$name/': typeof AppServersNameIndexRoute
   '/servers/$name/tools/$tool': typeof AppServersNameToolsToolRoute
 }
@@ -123,12 +158,17 @@ export interface FileRoutesByTo {
   '/connect': typeof AppConnectRoute
   '/auth/error': typeof AuthErrorRoute
   '/': typeof AppIndexRoute
+  '/admin/access': typeof AppAdminAccessRoute
+  '/admin/audiences': typeof AppAdminAudiencesRoute
+  '/admin/keys': typeof AppAdminKeysRoute
   '/admin/tool-changes': typeof AppAdminToolChangesRoute
   '/settings/profile': typeof AppSettingsProfileRoute
   '/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
   '/servers': typeof AppServersIndexRoute
   '/settings': typeof AppSettingsIndexRoute
   '/user-groups': typeof AppUserGroupsIndexRoute
+  '/admin/users/$userId': typeof AppAdminUsersUserIdRoute
+  '/admin/users': typeof AppAdminUsersIndexRoute
   '/servers/$name': typeof AppServersNameIndexRoute
   '/servers/$name/tools/$tool': typeof AppServersNameToolsToolRoute
 }
@@ -141,12 +181,17 @@ export interface FileRoutesById {
   '/_app/connect': typeof AppConnectRoute
   '/auth/error': typeof AuthErrorRoute
   '/_app/': typeof AppIndexRoute
+  '/_app/admin/access': typeof AppAdminAccessRoute
+  '/_app/admin/audiences': typeof AppAdminAudiencesRoute
+  '/_app/admin/keys': typeof AppAdminKeysRoute
   '/_app/admin/tool-changes': typeof AppAdminToolChangesRoute
   '/_app/settings/profile': typeof AppSettingsProfileRoute
   '/_app/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
   '/_app/servers/': typeof AppServersIndexRoute
   '/_app/settings/': typeof AppSettingsIndexRoute
   '/_app/user-groups/': typeof AppUserGroupsIndexRoute
+  '/_app/admin/users/$userId': typeof AppAdminUsersUserIdRoute
+  '/_app/admin/users/': typeof AppAdminUsersIndexRoute
   '/_app/servers/$name/': typeof AppServersNameIndexRoute
   '/_app/servers/$name/tools/$tool': typeof AppServersNameToolsToolRoute
 }
@@ -159,12 +204,17 @@ export interface FileRouteTypes {
     | '/setup'
     | '/connect'
     | '/auth/error'
+    | '/admin/access'
+    | '/admin/audiences'
+    | '/admin/keys'
     | '/admin/tool-changes'
     | '/settings/profile'
     | '/user-groups/$groupId'
     | '/servers/'
     | '/settings/'
     | '/user-groups/'
+    | '/admin/users/$userId'
+    | '/admin/users/'
     | '/servers/$name/'
     | '/servers/$name/tools/$tool'
   fileRoutesByTo: FileRoutesByTo
@@ -175,12 +225,17 @@ export interface FileRouteTypes {
     | '/connect'
     | '/auth/error'
     | '/'
+    | '/admin/access'
+    | '/admin/audiences'
+    | '/admin/keys'
     | '/admin/tool-changes'
     | '/settings/profile'
     | '/user-groups/$groupId'
     | '/servers'
     | '/settings'
     | '/user-groups'
+    | '/admin/users/$userId'
+    | '/admin/users'
     | '/servers/$name'
     | '/servers/$name/tools/$tool'
   id:
@@ -192,12 +247,17 @@ export interface FileRouteTypes {
     | '/_app/connect'
     | '/auth/error'
     | '/_app/'
+    | '/_app/admin/access'
+    | '/_app/admin/audiences'
+    | '/_app/admin/keys'
     | '/_app/admin/tool-changes'
     | '/_app/settings/profile'
     | '/_app/user-groups/$groupId'
     | '/_app/servers/'
     | '/_app/settings/'
     | '/_app/user-groups/'
+    | '/_app/admin/users/$userId'
+    | '/_app/admin/users/'
     | '/_app/servers/$name/'
     | '/_app/servers/$name/tools/$tool'
   fileRoutesById: FileRoutesById
@@ -261,6 +321,27 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AuthErrorRouteImport
       parentRoute: typeof rootRouteImport
     }
+    '/_app/admin/access': {
+      id: '/_app/admin/access'
+      path: '/admin/access'
+      fullPath: '/admin/access'
+      preLoaderRoute: typeof AppAdminAccessRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/admin/audiences': {
+      id: '/_app/admin/audiences'
+      path: '/admin/audiences'
+      fullPath: '/admin/audiences'
+      preLoaderRoute: typeof AppAdminAudiencesRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/admin/keys': {
+      id: '/_app/admin/keys'
+      path: '/admin/keys'
+      fullPath: '/admin/keys'
+      preLoaderRoute: typeof AppAdminKeysRouteImport
+      parentRoute: typeof AppRoute
+    }
     '/_app/admin/tool-changes': {
       id: '/_app/admin/tool-changes'
       path: '/admin/tool-changes'
@@ -303,6 +384,20 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AppUserGroupsGroupIdRouteImport
       parentRoute: typeof AppRoute
     }
+    '/_app/admin/users/': {
+      id: '/_app/admin/users/'
+      path: '/admin/users'
+      fullPath: '/admin/users/'
+      preLoaderRoute: typeof AppAdminUsersIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/admin/users/$userId': {
+      id: '/_app/admin/users/$userId'
+      path: '/admin/users/$userId'
+      fullPath: '/admin/users/$userId'
+      preLoaderRoute: typeof AppAdminUsersUserIdRouteImport
+      parentRoute: typeof AppRoute
+    }
     '/_app/servers/$name/': {
       id: '/_app/servers/$name/'
       path: '/servers/$name'
@@ -323,12 +418,17 @@ declare module '@tanstack/react-router' {
 interface AppRouteChildren {
   AppConnectRoute: typeof AppConnectRoute
   AppIndexRoute: typeof AppIndexRoute
+  AppAdminAccessRoute: typeof AppAdminAccessRoute
+  AppAdminAudiencesRoute: typeof AppAdminAudiencesRoute
+  AppAdminKeysRoute: typeof AppAdminKeysRoute
   AppAdminToolChangesRoute: typeof AppAdminToolChangesRoute
   AppSettingsProfileRoute: typeof AppSettingsProfileRoute
   AppUserGroupsGroupIdRoute: typeof AppUserGroupsGroupIdRoute
   AppServersIndexRoute: typeof AppServersIndexRoute
   AppSettingsIndexRoute: typeof AppSettingsIndexRoute
   AppUserGroupsIndexRoute: typeof AppUserGroupsIndexRoute
+  AppAdminUsersUserIdRoute: typeof AppAdminUsersUserIdRoute
+  AppAdminUsersIndexRoute: typeof AppAdminUsersIndexRoute
   AppServersNameIndexRoute: typeof AppServersNameIndexRoute
   AppServersNameToolsToolRoute: typeof AppServersNameToolsToolRoute
 }
@@ -336,12 +436,17 @@ interface AppRouteChildren {
 const AppRouteChildren: AppRouteChildren = {
   AppConnectRoute: AppConnectRoute,
   AppIndexRoute: AppIndexRoute,
+  AppAdminAccessRoute: AppAdminAccessRoute,
+  AppAdminAudiencesRoute: AppAdminAudiencesRoute,
+  AppAdminKeysRoute: AppAdminKeysRoute,
   AppAdminToolChangesRoute: AppAdminToolChangesRoute,
   AppSettingsProfileRoute: AppSettingsProfileRoute,
   AppUserGroupsGroupIdRoute: AppUserGroupsGroupIdRoute,
   AppServersIndexRoute: AppServersIndexRoute,
   AppSettingsIndexRoute: AppSettingsIndexRoute,
   AppUserGroupsIndexRoute: AppUserGroupsIndexRoute,
+  AppAdminUsersUserIdRoute: AppAdminUsersUserIdRoute,
+  AppAdminUsersIndexRoute: AppAdminUsersIndexRoute,
   AppServersNameIndexRoute: AppServersNameIndexRoute,
   AppServersNameToolsToolRoute: AppServersNameToolsToolRoute,
 }

@@ -14,22 +14,30 @@ interface Shared {
   className?: string;
 }
 
-/** One of many, found by typing; null while nothing is chosen. */
+/** One of many, found by typing; null while nothing is chosen. With `onType` whoever is told what is typed brings the
+ * options that fit. */
 export function Combobox({
   value,
   onChange,
+  onType,
   options,
   placeholder,
   id,
   label,
   className,
-}: Shared & { value: string | null; onChange: (value: string | null) => void }) {
+}: Shared & {
+  value: string | null;
+  onChange: (value: string | null) => void;
+  onType?: (text: string) => void;
+}) {
   const chosen = options.find((option) => option.value === value) ?? null;
   return (
     <Base.Root
       items={options}
       value={chosen}
       onValueChange={(wanted: Option | null) => onChange(wanted?.value ?? null)}
+      onInputValueChange={onType}
+      filter={onType ? null : undefined}
     >
       <Base.Input
         id={id}

@@ -1,3 +1,6 @@
+import { access } from "./access";
+import { adminKeys } from "./admin-keys";
+import { audiences } from "./audiences";
 import { common } from "./common";
 import { connect } from "./connect";
 import { errors } from "./errors";
@@ -10,6 +13,7 @@ import { shell } from "./shell";
 import { signIn } from "./sign-in";
 import { toolChanges } from "./tool-changes";
 import { tools } from "./tools";
+import { users } from "./users";
 
 export const en = {
   common,
@@ -24,4 +28,8 @@ export const en = {
   tools,
   toolChanges,
   profile,
+  access,
+  adminKeys,
+  audiences,
+  users,
 };

@@ -1,4 +1,7 @@
 import type { Messages } from "@/i18n";
+import { access } from "./access";
+import { adminKeys } from "./admin-keys";
+import { audiences } from "./audiences";
 import { common } from "./common";
 import { connect } from "./connect";
 import { errors } from "./errors";
@@ -11,6 +14,7 @@ import { shell } from "./shell";
 import { signIn } from "./sign-in";
 import { toolChanges } from "./tool-changes";
 import { tools } from "./tools";
+import { users } from "./users";
 
 export const ko: Messages = {
   common,
@@ -25,4 +29,8 @@ export const ko: Messages = {
   tools,
   toolChanges,
   profile,
+  access,
+  adminKeys,
+  audiences,
+  users,
 };

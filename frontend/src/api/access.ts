@@ -1,0 +1,23 @@
+import { queryOptions } from "@tanstack/react-query";
+import { client } from "./client";
+import { data } from "./data";
+import type { components } from "./schema.gen";
+
+export type Access = components["schemas"]["simulator_Access"];
+
+/** What a client of a user would see at an address, and why not more.
+ *
+ * @param url an address of the hub, or its path, with `?mode=` perhaps.
+ * @param keyId of a key of the user; "" for a client without a narrowing key.
+ */
+export const accessQuery = (userId: string, url: string, keyId: string) =>
+  queryOptions({
+    queryKey: ["users", "access", userId, url, keyId],
+    queryFn: () =>
+      data(
+        client.GET("/api/admin/users/{user_id}/access", {
+          params: { path: { user_id: userId }, query: { url, keyId } },
+        }),
+      ),
+    staleTime: 0, // somebody who asks this has just changed something
+  });

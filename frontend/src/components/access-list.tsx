@@ -1,0 +1,83 @@
+import { Check, CircleSlash } from "lucide-react";
+import type { Access } from "@/api/access";
+import type { VisibleServer } from "@/api/schema.gen";
+import { useFormat } from "@/app/look";
+import { EmptyState } from "@/components/states";
+import { Badge } from "@/components/ui/badge";
+import { useMessages } from "@/i18n";
+import { cn } from "@/lib/cn";
+
+/** Why something is hidden, as the hub's own decision says it; a reason this page does not know stands as it is. */
+export function useReason(): (reason: string) => string {
+  const { reasons } = useMessages().access;
+  return (reason) => (reason in reasons ? reasons[reason as keyof typeof reasons] : reason);
+}
+
+/** Server by server, and tool by tool where one is hidden or `tools` asks for all: there, or why not. */
+export function AccessList({ servers, tools = false }: { servers: Access["servers"]; tools?: boolean }) {
+  const m = useMessages();
+  if (servers.length === 0) return <EmptyState title={m.access.noServers} className="py-8" />;
+  return (
+    <ul className="flex flex-col">
+      {servers.map((server) => (
+        <li key={server.server} className="border-line border-b last:border-b-0" data-server={server.server}>
+          <Server server={server} />
+          {tools && server.reason === "allowed" && server.tools.length > 0 ? <Tools server={server} /> : null}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Server({ server }: { server: VisibleServer }) {
+  const m = useMessages();
+  const format = useFormat();
+  const why = useReason();
+  const shown = server.reason === "allowed";
+  const allowed = server.tools.filter(({ reason }) => reason === "allowed").length;
+  return (
+    <div className="flex min-h-row flex-wrap items-center gap-x-3 gap-y-0.5 px-3.5 py-1">
+      <Mark shown={shown} />
+      <span className={cn("font-mono font-semibold", !shown && "text-ink-2")}>{server.server}</span>
+      {shown ? (
+        <span className="text-ink-3 text-xs">
+          {server.tools.length === 0
+            ? m.access.notListed
+            : m.access.toolCount(format.number(allowed), format.number(server.tools.length))}
+        </span>
+      ) : (
+        <span className="text-ink-2 text-sm">{why(server.reason)}</span>
+      )}
+      {server.detail ? <span className="text-ink-3 text-xs">{m.access.detail(server.detail)}</span> : null}
+    </div>
+  );
+}
+
+function Tools({ server }: { server: VisibleServer }) {
+  const why = useReason();
+  return (
+    <dl className="flex flex-col gap-y-0.5 pr-3.5 pb-2 pl-10.5 text-xs">
+      {server.tools.map((tool) => (
+        <div key={tool.name} className="flex flex-wrap items-center gap-x-3">
+          <dt className={cn("truncate font-mono", tool.reason === "allowed" ? "text-ink-2" : "text-ink-3")}>
+            {tool.exposedName}
+          </dt>
+          <dd className="text-ink-3">
+            {tool.reason === "allowed" ? null : <Badge tone="warn">{why(tool.reason)}</Badge>}
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Mark({ shown }: { shown: boolean }) {
+  const m = useMessages();
+  const Icon = shown ? Check : CircleSlash;
+  return (
+    <span className={cn("[&_svg]:size-4", shown ? "text-ok" : "text-ink-3")}>
+      <Icon aria-hidden />
+      <span className="sr-only">{shown ? m.access.visible : m.access.hidden}</span>
+    </span>
+  );
+}

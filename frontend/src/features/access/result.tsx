@@ -1,0 +1,78 @@
+import type { ReactNode } from "react";
+import type { Access } from "@/api/access";
+import { useFormat } from "@/app/look";
+import { AccessList } from "@/components/access-list";
+import { EmptyState } from "@/components/states";
+import { Badge } from "@/components/ui/badge";
+import { Card, CardHead } from "@/components/ui/card";
+import { Notice } from "@/components/ui/notice";
+import { Segmented } from "@/components/ui/segmented";
+import { useMessages } from "@/i18n";
+import { rich } from "@/i18n/rich";
+import { FILTERS, type Filter, narrowed } from "./model";
+
+interface ResultProps {
+  access: Access;
+  filter: Filter;
+  onFilter: (filter: Filter) => void;
+  end: ReactNode;
+}
+
+/** What `tools/list` would answer, and for every server and tool whether it is there. */
+export function Result({ access, filter, onFilter, end }: ResultProps) {
+  const m = useMessages();
+  const format = useFormat();
+  if (!access.found) return <Notice tone="warn">{m.access.notFound}</Notice>;
+  const shown = narrowed(access.servers, "shown").length;
+  const servers = narrowed(access.servers, filter);
+  return (
+    <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_360px]">
+      <Card>
+        <CardHead
+          title={m.access.servers}
+          end={
+            <>
+              <span className="text-ink-3 text-sm">
+                {m.access.counts(format.number(shown), format.number(access.servers.length - shown))}
+              </span>
+              {end}
+              <Segmented
+                label={m.access.only}
+                value={filter}
+                onChange={onFilter}
+                options={FILTERS.map((value) => ({ value, label: m.access.filters[value || "all"] }))}
+              />
+            </>
+          }
+        />
+        <div className="border-line border-t">
+          {servers.length === 0 && access.servers.length > 0 ? (
+            <EmptyState title={m.access.noneOfThese} className="py-8" />
+          ) : (
+            <AccessList servers={servers} tools />
+          )}
+        </div>
+      </Card>
+      <Card>
+        <CardHead
+          title={rich(m.access.listed(format.number(access.listed.length)))}
+          end={<Badge tone="accent">{m.access.modeShown[access.mode]}</Badge>}
+        />
+        {access.listed.length === 0 ? (
+          <p className="border-line border-t px-3.5 py-3 text-ink-3">{rich(m.access.listedNone)}</p>
+        ) : (
+          <ul
+            className="scroll-thin max-h-[60vh] overflow-y-auto border-line border-t px-3.5 py-2 font-mono text-xs leading-relaxed"
+            // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by keyboard
+            tabIndex={0}
+            aria-label={m.access.listed(format.number(access.listed.length)).replaceAll("`", "")}
+          >
+            {access.listed.map((name) => (
+              <li key={name}>{name}</li>
+            ))}
+          </ul>
+        )}
+      </Card>
+    </div>
+  );
+}

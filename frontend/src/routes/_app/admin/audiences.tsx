@@ -1,0 +1,14 @@
+import { createFileRoute } from "@tanstack/react-router";
+import { Earth } from "lucide-react";
+import * as v from "valibot";
+import { page } from "@/app/pages";
+import { AudiencesPage } from "@/features/audiences/audiences-page";
+import { VIEWS } from "@/features/audiences/model";
+
+const text = v.optional(v.fallback(v.string(), ""));
+
+export const Route = createFileRoute("/_app/admin/audiences")({
+  ...page({ name: "audiences", icon: Earth, group: "manage", order: 40, role: "admin" }),
+  validateSearch: v.object({ q: text, e: text, view: v.optional(v.fallback(v.picklist(VIEWS), "")) }),
+  component: AudiencesPage,
+});

@@ -1,0 +1,19 @@
+import { createFileRoute } from "@tanstack/react-router";
+import { Users } from "lucide-react";
+import * as v from "valibot";
+import { page } from "@/app/pages";
+import { VIEWS } from "@/features/users/model";
+import { UsersPage } from "@/features/users/users-page";
+
+const text = v.optional(v.fallback(v.string(), ""));
+
+export const Route = createFileRoute("/_app/admin/users/")({
+  ...page({ name: "users", icon: Users, group: "manage", order: 20, role: "admin" }),
+  validateSearch: v.object({
+    q: text,
+    sort: text,
+    e: text,
+    view: v.optional(v.fallback(v.picklist(VIEWS), "")),
+  }),
+  component: UsersPage,
+});

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from tests.support.recorder import Recorder
 from tests.support.running import free_port
 
@@ -39,6 +41,14 @@ class HttpServer:
         assert self.process.stdout.readline().strip() == str(self.port).encode(), f"{self.name} did not start"
         return self
 
+    def become(self, *tools: dict[str, Any]) -> None:
+        """From now on it lists these tools. Said to it past any hub: the server's own doing."""
+        with httpx.Client(base_url=self.origin, timeout=30, trust_env=False) as http:
+            begun = http.post("/mcp", json=_message("initialize", protocolVersion="2025-06-18"))
+            session = {"Mcp-Session-Id": begun.headers["mcp-session-id"]}
+            told = _message("tools/call", name="become", arguments={"tools": list(tools)})
+            assert http.post("/mcp", json=told, headers=session).json()["result"]["isError"] is False
+
     def kill(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
@@ -52,6 +62,10 @@ class HttpServer:
             return {"type": self.kind, "url": self.url, **more}
         security = {"security": more.pop("security")} if "security" in more else {}
         return {"type": "openapi", "openapi": {"url": self.url, **security}, **more}
+
+
+def _message(method: str, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
 
 
 @dataclass

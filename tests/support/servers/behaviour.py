@@ -256,6 +256,8 @@ class Behaviour:
             if arguments.get("announced"):
                 await self._announce({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
             return text("became")
+        if name == "say":  # listed by whoever wants it: the answer it is given, else its arguments
+            return arguments.get("result") or text(json.dumps(arguments))
         if name == "odd":
             content = [{"type": "html", "html": "x" * arguments.get("size", 0), "x-vendor": "@odd"}]
             return {"_meta": {"example/odd": "@odd"}, "content": content, "isError": "no", "x-vendor": "@odd"}

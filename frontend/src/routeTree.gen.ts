@@ -20,6 +20,7 @@ import { Route as AppAdminAccessRouteImport } from './routes/_app/admin/access'
 import { Route as AppAdminAudiencesRouteImport } from './routes/_app/admin/audiences'
 import { Route as AppAdminKeysRouteImport } from './routes/_app/admin/keys'
 import { Route as AppAdminToolChangesRouteImport } from './routes/_app/admin/tool-changes'
+import { Route as AppAdminVariablesRouteImport } from './routes/_app/admin/variables'
 import { Route as AppServersIndexRouteImport } from './routes/_app/servers.index'
 import { Route as AppSettingsIndexRouteImport } from './routes/_app/settings.index'
 import { Route as AppSettingsProfileRouteImport } from './routes/_app/settings.profile'
@@ -84,6 +85,11 @@ const AppAdminToolChangesRoute = AppAdminToolChangesRouteImport.update({
   path: '/admin/tool-changes',
   getParentRoute: () => AppRoute,
 } as any)
+const AppAdminVariablesRoute = AppAdminVariablesRouteImport.update({
+  id: '/admin/variables',
+  path: '/admin/variables',
+  getParentRoute: () => AppRoute,
+} as any)
 const AppServersIndexRoute = AppServersIndexRouteImport.update({
   id: '/servers/',
   path: '/servers/',
@@ -141,6 +147,7 @@ export interface FileRoutesByFullPath {
   '/admin/audiences': typeof AppAdminAudiencesRoute
   '/admin/keys': typeof AppAdminKeysRoute
   '/admin/tool-changes': typeof AppAdminToolChangesRoute
+  '/admin/variables': typeof AppAdminVariablesRoute
   '/settings/profile': typeof AppSettingsProfileRoute
   '/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
   '/servers/': typeof AppServersIndexRoute
@@ -162,6 +169,7 @@ export interface FileRoutesByTo {
   '/admin/audiences': typeof AppAdminAudiencesRoute
   '/admin/keys': typeof AppAdminKeysRoute
   '/admin/tool-changes': typeof AppAdminToolChangesRoute
+  '/admin/variables': typeof AppAdminVariablesRoute
   '/settings/profile': typeof AppSettingsProfileRoute
   '/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
   '/servers': typeof AppServersIndexRoute
@@ -185,6 +193,7 @@ export interface FileRoutesById {
   '/_app/admin/audiences': typeof AppAdminAudiencesRoute
   '/_app/admin/keys': typeof AppAdminKeysRoute
   '/_app/admin/tool-changes': typeof AppAdminToolChangesRoute
+  '/_app/admin/variables': typeof AppAdminVariablesRoute
   '/_app/settings/profile': typeof AppSettingsProfileRoute
   '/_app/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
   '/_app/servers/': typeof AppServersIndexRoute
@@ -208,6 +217,7 @@ export interface FileRouteTypes {
     | '/admin/audiences'
     | '/admin/keys'
     | '/admin/tool-changes'
+    | '/admin/variables'
     | '/settings/profile'
     | '/user-groups/$groupId'
     | '/servers/'
@@ -229,6 +239,7 @@ export interface FileRouteTypes {
     | '/admin/audiences'
     | '/admin/keys'
     | '/admin/tool-changes'
+    | '/admin/variables'
     | '/settings/profile'
     | '/user-groups/$groupId'
     | '/servers'
@@ -251,6 +262,7 @@ export interface FileRouteTypes {
     | '/_app/admin/audiences'
     | '/_app/admin/keys'
     | '/_app/admin/tool-changes'
+    | '/_app/admin/variables'
     | '/_app/settings/profile'
     | '/_app/user-groups/$groupId'
     | '/_app/servers/'
@@ -349,6 +361,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AppAdminToolChangesRouteImport
       parentRoute: typeof AppRoute
     }
+    '/_app/admin/variables': {
+      id: '/_app/admin/variables'
+      path: '/admin/variables'
+      fullPath: '/admin/variables'
+      preLoaderRoute: typeof AppAdminVariablesRouteImport
+      parentRoute: typeof AppRoute
+    }
     '/_app/servers/': {
       id: '/_app/servers/'
       path: '/servers'
@@ -422,6 +441,7 @@ interface AppRouteChildren {
   AppAdminAudiencesRoute: typeof AppAdminAudiencesRoute
   AppAdminKeysRoute: typeof AppAdminKeysRoute
   AppAdminToolChangesRoute: typeof AppAdminToolChangesRoute
+  AppAdminVariablesRoute: typeof AppAdminVariablesRoute
   AppSettingsProfileRoute: typeof AppSettingsProfileRoute
   AppUserGroupsGroupIdRoute: typeof AppUserGroupsGroupIdRoute
   AppServersIndexRoute: typeof AppServersIndexRoute
@@ -440,6 +460,7 @@ const AppRouteChildren: AppRouteChildren = {
   AppAdminAudiencesRoute: AppAdminAudiencesRoute,
   AppAdminKeysRoute: AppAdminKeysRoute,
   AppAdminToolChangesRoute: AppAdminToolChangesRoute,
+  AppAdminVariablesRoute: AppAdminVariablesRoute,
   AppSettingsProfileRoute: AppSettingsProfileRoute,
   AppUserGroupsGroupIdRoute: AppUserGroupsGroupIdRoute,
   AppServersIndexRoute: AppServersIndexRoute,

@@ -14,6 +14,7 @@ import { signIn } from "./sign-in";
 import { toolChanges } from "./tool-changes";
 import { tools } from "./tools";
 import { users } from "./users";
+import { variables } from "./variables";
 
 export const en = {
   common,
@@ -32,4 +33,5 @@ export const en = {
   adminKeys,
   audiences,
   users,
+  variables,
 };

@@ -15,6 +15,7 @@ import { signIn } from "./sign-in";
 import { toolChanges } from "./tool-changes";
 import { tools } from "./tools";
 import { users } from "./users";
+import { variables } from "./variables";
 
 export const ko: Messages = {
   common,
@@ -33,4 +34,5 @@ export const ko: Messages = {
   adminKeys,
   audiences,
   users,
+  variables,
 };

@@ -84,7 +84,11 @@ export function TimePlot({ label, times, series, show, height = 220, onZoom, cla
             stroke: color(line.color),
             width: 1.5,
             dash: line.dashed ? [4, 3] : undefined,
-            points: { show: times.length < 3 },
+            points: {
+              show: false,
+              size: 5,
+              filter: (drawn: UPlot, line: number) => alone(drawn.data[line] ?? []),
+            },
           })),
         ],
         hooks: {
@@ -132,4 +136,10 @@ export function TimePlot({ label, times, series, show, height = 220, onZoom, cla
       <div ref={box} style={{ height }} />
     </figure>
   );
+}
+
+/** Where a value stands between two gaps: no line goes there, so a point has to. */
+function alone(values: ArrayLike<number | null | undefined>): number[] {
+  const there = (at: number) => values[at] !== null && values[at] !== undefined;
+  return [...Array(values.length).keys()].filter((at) => there(at) && !there(at - 1) && !there(at + 1));
 }

@@ -5,11 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 UV = """#!/bin/sh
@@ -76,10 +77,7 @@ def copy(tmp_path: Path) -> Copy:
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, f"not within 10 s: {what}"
-        time.sleep(0.02)
+    eventually(condition, within=10, what=what)
 
 
 @pytest.mark.slow

@@ -4,12 +4,13 @@ A `Reader` is one person with one page. What goes wrong leaves a picture in the 
 in the test's own.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Response, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
 
 from tests.support.browser import WITHIN
 from tests.support.rest import Person
@@ -19,6 +20,7 @@ AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 390, "height": 844}
+QUIET, LOOK = 500, 50  # milliseconds in which a page asks for nothing, and between two looks
 Language = Literal["en", "ko"]
 Theme = Literal["light", "dark"]
 
@@ -58,6 +60,11 @@ class Reader:
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("response", self._answered)
+        # Not Playwright's idle network: that one waits for streams, which never end.
+        self.under_way: set[Request] = set()
+        self.page.on("request", self._asked)
+        self.page.on("requestfinished", self._ended)
+        self.page.on("requestfailed", self._ended)
 
     def close(self) -> None:
         self.context.close()
@@ -66,6 +73,13 @@ class Reader:
         # A browser says of every refused request that it failed; what was refused is the page's to say.
         if message.type == "error" and "Failed to load resource" not in message.text:
             self.complaints.append(message.text)
+
+    def _asked(self, request: Request) -> None:
+        if request.headers.get("accept") != "text/event-stream":
+            self.under_way.add(request)
+
+    def _ended(self, request: Request) -> None:
+        self.under_way.discard(request)
 
     def _answered(self, answer: Response) -> None:
         self.answers.append(answer)
@@ -112,7 +126,12 @@ class Reader:
 
     def settled(self) -> None:
         """What the page asked for has come, and nothing says that it still loads."""
-        self.page.wait_for_load_state("networkidle")
+        until = time.monotonic() + WITHIN / 1000
+        quiet = 0
+        while quiet < QUIET:
+            assert time.monotonic() < until, f"still under way: {sorted(one.url for one in self.under_way)}"
+            self.page.wait_for_timeout(LOOK)
+            quiet = 0 if self.under_way else quiet + LOOK
         expect(self.page.locator(".skeleton")).to_have_count(0)
 
 

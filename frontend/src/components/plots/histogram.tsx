@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { type PointerEvent, useState } from "react";
 import { useFormat } from "@/app/look";
 import { cn } from "@/lib/cn";
 
@@ -26,6 +26,8 @@ interface HistogramProps {
   /** Bins from here on are grey: later than the state that is shown. */
   until?: number;
   onPick?: (bin: Bin) => void;
+  /** A stretch was drawn over, or one bin pressed: from where to where, milliseconds since 1970. */
+  onBrush?: (from: number, to: number) => void;
   className?: string;
 }
 
@@ -41,10 +43,36 @@ export function Histogram({
   height = 44,
   until,
   onPick,
+  onBrush,
   className,
 }: HistogramProps) {
   const format = useFormat();
   const [hovered, setHovered] = useState<number | null>(null);
+  const [drawn, setDrawn] = useState<{ from: number; to: number } | null>(null); // bins
+  const picked = drawn && { first: Math.min(drawn.from, drawn.to), last: Math.max(drawn.from, drawn.to) };
+  const binAt = (event: PointerEvent) => {
+    const { left, width } = event.currentTarget.getBoundingClientRect();
+    const at = Math.floor(((event.clientX - left) / width) * bins.length);
+    return Math.min(Math.max(at, 0), bins.length - 1);
+  };
+  const brush = onBrush && {
+    onPointerDown: (event: PointerEvent<SVGSVGElement>) => {
+      if (event.button !== 0 || bins.length === 0) return;
+      event.currentTarget.setPointerCapture(event.pointerId);
+      setDrawn({ from: binAt(event), to: binAt(event) });
+    },
+    onPointerMove: (event: PointerEvent<SVGSVGElement>) => {
+      setHovered(binAt(event));
+      if (drawn) setDrawn({ ...drawn, to: binAt(event) });
+    },
+    onPointerCancel: () => setDrawn(null),
+    onPointerUp: () => {
+      const first = bins[picked?.first ?? -1];
+      const last = bins[picked?.last ?? -1];
+      setDrawn(null);
+      if (first && last) onBrush(first.at, last.at + step);
+    },
+  };
   const total = (bin: Bin) => Object.values(bin.counts).reduce((sum, count) => sum + count, 0);
   const most = Math.max(1, ...bins.map(total));
   const wide = WIDTH / Math.max(bins.length, 1);
@@ -57,11 +85,21 @@ export function Histogram({
       <svg
         viewBox={`0 0 ${WIDTH} ${height}`}
         preserveAspectRatio="none"
-        className="block w-full"
+        className={cn("block w-full", onBrush && "cursor-crosshair touch-none")}
         style={{ height }}
         aria-hidden
         onPointerLeave={() => setHovered(null)}
+        {...brush}
       >
+        {picked ? (
+          <rect
+            x={picked.first * wide}
+            y={0}
+            width={(picked.last - picked.first + 1) * wide}
+            height={height}
+            fill="var(--accent-soft)"
+          />
+        ) : null}
         {bins.map((bin, at) => {
           let top = height;
           return (

@@ -38,4 +38,5 @@ export const common = {
   rowCount: (count: string) => `${count} rows`,
   actions: "Actions",
   loadMore: "Load more",
+  resize: "Width of the panel",
 };

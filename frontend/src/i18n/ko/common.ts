@@ -40,4 +40,5 @@ export const common: Messages["common"] = {
   rowCount: (count) => `${count}개 행`,
   actions: "작업",
   loadMore: "더 불러오기",
+  resize: "패널 너비",
 };

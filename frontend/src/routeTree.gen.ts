@@ -14,11 +14,15 @@ import { Route as InviteRouteImport } from './routes/invite'
 import { Route as LoginRouteImport } from './routes/login'
 import { Route as SetupRouteImport } from './routes/setup'
 import { Route as AppIndexRouteImport } from './routes/_app/index'
+import { Route as AppActivityRouteImport } from './routes/_app/activity'
 import { Route as AppConnectRouteImport } from './routes/_app/connect'
 import { Route as AuthErrorRouteImport } from './routes/auth.error'
 import { Route as AppAdminAccessRouteImport } from './routes/_app/admin/access'
 import { Route as AppAdminAudiencesRouteImport } from './routes/_app/admin/audiences'
 import { Route as AppAdminKeysRouteImport } from './routes/_app/admin/keys'
+import { Route as AppAdminMcpServersRouteImport } from './routes/_app/admin/mcp-servers'
+import { Route as AppAdminSessionsRouteImport } from './routes/_app/admin/sessions'
+import { Route as AppAdminSettingsRouteImport } from './routes/_app/admin/settings'
 import { Route as AppAdminToolChangesRouteImport } from './routes/_app/admin/tool-changes'
 import { Route as AppAdminVariablesRouteImport } from './routes/_app/admin/variables'
 import { Route as AppServersIndexRouteImport } from './routes/_app/servers.index'
@@ -26,6 +30,10 @@ import { Route as AppSettingsIndexRouteImport } from './routes/_app/settings.ind
 import { Route as AppSettingsProfileRouteImport } from './routes/_app/settings.profile'
 import { Route as AppUserGroupsIndexRouteImport } from './routes/_app/user-groups.index'
 import { Route as AppUserGroupsGroupIdRouteImport } from './routes/_app/user-groups.$groupId'
+import { Route as AppAdminConfigIndexRouteImport } from './routes/_app/admin/config.index'
+import { Route as AppAdminConfigHistoryRouteImport } from './routes/_app/admin/config.history'
+import { Route as AppAdminRequestsIndexRouteImport } from './routes/_app/admin/requests.index'
+import { Route as AppAdminRequestsRequestIdRouteImport } from './routes/_app/admin/requests.$requestId'
 import { Route as AppAdminUsersIndexRouteImport } from './routes/_app/admin/users.index'
 import { Route as AppAdminUsersUserIdRouteImport } from './routes/_app/admin/users.$userId'
 import { Route as AppServersNameIndexRouteImport } from './routes/_app/servers.$name.index'
@@ -55,6 +63,11 @@ const AppIndexRoute = AppIndexRouteImport.update({
   path: '/',
   getParentRoute: () => AppRoute,
 } as any)
+const AppActivityRoute = AppActivityRouteImport.update({
+  id: '/activity',
+  path: '/activity',
+  getParentRoute: () => AppRoute,
+} as any)
 const AppConnectRoute = AppConnectRouteImport.update({
   id: '/connect',
   path: '/connect',
@@ -78,6 +91,21 @@ const AppAdminAudiencesRoute = AppAdminAudiencesRouteImport.update({
 const AppAdminKeysRoute = AppAdminKeysRouteImport.update({
   id: '/admin/keys',
   path: '/admin/keys',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAdminMcpServersRoute = AppAdminMcpServersRouteImport.update({
+  id: '/admin/mcp-servers',
+  path: '/admin/mcp-servers',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAdminSessionsRoute = AppAdminSessionsRouteImport.update({
+  id: '/admin/sessions',
+  path: '/admin/sessions',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAdminSettingsRoute = AppAdminSettingsRouteImport.update({
+  id: '/admin/settings',
+  path: '/admin/settings',
   getParentRoute: () => AppRoute,
 } as any)
 const AppAdminToolChangesRoute = AppAdminToolChangesRouteImport.update({
@@ -115,6 +143,27 @@ const AppUserGroupsGroupIdRoute = AppUserGroupsGroupIdRouteImport.update({
   path: '/user-groups/$groupId',
   getParentRoute: () => AppRoute,
 } as any)
+const AppAdminConfigIndexRoute = AppAdminConfigIndexRouteImport.update({
+  id: '/admin/config/',
+  path: '/admin/config/',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAdminConfigHistoryRoute = AppAdminConfigHistoryRouteImport.update({
+  id: '/admin/config/history',
+  path: '/admin/config/history',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAdminRequestsIndexRoute = AppAdminRequestsIndexRouteImport.update({
+  id: '/admin/requests/',
+  path: '/admin/requests/',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAdminRequestsRequestIdRoute =
+  AppAdminRequestsRequestIdRouteImport.update({
+    id: '/admin/requests/$requestId',
+    path: '/admin/requests/$requestId',
+    getParentRoute: () => AppRoute,
+  } as any)
 const AppAdminUsersIndexRoute = AppAdminUsersIndexRouteImport.update({
   id: '/admin/users/',
   path: '/admin/users/',
@@ -141,11 +190,15 @@ export interface FileRoutesByFullPath {
   '/invite': typeof InviteRoute
   '/login': typeof LoginRoute
   '/setup': typeof SetupRoute
+  '/activity': typeof AppActivityRoute
   '/connect': typeof AppConnectRoute
   '/auth/error': typeof AuthErrorRoute
   '/admin/access': typeof AppAdminAccessRoute
   '/admin/audiences': typeof AppAdminAudiencesRoute
   '/admin/keys': typeof AppAdminKeysRoute
+  '/admin/mcp-servers': typeof AppAdminMcpServersRoute
+  '/admin/sessions': typeof AppAdminSessionsRoute
+  '/admin/settings': typeof AppAdminSettingsRoute
   '/admin/tool-changes': typeof AppAdminToolChangesRoute
   '/admin/variables': typeof AppAdminVariablesRoute
   '/settings/profile': typeof AppSettingsProfileRoute
@@ -153,7 +206,11 @@ export interface FileRoutesByFullPath {
   '/servers/': typeof AppServersIndexRoute
   '/settings/': typeof AppSettingsIndexRoute
   '/user-groups/': typeof AppUserGroupsIndexRoute
+  '/admin/config/history': typeof AppAdminConfigHistoryRoute
+  '/admin/requests/$requestId': typeof AppAdminRequestsRequestIdRoute
   '/admin/users/$userId': typeof AppAdminUsersUserIdRoute
+  '/admin/config/': typeof AppAdminConfigIndexRoute
+  '/admin/requests/': typeof AppAdminRequestsIndexRoute
   '/admin/users/': typeof AppAdminUsersIndexRoute
   '/servers/$name/': typeof AppServersNameIndexRoute
   '/servers/$name/tools/$tool': typeof AppServersNameToolsToolRoute
@@ -162,12 +219,16 @@ export interface FileRoutesByTo {
   '/invite': typeof InviteRoute
   '/login': typeof LoginRoute
   '/setup': typeof SetupRoute
+  '/activity': typeof AppActivityRoute
   '/connect': typeof AppConnectRoute
   '/auth/error': typeof AuthErrorRoute
   '/': typeof AppIndexRoute
   '/admin/access': typeof AppAdminAccessRoute
   '/admin/audiences': typeof AppAdminAudiencesRoute
   '/admin/keys': typeof AppAdminKeysRoute
+  '/admin/mcp-servers': typeof AppAdminMcpServersRoute
+  '/admin/sessions': typeof AppAdminSessionsRoute
+  '/admin/settings': typeof AppAdminSettingsRoute
   '/admin/tool-changes': typeof AppAdminToolChangesRoute
   '/admin/variables': typeof AppAdminVariablesRoute
   '/settings/profile': typeof AppSettingsProfileRoute
@@ -175,7 +236,11 @@ export interface FileRoutesByTo {
   '/servers': typeof AppServersIndexRoute
   '/settings': typeof AppSettingsIndexRoute
   '/user-groups': typeof AppUserGroupsIndexRoute
+  '/admin/config/history': typeof AppAdminConfigHistoryRoute
+  '/admin/requests/$requestId': typeof AppAdminRequestsRequestIdRoute
   '/admin/users/$userId': typeof AppAdminUsersUserIdRoute
+  '/admin/config': typeof AppAdminConfigIndexRoute
+  '/admin/requests': typeof AppAdminRequestsIndexRoute
   '/admin/users': typeof AppAdminUsersIndexRoute
   '/servers/$name': typeof AppServersNameIndexRoute
   '/servers/$name/tools/$tool': typeof AppServersNameToolsToolRoute
@@ -186,12 +251,16 @@ export interface FileRoutesById {
   '/invite': typeof InviteRoute
   '/login': typeof LoginRoute
   '/setup': typeof SetupRoute
+  '/_app/activity': typeof AppActivityRoute
   '/_app/connect': typeof AppConnectRoute
   '/auth/error': typeof AuthErrorRoute
   '/_app/': typeof AppIndexRoute
   '/_app/admin/access': typeof AppAdminAccessRoute
   '/_app/admin/audiences': typeof AppAdminAudiencesRoute
   '/_app/admin/keys': typeof AppAdminKeysRoute
+  '/_app/admin/mcp-servers': typeof AppAdminMcpServersRoute
+  '/_app/admin/sessions': typeof AppAdminSessionsRoute
+  '/_app/admin/settings': typeof AppAdminSettingsRoute
   '/_app/admin/tool-changes': typeof AppAdminToolChangesRoute
   '/_app/admin/variables': typeof AppAdminVariablesRoute
   '/_app/settings/profile': typeof AppSettingsProfileRoute
@@ -199,7 +268,11 @@ export interface FileRoutesById {
   '/_app/servers/': typeof AppServersIndexRoute
   '/_app/settings/': typeof AppSettingsIndexRoute
   '/_app/user-groups/': typeof AppUserGroupsIndexRoute
+  '/_app/admin/config/history': typeof AppAdminConfigHistoryRoute
+  '/_app/admin/requests/$requestId': typeof AppAdminRequestsRequestIdRoute
   '/_app/admin/users/$userId': typeof AppAdminUsersUserIdRoute
+  '/_app/admin/config/': typeof AppAdminConfigIndexRoute
+  '/_app/admin/requests/': typeof AppAdminRequestsIndexRoute
   '/_app/admin/users/': typeof AppAdminUsersIndexRoute
   '/_app/servers/$name/': typeof AppServersNameIndexRoute
   '/_app/servers/$name/tools/$tool': typeof AppServersNameToolsToolRoute
@@ -211,11 +284,15 @@ export interface FileRouteTypes {
     | '/invite'
     | '/login'
     | '/setup'
+    | '/activity'
     | '/connect'
     | '/auth/error'
     | '/admin/access'
     | '/admin/audiences'
     | '/admin/keys'
+    | '/admin/mcp-servers'
+    | '/admin/sessions'
+    | '/admin/settings'
     | '/admin/tool-changes'
     | '/admin/variables'
     | '/settings/profile'
@@ -223,7 +300,11 @@ export interface FileRouteTypes {
     | '/servers/'
     | '/settings/'
     | '/user-groups/'
+    | '/admin/config/history'
+    | '/admin/requests/$requestId'
     | '/admin/users/$userId'
+    | '/admin/config/'
+    | '/admin/requests/'
     | '/admin/users/'
     | '/servers/$name/'
     | '/servers/$name/tools/$tool'
@@ -232,12 +313,16 @@ export interface FileRouteTypes {
     | '/invite'
     | '/login'
     | '/setup'
+    | '/activity'
     | '/connect'
     | '/auth/error'
     | '/'
     | '/admin/access'
     | '/admin/audiences'
     | '/admin/keys'
+    | '/admin/mcp-servers'
+    | '/admin/sessions'
+    | '/admin/settings'
     | '/admin/tool-changes'
     | '/admin/variables'
     | '/settings/profile'
@@ -245,7 +330,11 @@ export interface FileRouteTypes {
     | '/servers'
     | '/settings'
     | '/user-groups'
+    | '/admin/config/history'
+    | '/admin/requests/$requestId'
     | '/admin/users/$userId'
+    | '/admin/config'
+    | '/admin/requests'
     | '/admin/users'
     | '/servers/$name'
     | '/servers/$name/tools/$tool'
@@ -255,12 +344,16 @@ export interface FileRouteTypes {
     | '/invite'
     | '/login'
     | '/setup'
+    | '/_app/activity'
     | '/_app/connect'
     | '/auth/error'
     | '/_app/'
     | '/_app/admin/access'
     | '/_app/admin/audiences'
     | '/_app/admin/keys'
+    | '/_app/admin/mcp-servers'
+    | '/_app/admin/sessions'
+    | '/_app/admin/settings'
     | '/_app/admin/tool-changes'
     | '/_app/admin/variables'
     | '/_app/settings/profile'
@@ -268,7 +361,11 @@ export interface FileRouteTypes {
     | '/_app/servers/'
     | '/_app/settings/'
     | '/_app/user-groups/'
+    | '/_app/admin/config/history'
+    | '/_app/admin/requests/$requestId'
     | '/_app/admin/users/$userId'
+    | '/_app/admin/config/'
+    | '/_app/admin/requests/'
     | '/_app/admin/users/'
     | '/_app/servers/$name/'
     | '/_app/servers/$name/tools/$tool'
@@ -319,6 +416,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AppIndexRouteImport
       parentRoute: typeof AppRoute
     }
+    '/_app/activity': {
+      id: '/_app/activity'
+      path: '/activity'
+      fullPath: '/activity'
+      preLoaderRoute: typeof AppActivityRouteImport
+      parentRoute: typeof AppRoute
+    }
     '/_app/connect': {
       id: '/_app/connect'
       path: '/connect'
@@ -352,6 +456,27 @@ declare module '@tanstack/react-router' {
       path: '/admin/keys'
       fullPath: '/admin/keys'
       preLoaderRoute: typeof AppAdminKeysRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/admin/mcp-servers': {
+      id: '/_app/admin/mcp-servers'
+      path: '/admin/mcp-servers'
+      fullPath: '/admin/mcp-servers'
+      preLoaderRoute: typeof AppAdminMcpServersRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/admin/sessions': {
+      id: '/_app/admin/sessions'
+      path: '/admin/sessions'
+      fullPath: '/admin/sessions'
+      preLoaderRoute: typeof AppAdminSessionsRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/admin/settings': {
+      id: '/_app/admin/settings'
+      path: '/admin/settings'
+      fullPath: '/admin/settings'
+      preLoaderRoute: typeof AppAdminSettingsRouteImport
       parentRoute: typeof AppRoute
     }
     '/_app/admin/tool-changes': {
@@ -403,6 +528,34 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AppUserGroupsGroupIdRouteImport
       parentRoute: typeof AppRoute
     }
+    '/_app/admin/config/': {
+      id: '/_app/admin/config/'
+      path: '/admin/config'
+      fullPath: '/admin/config/'
+      preLoaderRoute: typeof AppAdminConfigIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/admin/config/history': {
+      id: '/_app/admin/config/history'
+      path: '/admin/config/history'
+      fullPath: '/admin/config/history'
+      preLoaderRoute: typeof AppAdminConfigHistoryRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/admin/requests/': {
+      id: '/_app/admin/requests/'
+      path: '/admin/requests'
+      fullPath: '/admin/requests/'
+      preLoaderRoute: typeof AppAdminRequestsIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/admin/requests/$requestId': {
+      id: '/_app/admin/requests/$requestId'
+      path: '/admin/requests/$requestId'
+      fullPath: '/admin/requests/$requestId'
+      preLoaderRoute: typeof AppAdminRequestsRequestIdRouteImport
+      parentRoute: typeof AppRoute
+    }
     '/_app/admin/users/': {
       id: '/_app/admin/users/'
       path: '/admin/users'
@@ -435,11 +588,15 @@ declare module '@tanstack/react-router' {
 }
 
 interface AppRouteChildren {
+  AppActivityRoute: typeof AppActivityRoute
   AppConnectRoute: typeof AppConnectRoute
   AppIndexRoute: typeof AppIndexRoute
   AppAdminAccessRoute: typeof AppAdminAccessRoute
   AppAdminAudiencesRoute: typeof AppAdminAudiencesRoute
   AppAdminKeysRoute: typeof AppAdminKeysRoute
+  AppAdminMcpServersRoute: typeof AppAdminMcpServersRoute
+  AppAdminSessionsRoute: typeof AppAdminSessionsRoute
+  AppAdminSettingsRoute: typeof AppAdminSettingsRoute
   AppAdminToolChangesRoute: typeof AppAdminToolChangesRoute
   AppAdminVariablesRoute: typeof AppAdminVariablesRoute
   AppSettingsProfileRoute: typeof AppSettingsProfileRoute
@@ -447,18 +604,26 @@ interface AppRouteChildren {
   AppServersIndexRoute: typeof AppServersIndexRoute
   AppSettingsIndexRoute: typeof AppSettingsIndexRoute
   AppUserGroupsIndexRoute: typeof AppUserGroupsIndexRoute
+  AppAdminConfigHistoryRoute: typeof AppAdminConfigHistoryRoute
+  AppAdminRequestsRequestIdRoute: typeof AppAdminRequestsRequestIdRoute
   AppAdminUsersUserIdRoute: typeof AppAdminUsersUserIdRoute
+  AppAdminConfigIndexRoute: typeof AppAdminConfigIndexRoute
+  AppAdminRequestsIndexRoute: typeof AppAdminRequestsIndexRoute
   AppAdminUsersIndexRoute: typeof AppAdminUsersIndexRoute
   AppServersNameIndexRoute: typeof AppServersNameIndexRoute
   AppServersNameToolsToolRoute: typeof AppServersNameToolsToolRoute
 }
 
 const AppRouteChildren: AppRouteChildren = {
+  AppActivityRoute: AppActivityRoute,
   AppConnectRoute: AppConnectRoute,
   AppIndexRoute: AppIndexRoute,
   AppAdminAccessRoute: AppAdminAccessRoute,
   AppAdminAudiencesRoute: AppAdminAudiencesRoute,
   AppAdminKeysRoute: AppAdminKeysRoute,
+  AppAdminMcpServersRoute: AppAdminMcpServersRoute,
+  AppAdminSessionsRoute: AppAdminSessionsRoute,
+  AppAdminSettingsRoute: AppAdminSettingsRoute,
   AppAdminToolChangesRoute: AppAdminToolChangesRoute,
   AppAdminVariablesRoute: AppAdminVariablesRoute,
   AppSettingsProfileRoute: AppSettingsProfileRoute,
@@ -466,7 +631,11 @@ const AppRouteChildren: AppRouteChildren = {
   AppServersIndexRoute: AppServersIndexRoute,
   AppSettingsIndexRoute: AppSettingsIndexRoute,
   AppUserGroupsIndexRoute: AppUserGroupsIndexRoute,
+  AppAdminConfigHistoryRoute: AppAdminConfigHistoryRoute,
+  AppAdminRequestsRequestIdRoute: AppAdminRequestsRequestIdRoute,
   AppAdminUsersUserIdRoute: AppAdminUsersUserIdRoute,
+  AppAdminConfigIndexRoute: AppAdminConfigIndexRoute,
+  AppAdminRequestsIndexRoute: AppAdminRequestsIndexRoute,
   AppAdminUsersIndexRoute: AppAdminUsersIndexRoute,
   AppServersNameIndexRoute: AppServersNameIndexRoute,
   AppServersNameToolsToolRoute: AppServersNameToolsToolRoute,

@@ -19,7 +19,7 @@ from tests.support.web import NARROW, Language, Theme, UiPage, faults, words_of_
 
 HERE = Path(__file__).parent
 TREE = ROOT / "frontend" / "src" / "routeTree.gen.ts"
-LANDING = {"/"}  # leads on at once; test_frame.py follows it
+LANDING = {"/", "/admin/settings", "/admin/mcp-servers"}  # lead on at once; test_frame.py and test_config.py follow them
 
 
 def announced() -> list[UiPage]:

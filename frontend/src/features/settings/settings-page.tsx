@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, useBlocker } from "@tanstack/react-router";
+import { getRouteApi } from "@tanstack/react-router";
 import { KeyRound } from "lucide-react";
 import { useEffect, useState } from "react";
+import { LeaveGuard } from "@/components/leave-guard";
 import { Page } from "@/components/page";
 import { EmptyState, Loaded, SkeletonCards } from "@/components/states";
 import { Button } from "@/components/ui/button";
-import { Dialog } from "@/components/ui/dialog";
 import { SearchInput } from "@/components/ui/input";
 import { useMessages } from "@/i18n";
 import { useShortcut } from "@/lib/shortcuts";
@@ -98,32 +98,4 @@ function useScrollToHash(): void {
     const id = decodeURIComponent(window.location.hash.slice(1));
     if (id) document.getElementById(id)?.scrollIntoView();
   }, []);
-}
-
-function LeaveGuard({ dirty }: { dirty: boolean }) {
-  const m = useMessages();
-  const { status, proceed, reset } = useBlocker({
-    // A search or a jump within the page loses nothing.
-    shouldBlockFn: ({ current, next }) => dirty && current.pathname !== next.pathname,
-    enableBeforeUnload: () => dirty,
-    withResolver: true,
-  });
-  return (
-    <Dialog
-      open={status === "blocked"}
-      onOpenChange={(open) => !open && reset?.()}
-      title={m.settings.leaveTitle}
-      description={m.settings.leaveText}
-      actions={
-        <>
-          <Button size="md" onClick={() => reset?.()}>
-            {m.settings.stay}
-          </Button>
-          <Button size="md" tone="danger" onClick={() => proceed?.()}>
-            {m.settings.leave}
-          </Button>
-        </>
-      }
-    />
-  );
 }

@@ -2,6 +2,7 @@ import { access } from "./access";
 import { adminKeys } from "./admin-keys";
 import { audiences } from "./audiences";
 import { common } from "./common";
+import { config } from "./config";
 import { connect } from "./connect";
 import { errors } from "./errors";
 import { exposure } from "./exposure";
@@ -22,6 +23,7 @@ export const en = {
   errors,
   signIn,
   connect,
+  config,
   settings,
   exposure,
   groups,

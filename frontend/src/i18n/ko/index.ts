@@ -3,6 +3,7 @@ import { access } from "./access";
 import { adminKeys } from "./admin-keys";
 import { audiences } from "./audiences";
 import { common } from "./common";
+import { config } from "./config";
 import { connect } from "./connect";
 import { errors } from "./errors";
 import { exposure } from "./exposure";
@@ -23,6 +24,7 @@ export const ko: Messages = {
   errors,
   signIn,
   connect,
+  config,
   settings,
   exposure,
   groups,

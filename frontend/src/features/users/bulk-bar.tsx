@@ -11,8 +11,6 @@ import { rich } from "@/i18n/rich";
 import type { UserCommands } from "./commands";
 import { changed, outcome } from "./model";
 
-const MOST = 200; // users; the hub takes no more at once
-
 interface BulkBarProps {
   users: User[];
   chosen: ReadonlySet<string>;
@@ -31,10 +29,10 @@ export function BulkBar({ users, chosen, onChosen, commands: { setMany } }: Bulk
   const active = changed(users, chosen, "deactivate");
   const run = (action: "activate" | "deactivate") =>
     setMany.mutate(
-      { users: (action === "activate" ? waiting : active).slice(0, MOST), action },
+      { users: action === "activate" ? waiting : active, action },
       {
-        onSuccess: ({ data, position }) => {
-          const came = outcome(data, users);
+        onSuccess: ({ answers, position }) => {
+          const came = outcome(answers, users);
           setRefused(came.refused);
           setAsking(false);
           onChosen(new Set());

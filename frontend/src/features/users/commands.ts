@@ -1,10 +1,12 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { client, positionOf } from "@/api/client";
 import { data, whole } from "@/api/data";
-import type { User } from "@/api/schema.gen";
+import type { OneOfMany, User } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { useToast } from "@/app/use-toast";
 import { useMessages } from "@/i18n";
+
+const MOST = 200; // users; the hub takes no more at once
 
 export interface NewUser {
   username: string;
@@ -100,8 +102,18 @@ export function useUserCommands() {
     },
   });
   const setMany = useMutation({
-    mutationFn: ({ users, action }: { users: User[]; action: "activate" | "deactivate" }) =>
-      whole(client.POST("/api/admin/users/bulk", { body: { ids: users.map(({ id }) => id), action } })),
+    mutationFn: async ({ users, action }: { users: User[]; action: "activate" | "deactivate" }) => {
+      const came: { answers: OneOfMany[]; position: number } = { answers: [], position: 0 };
+      for (let at = 0; at < users.length; at += MOST) {
+        const ids = users.slice(at, at + MOST).map(({ id }) => id);
+        const { data: answers, position } = await whole(
+          client.POST("/api/admin/users/bulk", { body: { ids, action } }),
+        );
+        came.answers.push(...answers);
+        came.position = position ?? came.position;
+      }
+      return came;
+    },
     onSettled: renew,
   });
   /** The link is in the answer alone: it is handed on, and kept nowhere. */

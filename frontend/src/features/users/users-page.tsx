@@ -84,6 +84,16 @@ export function UsersPage() {
             placeholder={m.users.find}
             className="w-full max-w-72"
           />
+          {users?.length && view !== "deleted" ? (
+            <Button
+              tone="ghost"
+              onClick={() =>
+                setChosen(new Set(users.filter(({ state }) => state !== "deleted").map(({ id }) => id)))
+              }
+            >
+              {m.users.chooseAll}
+            </Button>
+          ) : null}
         </>
       }
     >

@@ -32,6 +32,7 @@ export const users = {
   choose: "Choose",
   chooseOne: (name: string) => `Choose ${name}`,
   chosen: (count: string) => `${count} chosen`,
+  chooseAll: "Choose all shown",
   chooseNone: "Choose none",
   activateMany: (count: string) => `Activate ${count}`,
   deactivateMany: (count: string) => `Lock out ${count}`,

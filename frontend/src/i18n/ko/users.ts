@@ -34,6 +34,7 @@ export const users: Messages["users"] = {
   choose: "선택",
   chooseOne: (name) => `${name} 선택`,
   chosen: (count) => `${count}명 선택`,
+  chooseAll: "보이는 사용자 모두 선택",
   chooseNone: "선택 해제",
   activateMany: (count) => `${count}명 활성화`,
   deactivateMany: (count) => `${count}명 비활성화`,

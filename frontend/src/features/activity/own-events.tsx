@@ -34,14 +34,14 @@ export function OwnEvents() {
         width: "148px",
         cell: ({ at }) => <Time at={at} as="full" className="text-ink-2" />,
       },
-      { id: "what", header: c.what, width: "minmax(180px,1fr)", cell: What },
+      { id: "what", header: c.what, width: "minmax(180px,1fr)", cell: (item) => <What item={item} /> },
       {
         id: "about",
         header: c.about,
         width: "minmax(120px,1fr)",
         cell: (item) => <span className="font-mono text-xs">{aboutOf(item)}</span>,
       },
-      { id: "by", header: c.by, width: "minmax(90px,0.6fr)", cell: By },
+      { id: "by", header: c.by, width: "minmax(90px,0.6fr)", cell: (item) => <By item={item} /> },
       {
         id: "from",
         header: c.from,
@@ -70,7 +70,7 @@ export function OwnEvents() {
   );
 }
 
-function What(item: Item) {
+function What({ item }: { item: Item }) {
   const m = useMessages();
   const { kinds } = m.activity;
   const text = item.type in kinds ? kinds[item.type as keyof typeof kinds] : <code>{item.type}</code>;
@@ -83,7 +83,7 @@ function What(item: Item) {
   );
 }
 
-function By(item: Item) {
+function By({ item }: { item: Item }) {
   const m = useMessages();
   const me = useMe();
   if (item.actor === me.id) return m.activity.you;

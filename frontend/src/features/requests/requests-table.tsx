@@ -47,12 +47,17 @@ export function RequestsTable({ rows, all, long, narrow, ...rest }: RequestsTabl
         width: "minmax(108px,0.5fr)",
         cell: ({ method }) => <span className="font-mono text-ink-2 text-xs">{method}</span>,
       },
-      { id: "target", header: m.requests.columns.target, width: "minmax(140px,1fr)", cell: Target },
+      {
+        id: "target",
+        header: m.requests.columns.target,
+        width: "minmax(140px,1fr)",
+        cell: (row) => <Target request={row} />,
+      },
       {
         id: "shown",
         header: m.requests.columns.shown,
         width: "minmax(150px,0.6fr)",
-        cell: ListCell,
+        cell: (row) => <ListCell request={row} />,
       },
       {
         id: "status",
@@ -90,7 +95,7 @@ export function RequestsTable({ rows, all, long, narrow, ...rest }: RequestsTabl
   );
 }
 
-function Target({ server, tool }: RequestView) {
+function Target({ request: { server, tool } }: { request: RequestView }) {
   const m = useMessages();
   if (!server) return <span className="text-ink-3">{m.requests.noServer}</span>;
   return (
@@ -101,7 +106,7 @@ function Target({ server, tool }: RequestView) {
   );
 }
 
-function ListCell({ shown, leftOut }: RequestView) {
+function ListCell({ request: { shown, leftOut } }: { request: RequestView }) {
   const m = useMessages();
   const format = useFormat();
   if (shown === null) return null;

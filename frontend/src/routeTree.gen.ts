@@ -20,9 +20,7 @@ import { Route as AuthErrorRouteImport } from './routes/auth.error'
 import { Route as AppAdminAccessRouteImport } from './routes/_app/admin/access'
 import { Route as AppAdminAudiencesRouteImport } from './routes/_app/admin/audiences'
 import { Route as AppAdminKeysRouteImport } from './routes/_app/admin/keys'
-import { Route as AppAdminMcpServersRouteImport } from './routes/_app/admin/mcp-servers'
 import { Route as AppAdminSessionsRouteImport } from './routes/_app/admin/sessions'
-import { Route as AppAdminSettingsRouteImport } from './routes/_app/admin/settings'
 import { Route as AppAdminToolChangesRouteImport } from './routes/_app/admin/tool-changes'
 import { Route as AppAdminVariablesRouteImport } from './routes/_app/admin/variables'
 import { Route as AppServersIndexRouteImport } from './routes/_app/servers.index'
@@ -30,10 +28,11 @@ import { Route as AppSettingsIndexRouteImport } from './routes/_app/settings.ind
 import { Route as AppSettingsProfileRouteImport } from './routes/_app/settings.profile'
 import { Route as AppUserGroupsIndexRouteImport } from './routes/_app/user-groups.index'
 import { Route as AppUserGroupsGroupIdRouteImport } from './routes/_app/user-groups.$groupId'
-import { Route as AppAdminConfigIndexRouteImport } from './routes/_app/admin/config.index'
-import { Route as AppAdminConfigHistoryRouteImport } from './routes/_app/admin/config.history'
+import { Route as AppAdminAuditIndexRouteImport } from './routes/_app/admin/audit.index'
+import { Route as AppAdminAuditPositionRouteImport } from './routes/_app/admin/audit.$position'
 import { Route as AppAdminRequestsIndexRouteImport } from './routes/_app/admin/requests.index'
 import { Route as AppAdminRequestsRequestIdRouteImport } from './routes/_app/admin/requests.$requestId'
+import { Route as AppAdminStreamsStreamIdRouteImport } from './routes/_app/admin/streams.$streamId'
 import { Route as AppAdminUsersIndexRouteImport } from './routes/_app/admin/users.index'
 import { Route as AppAdminUsersUserIdRouteImport } from './routes/_app/admin/users.$userId'
 import { Route as AppServersNameIndexRouteImport } from './routes/_app/servers.$name.index'
@@ -93,19 +92,9 @@ const AppAdminKeysRoute = AppAdminKeysRouteImport.update({
   path: '/admin/keys',
   getParentRoute: () => AppRoute,
 } as any)
-const AppAdminMcpServersRoute = AppAdminMcpServersRouteImport.update({
-  id: '/admin/mcp-servers',
-  path: '/admin/mcp-servers',
-  getParentRoute: () => AppRoute,
-} as any)
 const AppAdminSessionsRoute = AppAdminSessionsRouteImport.update({
   id: '/admin/sessions',
   path: '/admin/sessions',
-  getParentRoute: () => AppRoute,
-} as any)
-const AppAdminSettingsRoute = AppAdminSettingsRouteImport.update({
-  id: '/admin/settings',
-  path: '/admin/settings',
   getParentRoute: () => AppRoute,
 } as any)
 const AppAdminToolChangesRoute = AppAdminToolChangesRouteImport.update({
@@ -143,14 +132,14 @@ const AppUserGroupsGroupIdRoute = AppUserGroupsGroupIdRouteImport.update({
   path: '/user-groups/$groupId',
   getParentRoute: () => AppRoute,
 } as any)
-const AppAdminConfigIndexRoute = AppAdminConfigIndexRouteImport.update({
-  id: '/admin/config/',
-  path: '/admin/config/',
+const AppAdminAuditIndexRoute = AppAdminAuditIndexRouteImport.update({
+  id: '/admin/audit/',
+  path: '/admin/audit/',
   getParentRoute: () => AppRoute,
 } as any)
-const AppAdminConfigHistoryRoute = AppAdminConfigHistoryRouteImport.update({
-  id: '/admin/config/history',
-  path: '/admin/config/history',
+const AppAdminAuditPositionRoute = AppAdminAuditPositionRouteImport.update({
+  id: '/admin/audit/$position',
+  path: '/admin/audit/$position',
   getParentRoute: () => AppRoute,
 } as any)
 const AppAdminRequestsIndexRoute = AppAdminRequestsIndexRouteImport.update({
@@ -164,6 +153,11 @@ const AppAdminRequestsRequestIdRoute =
     path: '/admin/requests/$requestId',
     getParentRoute: () => AppRoute,
   } as any)
+const AppAdminStreamsStreamIdRoute = AppAdminStreamsStreamIdRouteImport.update({
+  id: '/admin/streams/$streamId',
+  path: '/admin/streams/$streamId',
+  getParentRoute: () => AppRoute,
+} as any)
 const AppAdminUsersIndexRoute = AppAdminUsersIndexRouteImport.update({
   id: '/admin/users/',
   path: '/admin/users/',
@@ -196,9 +190,7 @@ export interface FileRoutesByFullPath {
   '/admin/access': typeof AppAdminAccessRoute
   '/admin/audiences': typeof AppAdminAudiencesRoute
   '/admin/keys': typeof AppAdminKeysRoute
-  '/admin/mcp-servers': typeof AppAdminMcpServersRoute
   '/admin/sessions': typeof AppAdminSessionsRoute
-  '/admin/settings': typeof AppAdminSettingsRoute
   '/admin/tool-changes': typeof AppAdminToolChangesRoute
   '/admin/variables': typeof AppAdminVariablesRoute
   '/settings/profile': typeof AppSettingsProfileRoute
@@ -206,10 +198,11 @@ export interface FileRoutesByFullPath {
   '/servers/': typeof AppServersIndexRoute
   '/settings/': typeof AppSettingsIndexRoute
   '/user-groups/': typeof AppUserGroupsIndexRoute
-  '/admin/config/history': typeof AppAdminConfigHistoryRoute
+  '/admin/audit/$position': typeof AppAdminAuditPositionRoute
   '/admin/requests/$requestId': typeof AppAdminRequestsRequestIdRoute
+  '/admin/streams/$streamId': typeof AppAdminStreamsStreamIdRoute
   '/admin/users/$userId': typeof AppAdminUsersUserIdRoute
-  '/admin/config/': typeof AppAdminConfigIndexRoute
+  '/admin/audit/': typeof AppAdminAuditIndexRoute
   '/admin/requests/': typeof AppAdminRequestsIndexRoute
   '/admin/users/': typeof AppAdminUsersIndexRoute
   '/servers/$name/': typeof AppServersNameIndexRoute
@@ -226,9 +219,7 @@ export interface FileRoutesByTo {
   '/admin/access': typeof AppAdminAccessRoute
   '/admin/audiences': typeof AppAdminAudiencesRoute
   '/admin/keys': typeof AppAdminKeysRoute
-  '/admin/mcp-servers': typeof AppAdminMcpServersRoute
   '/admin/sessions': typeof AppAdminSessionsRoute
-  '/admin/settings': typeof AppAdminSettingsRoute
   '/admin/tool-changes': typeof AppAdminToolChangesRoute
   '/admin/variables': typeof AppAdminVariablesRoute
   '/settings/profile': typeof AppSettingsProfileRoute
@@ -236,10 +227,11 @@ export interface FileRoutesByTo {
   '/servers': typeof AppServersIndexRoute
   '/settings': typeof AppSettingsIndexRoute
   '/user-groups': typeof AppUserGroupsIndexRoute
-  '/admin/config/history': typeof AppAdminConfigHistoryRoute
+  '/admin/audit/$position': typeof AppAdminAuditPositionRoute
   '/admin/requests/$requestId': typeof AppAdminRequestsRequestIdRoute
+  '/admin/streams/$streamId': typeof AppAdminStreamsStreamIdRoute
   '/admin/users/$userId': typeof AppAdminUsersUserIdRoute
-  '/admin/config': typeof AppAdminConfigIndexRoute
+  '/admin/audit': typeof AppAdminAuditIndexRoute
   '/admin/requests': typeof AppAdminRequestsIndexRoute
   '/admin/users': typeof AppAdminUsersIndexRoute
   '/servers/$name': typeof AppServersNameIndexRoute
@@ -258,9 +250,7 @@ export interface FileRoutesById {
   '/_app/admin/access': typeof AppAdminAccessRoute
   '/_app/admin/audiences': typeof AppAdminAudiencesRoute
   '/_app/admin/keys': typeof AppAdminKeysRoute
-  '/_app/admin/mcp-servers': typeof AppAdminMcpServersRoute
   '/_app/admin/sessions': typeof AppAdminSessionsRoute
-  '/_app/admin/settings': typeof AppAdminSettingsRoute
   '/_app/admin/tool-changes': typeof AppAdminToolChangesRoute
   '/_app/admin/variables': typeof AppAdminVariablesRoute
   '/_app/settings/profile': typeof AppSettingsProfileRoute
@@ -268,10 +258,11 @@ export interface FileRoutesById {
   '/_app/servers/': typeof AppServersIndexRoute
   '/_app/settings/': typeof AppSettingsIndexRoute
   '/_app/user-groups/': typeof AppUserGroupsIndexRoute
-  '/_app/admin/config/history': typeof AppAdminConfigHistoryRoute
+  '/_app/admin/audit/$position': typeof AppAdminAuditPositionRoute
   '/_app/admin/requests/$requestId': typeof AppAdminRequestsRequestIdRoute
+  '/_app/admin/streams/$streamId': typeof AppAdminStreamsStreamIdRoute
   '/_app/admin/users/$userId': typeof AppAdminUsersUserIdRoute
-  '/_app/admin/config/': typeof AppAdminConfigIndexRoute
+  '/_app/admin/audit/': typeof AppAdminAuditIndexRoute
   '/_app/admin/requests/': typeof AppAdminRequestsIndexRoute
   '/_app/admin/users/': typeof AppAdminUsersIndexRoute
   '/_app/servers/$name/': typeof AppServersNameIndexRoute
@@ -290,9 +281,7 @@ export interface FileRouteTypes {
     | '/admin/access'
     | '/admin/audiences'
     | '/admin/keys'
-    | '/admin/mcp-servers'
     | '/admin/sessions'
-    | '/admin/settings'
     | '/admin/tool-changes'
     | '/admin/variables'
     | '/settings/profile'
@@ -300,10 +289,11 @@ export interface FileRouteTypes {
     | '/servers/'
     | '/settings/'
     | '/user-groups/'
-    | '/admin/config/history'
+    | '/admin/audit/$position'
     | '/admin/requests/$requestId'
+    | '/admin/streams/$streamId'
     | '/admin/users/$userId'
-    | '/admin/config/'
+    | '/admin/audit/'
     | '/admin/requests/'
     | '/admin/users/'
     | '/servers/$name/'
@@ -320,9 +310,7 @@ export interface FileRouteTypes {
     | '/admin/access'
     | '/admin/audiences'
     | '/admin/keys'
-    | '/admin/mcp-servers'
     | '/admin/sessions'
-    | '/admin/settings'
     | '/admin/tool-changes'
     | '/admin/variables'
     | '/settings/profile'
@@ -330,10 +318,11 @@ export interface FileRouteTypes {
     | '/servers'
     | '/settings'
     | '/user-groups'
-    | '/admin/config/history'
+    | '/admin/audit/$position'
     | '/admin/requests/$requestId'
+    | '/admin/streams/$streamId'
     | '/admin/users/$userId'
-    | '/admin/config'
+    | '/admin/audit'
     | '/admin/requests'
     | '/admin/users'
     | '/servers/$name'
@@ -351,9 +340,7 @@ export interface FileRouteTypes {
     | '/_app/admin/access'
     | '/_app/admin/audiences'
     | '/_app/admin/keys'
-    | '/_app/admin/mcp-servers'
     | '/_app/admin/sessions'
-    | '/_app/admin/settings'
     | '/_app/admin/tool-changes'
     | '/_app/admin/variables'
     | '/_app/settings/profile'
@@ -361,10 +348,11 @@ export interface FileRouteTypes {
     | '/_app/servers/'
     | '/_app/settings/'
     | '/_app/user-groups/'
-    | '/_app/admin/config/history'
+    | '/_app/admin/audit/$position'
     | '/_app/admin/requests/$requestId'
+    | '/_app/admin/streams/$streamId'
     | '/_app/admin/users/$userId'
-    | '/_app/admin/config/'
+    | '/_app/admin/audit/'
     | '/_app/admin/requests/'
     | '/_app/admin/users/'
     | '/_app/servers/$name/'
@@ -458,25 +446,11 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AppAdminKeysRouteImport
       parentRoute: typeof AppRoute
     }
-    '/_app/admin/mcp-servers': {
-      id: '/_app/admin/mcp-servers'
-      path: '/admin/mcp-servers'
-      fullPath: '/admin/mcp-servers'
-      preLoaderRoute: typeof AppAdminMcpServersRouteImport
-      parentRoute: typeof AppRoute
-    }
     '/_app/admin/sessions': {
       id: '/_app/admin/sessions'
       path: '/admin/sessions'
       fullPath: '/admin/sessions'
       preLoaderRoute: typeof AppAdminSessionsRouteImport
-      parentRoute: typeof AppRoute
-    }
-    '/_app/admin/settings': {
-      id: '/_app/admin/settings'
-      path: '/admin/settings'
-      fullPath: '/admin/settings'
-      preLoaderRoute: typeof AppAdminSettingsRouteImport
       parentRoute: typeof AppRoute
     }
     '/_app/admin/tool-changes': {
@@ -528,18 +502,18 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AppUserGroupsGroupIdRouteImport
       parentRoute: typeof AppRoute
     }
-    '/_app/admin/config/': {
-      id: '/_app/admin/config/'
-      path: '/admin/config'
-      fullPath: '/admin/config/'
-      preLoaderRoute: typeof AppAdminConfigIndexRouteImport
+    '/_app/admin/audit/': {
+      id: '/_app/admin/audit/'
+      path: '/admin/audit'
+      fullPath: '/admin/audit/'
+      preLoaderRoute: typeof AppAdminAuditIndexRouteImport
       parentRoute: typeof AppRoute
     }
-    '/_app/admin/config/history': {
-      id: '/_app/admin/config/history'
-      path: '/admin/config/history'
-      fullPath: '/admin/config/history'
-      preLoaderRoute: typeof AppAdminConfigHistoryRouteImport
+    '/_app/admin/audit/$position': {
+      id: '/_app/admin/audit/$position'
+      path: '/admin/audit/$position'
+      fullPath: '/admin/audit/$position'
+      preLoaderRoute: typeof AppAdminAuditPositionRouteImport
       parentRoute: typeof AppRoute
     }
     '/_app/admin/requests/': {
@@ -554,6 +528,13 @@ declare module '@tanstack/react-router' {
       path: '/admin/requests/$requestId'
       fullPath: '/admin/requests/$requestId'
       preLoaderRoute: typeof AppAdminRequestsRequestIdRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/admin/streams/$streamId': {
+      id: '/_app/admin/streams/$streamId'
+      path: '/admin/streams/$streamId'
+      fullPath: '/admin/streams/$streamId'
+      preLoaderRoute: typeof AppAdminStreamsStreamIdRouteImport
       parentRoute: typeof AppRoute
     }
     '/_app/admin/users/': {
@@ -594,9 +575,7 @@ interface AppRouteChildren {
   AppAdminAccessRoute: typeof AppAdminAccessRoute
   AppAdminAudiencesRoute: typeof AppAdminAudiencesRoute
   AppAdminKeysRoute: typeof AppAdminKeysRoute
-  AppAdminMcpServersRoute: typeof AppAdminMcpServersRoute
   AppAdminSessionsRoute: typeof AppAdminSessionsRoute
-  AppAdminSettingsRoute: typeof AppAdminSettingsRoute
   AppAdminToolChangesRoute: typeof AppAdminToolChangesRoute
   AppAdminVariablesRoute: typeof AppAdminVariablesRoute
   AppSettingsProfileRoute: typeof AppSettingsProfileRoute
@@ -604,10 +583,11 @@ interface AppRouteChildren {
   AppServersIndexRoute: typeof AppServersIndexRoute
   AppSettingsIndexRoute: typeof AppSettingsIndexRoute
   AppUserGroupsIndexRoute: typeof AppUserGroupsIndexRoute
-  AppAdminConfigHistoryRoute: typeof AppAdminConfigHistoryRoute
+  AppAdminAuditPositionRoute: typeof AppAdminAuditPositionRoute
   AppAdminRequestsRequestIdRoute: typeof AppAdminRequestsRequestIdRoute
+  AppAdminStreamsStreamIdRoute: typeof AppAdminStreamsStreamIdRoute
   AppAdminUsersUserIdRoute: typeof AppAdminUsersUserIdRoute
-  AppAdminConfigIndexRoute: typeof AppAdminConfigIndexRoute
+  AppAdminAuditIndexRoute: typeof AppAdminAuditIndexRoute
   AppAdminRequestsIndexRoute: typeof AppAdminRequestsIndexRoute
   AppAdminUsersIndexRoute: typeof AppAdminUsersIndexRoute
   AppServersNameIndexRoute: typeof AppServersNameIndexRoute
@@ -621,9 +601,7 @@ const AppRouteChildren: AppRouteChildren = {
   AppAdminAccessRoute: AppAdminAccessRoute,
   AppAdminAudiencesRoute: AppAdminAudiencesRoute,
   AppAdminKeysRoute: AppAdminKeysRoute,
-  AppAdminMcpServersRoute: AppAdminMcpServersRoute,
   AppAdminSessionsRoute: AppAdminSessionsRoute,
-  AppAdminSettingsRoute: AppAdminSettingsRoute,
   AppAdminToolChangesRoute: AppAdminToolChangesRoute,
   AppAdminVariablesRoute: AppAdminVariablesRoute,
   AppSettingsProfileRoute: AppSettingsProfileRoute,
@@ -631,10 +609,11 @@ const AppRouteChildren: AppRouteChildren = {
   AppServersIndexRoute: AppServersIndexRoute,
   AppSettingsIndexRoute: AppSettingsIndexRoute,
   AppUserGroupsIndexRoute: AppUserGroupsIndexRoute,
-  AppAdminConfigHistoryRoute: AppAdminConfigHistoryRoute,
+  AppAdminAuditPositionRoute: AppAdminAuditPositionRoute,
   AppAdminRequestsRequestIdRoute: AppAdminRequestsRequestIdRoute,
+  AppAdminStreamsStreamIdRoute: AppAdminStreamsStreamIdRoute,
   AppAdminUsersUserIdRoute: AppAdminUsersUserIdRoute,
-  AppAdminConfigIndexRoute: AppAdminConfigIndexRoute,
+  AppAdminAuditIndexRoute: AppAdminAuditIndexRoute,
   AppAdminRequestsIndexRoute: AppAdminRequestsIndexRoute,
   AppAdminUsersIndexRoute: AppAdminUsersIndexRoute,
   AppServersNameIndexRoute: AppServersNameIndexRoute,

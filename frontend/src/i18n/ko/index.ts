@@ -1,21 +1,25 @@
 import type { Messages } from "@/i18n";
 import { access } from "./access";
+import { activity } from "./activity";
 import { adminKeys } from "./admin-keys";
 import { audiences } from "./audiences";
+import { audit } from "./audit";
 import { common } from "./common";
-import { config } from "./config";
 import { connect } from "./connect";
 import { errors } from "./errors";
 import { exposure } from "./exposure";
 import { groups } from "./groups";
 import { profile } from "./profile";
+import { requests } from "./requests";
 import { servers } from "./servers";
+import { sessions } from "./sessions";
 import { settings } from "./settings";
 import { shell } from "./shell";
 import { signIn } from "./sign-in";
 import { toolChanges } from "./tool-changes";
 import { tools } from "./tools";
 import { users } from "./users";
+
 import { variables } from "./variables";
 
 export const ko: Messages = {
@@ -24,17 +28,20 @@ export const ko: Messages = {
   errors,
   signIn,
   connect,
-  config,
   settings,
   exposure,
   groups,
+  profile,
   servers,
   tools,
   toolChanges,
-  profile,
+  requests,
+  sessions,
   access,
   adminKeys,
   audiences,
   users,
+  activity,
+  audit,
   variables,
 };

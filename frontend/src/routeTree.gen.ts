@@ -20,7 +20,9 @@ import { Route as AuthErrorRouteImport } from './routes/auth.error'
 import { Route as AppAdminAccessRouteImport } from './routes/_app/admin/access'
 import { Route as AppAdminAudiencesRouteImport } from './routes/_app/admin/audiences'
 import { Route as AppAdminKeysRouteImport } from './routes/_app/admin/keys'
+import { Route as AppAdminMcpServersRouteImport } from './routes/_app/admin/mcp-servers'
 import { Route as AppAdminSessionsRouteImport } from './routes/_app/admin/sessions'
+import { Route as AppAdminSettingsRouteImport } from './routes/_app/admin/settings'
 import { Route as AppAdminToolChangesRouteImport } from './routes/_app/admin/tool-changes'
 import { Route as AppAdminVariablesRouteImport } from './routes/_app/admin/variables'
 import { Route as AppServersIndexRouteImport } from './routes/_app/servers.index'
@@ -30,6 +32,8 @@ import { Route as AppUserGroupsIndexRouteImport } from './routes/_app/user-group
 import { Route as AppUserGroupsGroupIdRouteImport } from './routes/_app/user-groups.$groupId'
 import { Route as AppAdminAuditIndexRouteImport } from './routes/_app/admin/audit.index'
 import { Route as AppAdminAuditPositionRouteImport } from './routes/_app/admin/audit.$position'
+import { Route as AppAdminConfigIndexRouteImport } from './routes/_app/admin/config.index'
+import { Route as AppAdminConfigHistoryRouteImport } from './routes/_app/admin/config.history'
 import { Route as AppAdminRequestsIndexRouteImport } from './routes/_app/admin/requests.index'
 import { Route as AppAdminRequestsRequestIdRouteImport } from './routes/_app/admin/requests.$requestId'
 import { Route as AppAdminStreamsStreamIdRouteImport } from './routes/_app/admin/streams.$streamId'
@@ -92,9 +96,19 @@ const AppAdminKeysRoute = AppAdminKeysRouteImport.update({
   path: '/admin/keys',
   getParentRoute: () => AppRoute,
 } as any)
+const AppAdminMcpServersRoute = AppAdminMcpServersRouteImport.update({
+  id: '/admin/mcp-servers',
+  path: '/admin/mcp-servers',
+  getParentRoute: () => AppRoute,
+} as any)
 const AppAdminSessionsRoute = AppAdminSessionsRouteImport.update({
   id: '/admin/sessions',
   path: '/admin/sessions',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAdminSettingsRoute = AppAdminSettingsRouteImport.update({
+  id: '/admin/settings',
+  path: '/admin/settings',
   getParentRoute: () => AppRoute,
 } as any)
 const AppAdminToolChangesRoute = AppAdminToolChangesRouteImport.update({
@@ -140,6 +154,16 @@ const AppAdminAuditIndexRoute = AppAdminAuditIndexRouteImport.update({
 const AppAdminAuditPositionRoute = AppAdminAuditPositionRouteImport.update({
   id: '/admin/audit/$position',
   path: '/admin/audit/$position',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAdminConfigIndexRoute = AppAdminConfigIndexRouteImport.update({
+  id: '/admin/config/',
+  path: '/admin/config/',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAdminConfigHistoryRoute = AppAdminConfigHistoryRouteImport.update({
+  id: '/admin/config/history',
+  path: '/admin/config/history',
   getParentRoute: () => AppRoute,
 } as any)
 const AppAdminRequestsIndexRoute = AppAdminRequestsIndexRouteImport.update({
@@ -190,7 +214,9 @@ export interface FileRoutesByFullPath {
   '/admin/access': typeof AppAdminAccessRoute
   '/admin/audiences': typeof AppAdminAudiencesRoute
   '/admin/keys': typeof AppAdminKeysRoute
+  '/admin/mcp-servers': typeof AppAdminMcpServersRoute
   '/admin/sessions': typeof AppAdminSessionsRoute
+  '/admin/settings': typeof AppAdminSettingsRoute
   '/admin/tool-changes': typeof AppAdminToolChangesRoute
   '/admin/variables': typeof AppAdminVariablesRoute
   '/settings/profile': typeof AppSettingsProfileRoute
@@ -199,10 +225,12 @@ export interface FileRoutesByFullPath {
   '/settings/': typeof AppSettingsIndexRoute
   '/user-groups/': typeof AppUserGroupsIndexRoute
   '/admin/audit/$position': typeof AppAdminAuditPositionRoute
+  '/admin/config/history': typeof AppAdminConfigHistoryRoute
   '/admin/requests/$requestId': typeof AppAdminRequestsRequestIdRoute
   '/admin/streams/$streamId': typeof AppAdminStreamsStreamIdRoute
   '/admin/users/$userId': typeof AppAdminUsersUserIdRoute
   '/admin/audit/': typeof AppAdminAuditIndexRoute
+  '/admin/config/': typeof AppAdminConfigIndexRoute
   '/admin/requests/': typeof AppAdminRequestsIndexRoute
   '/admin/users/': typeof AppAdminUsersIndexRoute
   '/servers/$name/': typeof AppServersNameIndexRoute
@@ -219,7 +247,9 @@ export interface FileRoutesByTo {
   '/admin/access': typeof AppAdminAccessRoute
   '/admin/audiences': typeof AppAdminAudiencesRoute
   '/admin/keys': typeof AppAdminKeysRoute
+  '/admin/mcp-servers': typeof AppAdminMcpServersRoute
   '/admin/sessions': typeof AppAdminSessionsRoute
+  '/admin/settings': typeof AppAdminSettingsRoute
   '/admin/tool-changes': typeof AppAdminToolChangesRoute
   '/admin/variables': typeof AppAdminVariablesRoute
   '/settings/profile': typeof AppSettingsProfileRoute
@@ -228,10 +258,12 @@ export interface FileRoutesByTo {
   '/settings': typeof AppSettingsIndexRoute
   '/user-groups': typeof AppUserGroupsIndexRoute
   '/admin/audit/$position': typeof AppAdminAuditPositionRoute
+  '/admin/config/history': typeof AppAdminConfigHistoryRoute
   '/admin/requests/$requestId': typeof AppAdminRequestsRequestIdRoute
   '/admin/streams/$streamId': typeof AppAdminStreamsStreamIdRoute
   '/admin/users/$userId': typeof AppAdminUsersUserIdRoute
   '/admin/audit': typeof AppAdminAuditIndexRoute
+  '/admin/config': typeof AppAdminConfigIndexRoute
   '/admin/requests': typeof AppAdminRequestsIndexRoute
   '/admin/users': typeof AppAdminUsersIndexRoute
   '/servers/$name': typeof AppServersNameIndexRoute
@@ -250,7 +282,9 @@ export interface FileRoutesById {
   '/_app/admin/access': typeof AppAdminAccessRoute
   '/_app/admin/audiences': typeof AppAdminAudiencesRoute
   '/_app/admin/keys': typeof AppAdminKeysRoute
+  '/_app/admin/mcp-servers': typeof AppAdminMcpServersRoute
   '/_app/admin/sessions': typeof AppAdminSessionsRoute
+  '/_app/admin/settings': typeof AppAdminSettingsRoute
   '/_app/admin/tool-changes': typeof AppAdminToolChangesRoute
   '/_app/admin/variables': typeof AppAdminVariablesRoute
   '/_app/settings/profile': typeof AppSettingsProfileRoute
@@ -259,10 +293,12 @@ export interface FileRoutesById {
   '/_app/settings/': typeof AppSettingsIndexRoute
   '/_app/user-groups/': typeof AppUserGroupsIndexRoute
   '/_app/admin/audit/$position': typeof AppAdminAuditPositionRoute
+  '/_app/admin/config/history': typeof AppAdminConfigHistoryRoute
   '/_app/admin/requests/$requestId': typeof AppAdminRequestsRequestIdRoute
   '/_app/admin/streams/$streamId': typeof AppAdminStreamsStreamIdRoute
   '/_app/admin/users/$userId': typeof AppAdminUsersUserIdRoute
   '/_app/admin/audit/': typeof AppAdminAuditIndexRoute
+  '/_app/admin/config/': typeof AppAdminConfigIndexRoute
   '/_app/admin/requests/': typeof AppAdminRequestsIndexRoute
   '/_app/admin/users/': typeof AppAdminUsersIndexRoute
   '/_app/servers/$name/': typeof AppServersNameIndexRoute
@@ -281,7 +317,9 @@ export interface FileRouteTypes {
     | '/admin/access'
     | '/admin/audiences'
     | '/admin/keys'
+    | '/admin/mcp-servers'
     | '/admin/sessions'
+    | '/admin/settings'
     | '/admin/tool-changes'
     | '/admin/variables'
     | '/settings/profile'
@@ -290,10 +328,12 @@ export interface FileRouteTypes {
     | '/settings/'
     | '/user-groups/'
     | '/admin/audit/$position'
+    | '/admin/config/history'
     | '/admin/requests/$requestId'
     | '/admin/streams/$streamId'
     | '/admin/users/$userId'
     | '/admin/audit/'
+    | '/admin/config/'
     | '/admin/requests/'
     | '/admin/users/'
     | '/servers/$name/'
@@ -310,7 +350,9 @@ export interface FileRouteTypes {
     | '/admin/access'
     | '/admin/audiences'
     | '/admin/keys'
+    | '/admin/mcp-servers'
     | '/admin/sessions'
+    | '/admin/settings'
     | '/admin/tool-changes'
     | '/admin/variables'
     | '/settings/profile'
@@ -319,10 +361,12 @@ export interface FileRouteTypes {
     | '/settings'
     | '/user-groups'
     | '/admin/audit/$position'
+    | '/admin/config/history'
     | '/admin/requests/$requestId'
     | '/admin/streams/$streamId'
     | '/admin/users/$userId'
     | '/admin/audit'
+    | '/admin/config'
     | '/admin/requests'
     | '/admin/users'
     | '/servers/$name'
@@ -340,7 +384,9 @@ export interface FileRouteTypes {
     | '/_app/admin/access'
     | '/_app/admin/audiences'
     | '/_app/admin/keys'
+    | '/_app/admin/mcp-servers'
     | '/_app/admin/sessions'
+    | '/_app/admin/settings'
     | '/_app/admin/tool-changes'
     | '/_app/admin/variables'
     | '/_app/settings/profile'
@@ -349,10 +395,12 @@ export interface FileRouteTypes {
     | '/_app/settings/'
     | '/_app/user-groups/'
     | '/_app/admin/audit/$position'
+    | '/_app/admin/config/history'
     | '/_app/admin/requests/$requestId'
     | '/_app/admin/streams/$streamId'
     | '/_app/admin/users/$userId'
     | '/_app/admin/audit/'
+    | '/_app/admin/config/'
     | '/_app/admin/requests/'
     | '/_app/admin/users/'
     | '/_app/servers/$name/'
@@ -446,11 +494,25 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AppAdminKeysRouteImport
       parentRoute: typeof AppRoute
     }
+    '/_app/admin/mcp-servers': {
+      id: '/_app/admin/mcp-servers'
+      path: '/admin/mcp-servers'
+      fullPath: '/admin/mcp-servers'
+      preLoaderRoute: typeof AppAdminMcpServersRouteImport
+      parentRoute: typeof AppRoute
+    }
     '/_app/admin/sessions': {
       id: '/_app/admin/sessions'
       path: '/admin/sessions'
       fullPath: '/admin/sessions'
       preLoaderRoute: typeof AppAdminSessionsRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/admin/settings': {
+      id: '/_app/admin/settings'
+      path: '/admin/settings'
+      fullPath: '/admin/settings'
+      preLoaderRoute: typeof AppAdminSettingsRouteImport
       parentRoute: typeof AppRoute
     }
     '/_app/admin/tool-changes': {
@@ -516,6 +578,20 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AppAdminAuditPositionRouteImport
       parentRoute: typeof AppRoute
     }
+    '/_app/admin/config/': {
+      id: '/_app/admin/config/'
+      path: '/admin/config'
+      fullPath: '/admin/config/'
+      preLoaderRoute: typeof AppAdminConfigIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/admin/config/history': {
+      id: '/_app/admin/config/history'
+      path: '/admin/config/history'
+      fullPath: '/admin/config/history'
+      preLoaderRoute: typeof AppAdminConfigHistoryRouteImport
+      parentRoute: typeof AppRoute
+    }
     '/_app/admin/requests/': {
       id: '/_app/admin/requests/'
       path: '/admin/requests'
@@ -575,7 +651,9 @@ interface AppRouteChildren {
   AppAdminAccessRoute: typeof AppAdminAccessRoute
   AppAdminAudiencesRoute: typeof AppAdminAudiencesRoute
   AppAdminKeysRoute: typeof AppAdminKeysRoute
+  AppAdminMcpServersRoute: typeof AppAdminMcpServersRoute
   AppAdminSessionsRoute: typeof AppAdminSessionsRoute
+  AppAdminSettingsRoute: typeof AppAdminSettingsRoute
   AppAdminToolChangesRoute: typeof AppAdminToolChangesRoute
   AppAdminVariablesRoute: typeof AppAdminVariablesRoute
   AppSettingsProfileRoute: typeof AppSettingsProfileRoute
@@ -584,10 +662,12 @@ interface AppRouteChildren {
   AppSettingsIndexRoute: typeof AppSettingsIndexRoute
   AppUserGroupsIndexRoute: typeof AppUserGroupsIndexRoute
   AppAdminAuditPositionRoute: typeof AppAdminAuditPositionRoute
+  AppAdminConfigHistoryRoute: typeof AppAdminConfigHistoryRoute
   AppAdminRequestsRequestIdRoute: typeof AppAdminRequestsRequestIdRoute
   AppAdminStreamsStreamIdRoute: typeof AppAdminStreamsStreamIdRoute
   AppAdminUsersUserIdRoute: typeof AppAdminUsersUserIdRoute
   AppAdminAuditIndexRoute: typeof AppAdminAuditIndexRoute
+  AppAdminConfigIndexRoute: typeof AppAdminConfigIndexRoute
   AppAdminRequestsIndexRoute: typeof AppAdminRequestsIndexRoute
   AppAdminUsersIndexRoute: typeof AppAdminUsersIndexRoute
   AppServersNameIndexRoute: typeof AppServersNameIndexRoute
@@ -601,7 +681,9 @@ const AppRouteChildren: AppRouteChildren = {
   AppAdminAccessRoute: AppAdminAccessRoute,
   AppAdminAudiencesRoute: AppAdminAudiencesRoute,
   AppAdminKeysRoute: AppAdminKeysRoute,
+  AppAdminMcpServersRoute: AppAdminMcpServersRoute,
   AppAdminSessionsRoute: AppAdminSessionsRoute,
+  AppAdminSettingsRoute: AppAdminSettingsRoute,
   AppAdminToolChangesRoute: AppAdminToolChangesRoute,
   AppAdminVariablesRoute: AppAdminVariablesRoute,
   AppSettingsProfileRoute: AppSettingsProfileRoute,
@@ -610,10 +692,12 @@ const AppRouteChildren: AppRouteChildren = {
   AppSettingsIndexRoute: AppSettingsIndexRoute,
   AppUserGroupsIndexRoute: AppUserGroupsIndexRoute,
   AppAdminAuditPositionRoute: AppAdminAuditPositionRoute,
+  AppAdminConfigHistoryRoute: AppAdminConfigHistoryRoute,
   AppAdminRequestsRequestIdRoute: AppAdminRequestsRequestIdRoute,
   AppAdminStreamsStreamIdRoute: AppAdminStreamsStreamIdRoute,
   AppAdminUsersUserIdRoute: AppAdminUsersUserIdRoute,
   AppAdminAuditIndexRoute: AppAdminAuditIndexRoute,
+  AppAdminConfigIndexRoute: AppAdminConfigIndexRoute,
   AppAdminRequestsIndexRoute: AppAdminRequestsIndexRoute,
   AppAdminUsersIndexRoute: AppAdminUsersIndexRoute,
   AppServersNameIndexRoute: AppServersNameIndexRoute,

@@ -4,6 +4,7 @@ import { adminKeys } from "./admin-keys";
 import { audiences } from "./audiences";
 import { audit } from "./audit";
 import { common } from "./common";
+import { config } from "./config";
 import { connect } from "./connect";
 import { errors } from "./errors";
 import { exposure } from "./exposure";
@@ -27,6 +28,7 @@ export const en = {
   errors,
   signIn,
   connect,
+  config,
   settings,
   exposure,
   groups,

@@ -5,6 +5,7 @@ import { adminKeys } from "./admin-keys";
 import { audiences } from "./audiences";
 import { audit } from "./audit";
 import { common } from "./common";
+import { config } from "./config";
 import { connect } from "./connect";
 import { errors } from "./errors";
 import { exposure } from "./exposure";
@@ -28,6 +29,7 @@ export const ko: Messages = {
   errors,
   signIn,
   connect,
+  config,
   settings,
   exposure,
   groups,

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.ui.conftest import MakeReader
-from tests.e2e.ui.test_connect import call_as
+from tests.support import by_hand
 from tests.support.rest import Admin, Person
 from tests.support.upstreams import Upstreams
 from tests.support.web import Reader, UiPage
@@ -51,7 +51,7 @@ def test_everything_hidden_says_why_and_what_is_seen_is_what_the_client_lists(
     ann.group("mine", seen)
     key, narrow = ann.key("whole"), ann.key("narrow", scope={"servers": []})
     assert narrow
-    call_as("Cursor", reader.url, key)
+    by_hand.listed(reader.url, key)
     admin.rest.post(f"/api/servers/{seen}/tools/drop/toggle", {"enabled": False})
     page = reader.go("/admin/access")
     expect(page.get_by_text("Choose a user", exact=True)).to_be_visible()

@@ -3,15 +3,15 @@
 import json
 from base64 import b64decode
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.ui.conftest import MakeReader
+from tests.support.by_hand import listed
 from tests.support.rest import Admin, Person
+from tests.support.upstreams import Upstreams
 from tests.support.web import Reader, UiPage
 
 PAGES = [UiPage("/connect")]
@@ -77,28 +77,59 @@ def test_the_first_call_appears_by_itself(reader: Reader) -> None:
     key = shown_key(page)
     expect(page.get_by_text("Waiting for the first call …")).to_be_visible()
 
-    call_as("Cursor", reader.url, key)
+    listed(reader.url, key, client="Cursor")
 
     said = page.get_by_role("status").filter(has_text="is connected")
     expect(said).to_contain_text("Cursor 2.1 is connected")
     expect(said).to_contain_text("protocol 2025-06-18")
 
 
-def call_as(client: str, url: str, key: str) -> None:
-    """What a client does first, by hand: initialize, and the list of tools."""
-    headers = {"Authorization": f"Bearer {key}", "Accept": "application/json, text/event-stream"}
-    with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as http:
-        params: dict[str, Any] = {
-            "protocolVersion": "2025-06-18",
-            "capabilities": {},
-            "clientInfo": {"name": client, "version": "2.1"},
-        }
-        begun = http.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params})
-        assert begun.status_code == 200, begun.text
-        session = {"Mcp-Session-Id": begun.headers["mcp-session-id"], "MCP-Protocol-Version": "2025-06-18"}
-        http.post("/mcp", headers=session, json={"jsonrpc": "2.0", "method": "notifications/initialized"})
-        listed = http.post("/mcp", headers=session, json={"jsonrpc": "2.0", "id": 2, "method": "tools/list"})
-        assert listed.status_code == 200, listed.text
+def test_one_server_has_its_own_address_and_lists_are_chosen_with_their_result(
+    open_reader: MakeReader,
+    make_user: Callable[[str], Person],
+    upstreams: Upstreams,
+    serve: Callable[..., None],
+    fresh_name: Callable[[str], str],
+) -> None:
+    person, git = make_user("ann"), fresh_name("git")
+    serve({git: upstreams.http(git).config()})
+    person.group("mine", git)
+    person.rest.post(f"/api/servers/{git}/tools")
+    reader = open_reader(person)
+    page = reader.go("/connect")
+    make_key(page)
+    key = shown_key(page)
+
+    lists = page.get_by_role("group", name="What clients list")
+    expect(page.get_by_text("Your clients list 12 tools now.")).to_be_visible()
+    lists.get_by_role("radio", name="One tool for each server").check()
+    expect(page.get_by_text("Your clients list 1 tools now.")).to_be_visible()
+    assert listed(reader.url, key) == [f"server_{git}"]
+    page.get_by_role("combobox", name="For which servers").click()
+    page.get_by_role("option", name=git, exact=True).click()
+    page.get_by_role("tabpanel").get_by_role("button", name="Copy").first.click()
+    expect(page.get_by_role("tabpanel").get_by_role("button", name="Copied").first).to_be_visible()
+
+    pasted = json.loads(reader.clipboard())["mcpServers"][git]
+    assert pasted["url"] == f"{reader.url}/mcp/{git}"
+    assert len(listed(reader.url, key, path=f"/mcp/{git}")) == 12
+    href = str(page.get_by_role("link", name="Open in Cursor").get_attribute("href"))
+    assert json.loads(b64decode(parse_qs(urlsplit(href).query)["config"][0])) == pasted
+    page.reload()
+    expect(page.get_by_role("combobox", name="For which servers")).to_have_text(git)
+
+
+def test_the_start_page_leads_on_once_a_client_has_called(
+    open_reader: MakeReader, make_user: Callable[[str], Person]
+) -> None:
+    person = make_user("ann")
+    listed(person.url, person.key())
+    reader = open_reader(person)
+
+    reader.page.goto(reader.url)
+    reader.page.wait_for_url("**/servers")
+
+    expect(reader.heading("Servers")).to_be_visible()
 
 
 def test_a_taken_name_is_said_beside_the_form(open_reader: MakeReader, make_user: Callable[[str], Person]) -> None:

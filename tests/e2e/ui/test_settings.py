@@ -149,3 +149,25 @@ def test_a_server_that_is_switched_off_says_so(admin: Admin, reader: Reader, ser
 
     expect(card(page, servers[1])).to_contain_text("Off by admin")
     expect(card(page, servers[1]).get_by_role("button", name="Test")).to_be_disabled()
+
+
+def test_a_variable_tells_its_own_history_and_no_value(
+    open_reader: MakeReader, make_user: Callable[[str], Person], servers: tuple[str, str]
+) -> None:
+    person = make_user("ann")
+    person.save(servers[0], USER_UI_SITE="acme", USER_UI_TOKEN=TOKEN)
+    person.save(servers[0], USER_UI_SITE=None)
+    person.save(servers[0], USER_UI_SITE="other")
+    page = open_reader(person).go("/settings")
+
+    card(page, servers[0]).get_by_role("button", name="History of UI_SITE").click()
+
+    entries = page.get_by_role("dialog", name="History of UI_SITE").get_by_role("listitem")
+    expect(entries).to_have_count(3)
+    for entry, word in zip(entries.all(), ("saved", "removed", "saved"), strict=True):
+        expect(entry).to_contain_text(word)
+    page.keyboard.press("Escape")
+    expect(entries).to_have_count(0)
+    card(page, servers[1]).get_by_role("button", name="History of UI_TOKEN").click()
+    expect(page.get_by_role("dialog", name="History of UI_TOKEN").get_by_role("listitem")).to_have_count(1)
+    assert TOKEN not in page.content()

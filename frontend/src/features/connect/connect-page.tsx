@@ -1,6 +1,8 @@
 import { useSuspenseQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
 import type { IssuedKey } from "@/api/schema.gen";
+import { ExposureChoice, ListedNow } from "@/components/exposure-choice";
 import { Page } from "@/components/page";
 import { useMessages } from "@/i18n";
 import { ClientConfig } from "./client-config";
@@ -11,9 +13,13 @@ import { KeysTable } from "./keys-table";
 import { keysQuery, runtimeQuery } from "./queries";
 import { StepCard } from "./step-card";
 
+const route = getRouteApi("/_app/connect");
+
 /** From nothing to a client that calls: a key, what to paste, and the proof that it arrived. */
 export function ConnectPage() {
   const m = useMessages();
+  const { server = "" } = route.useSearch();
+  const navigate = route.useNavigate();
   const { data: keys } = useSuspenseQuery(keysQuery);
   const { data: runtime } = useSuspenseQuery(runtimeQuery);
   const commands = useKeyCommands();
@@ -41,7 +47,26 @@ export function ConnectPage() {
         )}
       </StepCard>
       <StepCard number={2} title={m.connect.steps.client}>
-        <ClientConfig issued={issued} shown={shown} url={runtime.publicUrl} />
+        <ClientConfig
+          issued={issued}
+          shown={shown}
+          url={runtime.publicUrl}
+          server={server}
+          onServer={(slug) =>
+            void navigate({ search: slug ? { server: slug } : {}, replace: true, resetScroll: false })
+          }
+        />
+        {server === "" ? (
+          <div className="mt-4 flex flex-col gap-2 border-line border-t pt-3">
+            <div className="flex flex-wrap items-baseline justify-between gap-x-4">
+              <h3 className="font-semibold">{m.exposure.title}</h3>
+              <ListedNow className="text-ink-2 text-sm" />
+            </div>
+            <ExposureChoice />
+          </div>
+        ) : (
+          <p className="mt-3 text-ink-3 text-xs">{m.connect.oneServerLists}</p>
+        )}
       </StepCard>
       <StepCard number={3} title={m.connect.steps.check}>
         <FirstCallCheck />

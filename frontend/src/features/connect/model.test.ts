@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { RequestView } from "@/api/schema.gen";
-import { firstCall, masked, snippet } from "./model";
+import type { IssuedKey, RequestView } from "@/api/schema.gen";
+import { addressOf, deepLink, firstCall, keyInUrl, masked, snippet } from "./model";
 
 const URL = "https://hub.example";
 const KEY = "mcphub_abcd1234efgh";
@@ -14,6 +14,21 @@ test("every client is given the address and the header that holds the key", () =
   expect(snippet("claude", URL, KEY)).toBe(
     `claude mcp add --transport http mcphub https://hub.example/mcp --header "Authorization: Bearer ${KEY}"`,
   );
+});
+
+test("a single server has its own address and goes by its own name in every form", () => {
+  expect(addressOf(URL, "")).toBe("https://hub.example/mcp");
+  expect(JSON.parse(snippet("cursor", URL, KEY, "git")).mcpServers).toEqual({
+    git: { url: "https://hub.example/mcp/git", headers: { Authorization: `Bearer ${KEY}` } },
+  });
+  expect(snippet("claude", URL, KEY, "git")).toContain("http git https://hub.example/mcp/git --header");
+  const config = new URLSearchParams(deepLink(URL, KEY, "git").split("?")[1]).get("config") ?? "";
+  expect(JSON.parse(atob(config)).url).toBe("https://hub.example/mcp/git");
+  const issued = {
+    mcpJsonKeyInUrl: { mcpServers: { mcphub: { url: "https://hub.example/mcp?key=k" } } },
+  } as unknown as IssuedKey;
+  expect(keyInUrl(issued)).toBe("https://hub.example/mcp?key=k");
+  expect(keyInUrl(issued, "git")).toBe("https://hub.example/mcp/git?key=k");
 });
 
 test("mcp-remote is told of plain http only where it would refuse it", () => {

@@ -12,27 +12,38 @@ export const FILES: Partial<Record<ClientName, string>> = {
 
 const NAME = "mcphub";
 
+/** The address of all servers, or of one.
+ *
+ * @param url of the hub, without a path.
+ * @param server its slug; "" for all.
+ */
+export function addressOf(url: string, server: string): string {
+  return server === "" ? `${url}/mcp` : `${url}/mcp/${encodeURIComponent(server)}`;
+}
+
 /** What to paste for a client, with the key in it.
  *
  * @param url of the hub, without a path.
+ * @param server the slug of the only one it is for; "" for all.
  */
-export function snippet(to: ClientName, url: string, key: string): string {
-  const address = `${url}/mcp`;
+export function snippet(to: ClientName, url: string, key: string, server = ""): string {
+  const address = addressOf(url, server);
+  const name = server || NAME;
   const authorization = `Bearer ${key}`;
   switch (to) {
     case "cursor":
-      return json({ mcpServers: { [NAME]: { url: address, headers: { Authorization: authorization } } } });
+      return json({ mcpServers: { [name]: { url: address, headers: { Authorization: authorization } } } });
     case "claude":
-      return `claude mcp add --transport http ${NAME} ${address} --header "Authorization: ${authorization}"`;
+      return `claude mcp add --transport http ${name} ${address} --header "Authorization: ${authorization}"`;
     case "vscode":
       return json({
-        servers: { [NAME]: { type: "http", url: address, headers: { Authorization: authorization } } },
+        servers: { [name]: { type: "http", url: address, headers: { Authorization: authorization } } },
       });
     case "remote":
       // Windows takes no blanks in arguments, so the value of the header comes from the environment.
       return json({
         mcpServers: {
-          [NAME]: {
+          [name]: {
             command: "npx",
             args: [
               "-y",
@@ -58,9 +69,18 @@ function needsAllowHttp(url: string): boolean {
 }
 
 /** The address with the key in it, for clients that cannot send headers; null where the hub takes none of those. */
-export function keyInUrl(issued: IssuedKey): string | null {
+export function keyInUrl(issued: IssuedKey, server = ""): string | null {
   const entry = issued.mcpJsonKeyInUrl as { mcpServers?: Record<string, { url?: string }> } | undefined;
-  return entry?.mcpServers?.[NAME]?.url ?? null;
+  const address = entry?.mcpServers?.[NAME]?.url;
+  if (address === undefined) return null;
+  return server === "" ? address : address.replace(/\/mcp(?=\?|$)/, `/mcp/${encodeURIComponent(server)}`);
+}
+
+/** What opens Cursor with one server's address filled in; for all of them the hub gives it with the key. */
+export function deepLink(url: string, key: string, server: string): string {
+  const config = { url: addressOf(url, server), headers: { Authorization: `Bearer ${key}` } };
+  const parameters = new URLSearchParams({ name: server, config: btoa(JSON.stringify(config)) });
+  return `cursor://anysphere.cursor-deeplink/mcp/install?${parameters}`;
 }
 
 /** A key as it may stand on a screen that others see. */

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { ConnectionTest, SlotView } from "@/api/schema.gen";
+import { entriesOf } from "./history";
 import {
   changes,
   type FieldView,
@@ -96,4 +97,28 @@ test("a search finds servers and variables", () => {
   expect(narrowed(all, "jir").map(({ server }) => server)).toEqual(["jira"]);
   expect(narrowed(all, "pat").map(({ server }) => server)).toEqual(["git"]);
   expect(narrowed(all, " ")).toHaveLength(2);
+});
+
+test("the history of a variable is of that variable, and names whoever was not its owner", () => {
+  const fact = (over: object) => ({
+    kind: "fact",
+    type: "ServiceTokenSaved",
+    position: 1,
+    at: "t",
+    actor: "ann",
+    actorName: "Ann",
+    userId: "ann",
+    data: { variable: "TOKEN" },
+    ...over,
+  });
+  const facts = [
+    fact({ position: 3, type: "ServiceTokenRemoved", actor: "root", actorName: "Root" }),
+    fact({ position: 2, data: { variable: "OTHER" } }),
+    fact({}),
+  ] as Parameters<typeof entriesOf>[0];
+
+  expect(entriesOf(facts, "TOKEN")).toEqual([
+    { position: 3, at: "t", removed: true, by: "Root" },
+    { position: 1, at: "t", removed: false, by: "" },
+  ]);
 });

@@ -6,6 +6,7 @@ import { CopyButton } from "@/components/ui/copy-button";
 import { MaskedValue, SecretInput } from "@/components/ui/secret-field";
 import { useMessages } from "@/i18n";
 import { type FieldView, fits } from "./model";
+import { ValueHistory } from "./value-history";
 
 interface ValueFieldProps {
   server: string;
@@ -44,6 +45,7 @@ export function ValueField({ server, field, typed, error, onChange, onShare }: V
             label={m.settings.copyName(slot.name)}
             className="size-5 opacity-0 focus-visible:opacity-100 [div:hover>&]:opacity-100 [&_svg]:size-3"
           />
+          {meta ? <ValueHistory server={server} field={field} /> : null}
         </div>
         <p className="text-ink-3 text-xs">
           {slot.required ? m.settings.required : m.settings.optional}

@@ -27,6 +27,9 @@ export const connect = {
   legacyHint:
     "For clients that cannot send headers. The key then stands in an address, and addresses end up in logs.",
   oneServer: "For a single server: `/mcp/{server}` in place of `/mcp`.",
+  which: "For which servers",
+  allServers: "All servers",
+  oneServerLists: "At its own address a server's tools have their own names, and every tool is listed.",
   waiting: "Waiting for the first call …",
   waitingHint: "Restart the client if it was open. Its first request appears here by itself.",
   connected: (client: string) => `<b>${client}</b> is connected`,

@@ -47,5 +47,8 @@ export const settings = {
   stay: "Stay",
   copyName: (name: string) => `Copy ${name}`,
   pastedMany: (count: string) => `Filled ${count} fields from the pasted lines`,
-  history: "History",
+  historyFor: (name: string) => `History of ${name}`,
+  historyEmpty: "Nothing is recorded.",
+  historySaved: "saved",
+  historyRemoved: "removed",
 };

@@ -49,5 +49,8 @@ export const settings: Messages["settings"] = {
   stay: "머무르기",
   copyName: (name) => `${name} 복사`,
   pastedMany: (count) => `붙여 넣은 줄로 입력란 ${count}개를 채웠습니다`,
-  history: "이력",
+  historyFor: (name) => `${name} 이력`,
+  historyEmpty: "기록이 없습니다.",
+  historySaved: "저장",
+  historyRemoved: "지움",
 };

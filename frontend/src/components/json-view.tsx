@@ -44,11 +44,11 @@ function Node({ name, value, open, level, last }: NodeProps) {
   const format = useFormat();
   const [shown, setShown] = useState(level < open);
   const [most, setMost] = useState(STEP);
-  const indent = { paddingLeft: level * INDENT + 12 };
+  const indent = { paddingLeft: level * INDENT + 20 };
   const isList = Array.isArray(value);
   if (value === null || typeof value !== "object" || Object.keys(value).length === 0) {
     return (
-      <div style={indent} className="whitespace-pre-wrap break-words pr-3 pl-3">
+      <div style={indent} className="whitespace-pre-wrap break-words pr-3">
         <Name name={name} />
         <Leaf value={value} />
         {last ? "" : ","}

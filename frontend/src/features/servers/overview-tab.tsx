@@ -19,13 +19,13 @@ export function OverviewTab({ server }: { server: ServerView }) {
   const { data: upstreams } = useQuery({ ...upstreamsQuery, enabled: me.isAdmin });
   const upstream = upstreams?.find(({ slug }) => slug === server.slug);
   return (
-    <div className="grid items-start gap-3 pt-3 lg:grid-cols-2">
+    <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-3 pt-3 lg:grid-cols-2">
       <Connection server={server} upstream={upstream} />
       <Calls server={server} />
       {me.isAdmin ? <Audience server={server} /> : null}
       {upstream ? <Sandbox upstream={upstream} /> : null}
       {server.config ? (
-        <Card className="lg:col-span-2" aria-label={m.servers.config}>
+        <Card className="lg:col-span-2">
           <CardHead title={m.servers.config} detail={m.servers.configMasked} />
           <JsonView
             value={server.config}
@@ -60,7 +60,7 @@ function Connection({ server, upstream }: { server: ServerView; upstream: Upstre
     [names.since, server.since ? <Time key="since" at={server.since} /> : m.servers.notYet],
     [names.readiness, <ReadyMark key="ready" readiness={readinessOf(server)} />],
     [names.transport, <code key="type">{server.type}</code>],
-    [names.isolation, m.servers.isolationTexts[server.isolation as "shared"] ?? server.isolation],
+    [names.isolation, m.servers.isolationTexts[server.isolation as "per-user"] ?? server.isolation],
     [names.address, <code key="address">{`${window.location.origin}/mcp/${server.slug}`}</code>],
     [names.added, server.createTime ? <Time key="added" at={server.createTime} as="date" /> : "–"],
   ];

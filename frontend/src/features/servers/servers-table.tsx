@@ -23,7 +23,7 @@ export function ServersTable({ rows, empty }: { rows: ServerRow[]; empty: ReactN
       {
         id: "name",
         header: names.name,
-        width: "minmax(150px,1.2fr)",
+        width: "minmax(150px,1fr)",
         sortBy: ({ server }) => server.name.toLowerCase(),
         cell: ({ server }) => (
           <Link
@@ -38,9 +38,18 @@ export function ServersTable({ rows, empty }: { rows: ServerRow[]; empty: ReactN
       {
         id: "status",
         header: names.status,
-        width: "minmax(120px,0.8fr)",
+        width: "minmax(130px,1.2fr)",
         sortBy: ({ server }) => server.status,
-        cell: ({ server }) => <StatusMark status={server.status} />,
+        cell: ({ server }) => (
+          <span className="flex min-w-0 items-center gap-2" title={server.error ?? undefined}>
+            <StatusMark status={server.status} />
+            {server.error ? (
+              <span data-name className="truncate text-ink-3 text-xs">
+                {server.error}
+              </span>
+            ) : null}
+          </span>
+        ),
       },
       {
         id: "since",
@@ -68,7 +77,7 @@ export function ServersTable({ rows, empty }: { rows: ServerRow[]; empty: ReactN
         sortBy: ({ server }) => server.isolation,
         cell: ({ server }) => (
           <span className="text-ink-2">
-            {m.servers.isolations[server.isolation as "shared"] ?? server.isolation}
+            {m.servers.isolations[server.isolation as "per-user"] ?? server.isolation}
           </span>
         ),
       },
@@ -111,12 +120,11 @@ export function ServersTable({ rows, empty }: { rows: ServerRow[]; empty: ReactN
       {
         id: "ready",
         header: names.readiness,
-        width: "minmax(150px,1fr)",
+        width: "minmax(140px,0.7fr)",
         sortBy: ({ readiness }) => readiness.kind,
-        cell: ({ readiness, server }) => (
-          <span className="flex items-center gap-2" title={server.error ?? undefined}>
+        cell: ({ readiness }) => (
+          <span className="flex">
             <ReadyMark readiness={readiness} />
-            {server.error ? <span className="truncate text-bad text-xs">{server.error}</span> : null}
           </span>
         ),
       },

@@ -75,7 +75,7 @@ export function ToolChangesPage() {
       ))}
       <Loaded query={{ ...found, data: changes }} skeleton={<SkeletonRows rows={10} />}>
         {(all) => (
-          <div className="grid min-h-0 flex-1 items-start gap-3 xl:grid-cols-[minmax(0,1fr)_minmax(420px,1.1fr)] xl:[&:not(:has(aside))]:grid-cols-1">
+          <div className="grid min-h-0 flex-1 grid-cols-[minmax(0,1fr)] items-start gap-3 xl:grid-cols-[minmax(0,1.2fr)_minmax(400px,1fr)] xl:[&:not(:has(aside))]:grid-cols-1">
             <Changes
               changes={all}
               selected={e}
@@ -116,7 +116,7 @@ function Changes({ changes, selected, onLook, onEnd }: ChangesProps) {
       {
         id: "tool",
         header: m.toolChanges.columns.tool,
-        width: "minmax(120px,1fr)",
+        width: "minmax(100px,1fr)",
         cell: ({ tool, position }) => (
           <button
             type="button"
@@ -130,7 +130,7 @@ function Changes({ changes, selected, onLook, onEnd }: ChangesProps) {
       {
         id: "server",
         header: m.toolChanges.columns.server,
-        width: "minmax(100px,0.8fr)",
+        width: "minmax(90px,0.8fr)",
         cell: ({ server }) => (
           <Link to="/servers/$name" params={{ name: server }} className="font-mono text-xs hover:underline">
             {server}
@@ -140,26 +140,26 @@ function Changes({ changes, selected, onLook, onEnd }: ChangesProps) {
       {
         id: "kind",
         header: m.toolChanges.columns.kind,
-        width: "92px",
+        width: "72px",
         cell: (change) => m.toolChanges.kinds[kindOf(change)],
       },
       {
         id: "fields",
         header: m.toolChanges.columns.fields,
-        width: "56px",
+        width: "44px",
         align: "right",
         cell: (change) => (isUnknown(change) ? "?" : format.number(change.differences.length)),
       },
       {
         id: "since",
         header: m.toolChanges.columns.since,
-        width: "92px",
+        width: "84px",
         cell: ({ since }) => <Time at={since} className="text-ink-2" />,
       },
       {
         id: "state",
         header: m.toolChanges.columns.state,
-        width: "100px",
+        width: "80px",
         cell: ({ waiting }) =>
           waiting ? (
             <Badge tone="warn">{m.toolChanges.waits}</Badge>

@@ -138,7 +138,7 @@ function RequestId({ id }: { id: string }) {
   const href = detail ? `/admin/requests/${encodeURIComponent(id)}` : own ? "/activity" : null;
   return (
     <p className="flex items-center gap-1 border-line border-t px-3.5 py-1.5 text-ink-3 text-xs">
-      {m.common.requestId}
+      <span className="whitespace-nowrap">{m.common.requestId}</span>
       {href ? (
         <a href={href} className="truncate font-mono text-ink-2 underline">
           {id}

@@ -65,7 +65,7 @@ export function Runner({ server, tool }: { server: ServerView; tool: ToolView })
   const call = { tool: tool.displayName ?? tool.name, arguments: typed, root };
   const address = `${window.location.origin}/mcp/${server.slug}`;
   return (
-    <div className="grid items-start gap-3 xl:grid-cols-2">
+    <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-3 xl:grid-cols-2">
       <Card aria-label={m.tools.arguments}>
         <CardHead
           title={m.tools.arguments}

@@ -91,7 +91,7 @@ function About({ tool }: { tool: ToolView }) {
   const m = useMessages();
   const hints = Object.entries(tool.annotations ?? {}).filter(([, value]) => typeof value === "boolean");
   return (
-    <div className="grid items-start gap-3 xl:grid-cols-2">
+    <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-3 xl:grid-cols-2">
       <Card aria-label={m.tools.about}>
         <CardHead title={m.tools.about} />
         <dl className="grid grid-cols-[minmax(0,160px)_minmax(0,1fr)] gap-x-3 gap-y-1.5 border-line border-t px-3.5 py-2.5">
@@ -130,7 +130,7 @@ function About({ tool }: { tool: ToolView }) {
           )}
         </dl>
       </Card>
-      <Card aria-label={m.tools.inputSchema}>
+      <Card>
         <CardHead title={m.tools.inputSchema} />
         <JsonView
           value={tool.inputSchema}

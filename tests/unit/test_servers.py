@@ -32,6 +32,7 @@ from mcphub.domain.servers import (
     ChangeSystemConfig,
     RemoveServer,
     RenameServer,
+    RestoreSettings,
     SetServerEnabled,
     SetToolDescription,
     SetToolEnabled,
@@ -334,6 +335,26 @@ def test_a_rename_takes_no_taken_and_no_bad_name(scenario):
     scenario.when(RenameServer("a", "b")).refused(ServerExists)
     scenario.when(RenameServer("a", "b/c")).refused(DocumentRefused)
     scenario.when(ChangeServer("a", new_name="$b")).refused(DocumentRefused)
+
+
+def test_what_is_restored_gives_servers_their_names_back_as_far_as_nobody_has_them(scenario):
+    scenario.given(added("b", server_id="s1"), added("c", server_id="s2"))
+    then = {"mcpServers": {"a": WEB, "b": WEB}}
+
+    scenario.when(RestoreSettings(then, "00", iter("xyz").__next__, {"s1": "a", "s2": "b"}))
+
+    assert {one.server_id: one.name for one in scenario.command.state.servers.values()} == {"s1": "a", "s2": "b"}
+
+
+def test_of_two_servers_that_changed_names_what_is_restored_keeps_both_where_they_are(scenario):
+    scenario.given(added("b", server_id="s1"), added("a", server_id="s2"))
+    then = {"mcpServers": {"a": WEB, "b": NPX}}
+
+    scenario.when(RestoreSettings(then, "00", iter("xyz").__next__, {"s1": "a", "s2": "b"}))
+
+    state = scenario.command.state
+    assert [state.by_name(name).server_id for name in ("a", "b")] == ["s2", "s1"]
+    assert state.by_name("b").config == NPX
 
 
 def test_a_server_is_removed_with_its_slots(scenario):

@@ -56,8 +56,11 @@ class Session:
         self._running.append(call)
 
     def close(self) -> None:
+        """Ends it once what was left running is answered; doing so twice is fine."""
         for call in self._running:
             call.join()
+        if self.http.is_closed:
+            return
         if "mcp-session-id" in self.http.headers:
             self.http.delete(self.path)
         self.http.close()

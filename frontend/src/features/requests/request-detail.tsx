@@ -60,7 +60,7 @@ function Phases({ request }: { request: RequestView }) {
   if (whole === 0) return null;
   return (
     <section aria-label={m.requests.phases}>
-      <h3 className="text-2xs text-ink-3">{m.requests.phases}</h3>
+      <p className="text-2xs text-ink-3">{m.requests.phases}</p>
       <div className="my-1.5 flex h-2.5 gap-px overflow-hidden rounded-sm bg-raised" aria-hidden>
         {phases.map(({ name, ms }) => (
           <span key={name} style={{ width: `${(ms / whole) * 100}%`, background: COLORS[name] }} />
@@ -85,7 +85,7 @@ function ListResult({ request }: { request: RequestView }) {
   const lines = leftOutOf(request.leftOut);
   return (
     <section aria-label={m.requests.leftOut}>
-      <h3 className="text-2xs text-ink-3">{m.requests.leftOut}</h3>
+      <p className="text-2xs text-ink-3">{m.requests.leftOut}</p>
       {lines.length === 0 ? (
         <p className="text-ink-2">{m.requests.leftOutNothing}</p>
       ) : (

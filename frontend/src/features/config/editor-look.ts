@@ -17,7 +17,7 @@ const theme = EditorView.theme({
     borderRight: "1px solid var(--line)",
   },
   ".cm-activeLine, .cm-activeLineGutter": {
-    backgroundColor: "color-mix(in oklch, var(--raised) 70%, transparent)",
+    backgroundColor: "color-mix(in srgb, var(--raised) 70%, transparent)",
   },
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
     backgroundColor: "var(--accent-line)",
@@ -86,12 +86,12 @@ const theme = EditorView.theme({
   },
   ".cm-deletedLine, .cm-deletedLine del, .cm-deletedText": { textDecoration: "none" },
   ".cm-deletedChunk": { paddingLeft: "6px" },
-  ".cm-deletedChunk .cm-chunkButtons": { insetInlineEnd: "8px" },
+  ".cm-deletedChunk .cm-chunkButtons": { insetInlineEnd: "8px", top: "-2px" },
   ".cm-chunkButton": {
     fontFamily: "var(--font-sans)",
     fontSize: "11px",
     padding: "0 8px",
-    height: "20px",
+    height: "24px",
     marginLeft: "4px",
     borderRadius: "4px",
     border: "1px solid var(--line-strong)",

@@ -137,7 +137,7 @@ function ServerChoice({ server, onServer }: Pick<ClientConfigProps, "server" | "
       value={server}
       options={[{ value: "", label: m.connect.allServers }, ...options]}
       onChange={onServer}
-      className="mb-1 w-44 shrink-0"
+      className="mb-1 w-44 shrink-0 max-sm:w-30"
     />
   );
 }

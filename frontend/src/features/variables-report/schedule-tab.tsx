@@ -151,10 +151,14 @@ function ConfigForm({ saved, configure }: ConfigFormProps) {
         </Line>
         <Line label={m.variables.at}>
           <Input
-            type="time"
+            // Not type=time, which is of twelve hours in some browsers.
             aria-label={m.variables.at}
+            aria-invalid={local === null ? true : undefined}
+            inputMode="numeric"
+            placeholder="HH:MM"
+            maxLength={5}
             value={draft.scheduledTime}
-            className="w-32 font-mono"
+            className="w-32 text-right font-mono"
             onChange={(event) => put({ scheduledTime: event.target.value })}
           />
           <span className="text-ink-2">{m.variables.utc}</span>

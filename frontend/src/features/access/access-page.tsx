@@ -11,8 +11,9 @@ import { Field } from "@/components/ui/field";
 import { Input } from "@/components/ui/input";
 import { Select } from "@/components/ui/select";
 import { useMessages } from "@/i18n";
-import { addressOf, type Filter, MODES, type Mode, safeAddress, WHOLE } from "./model";
+import { addressOf, safeAddress, WHOLE } from "./model";
 import { Result } from "./result";
+import { type Filter, MODES, type Mode } from "./search";
 import { UserPicker } from "./user-picker";
 
 const route = getRouteApi("/_app/admin/access");

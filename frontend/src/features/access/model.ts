@@ -1,10 +1,5 @@
 import type { Access } from "@/api/access";
-
-export const MODES = ["auto", "tools", "servers"] as const;
-export const FILTERS = ["", "shown", "hidden"] as const;
-
-export type Mode = (typeof MODES)[number];
-export type Filter = (typeof FILTERS)[number];
+import type { Filter, Mode } from "./search";
 
 export const WHOLE = "/mcp";
 

@@ -9,7 +9,8 @@ import { Notice } from "@/components/ui/notice";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
 import { rich } from "@/i18n/rich";
-import { FILTERS, type Filter, narrowed } from "./model";
+import { narrowed } from "./model";
+import { FILTERS, type Filter } from "./search";
 
 interface ResultProps {
   access: Access;

@@ -11,8 +11,9 @@ import { SearchInput } from "@/components/ui/input";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
 import { KeysTable } from "./keys-table";
-import { type KeyRow, narrowed, rowsOf, VIEWS, type View } from "./model";
+import { type KeyRow, narrowed, rowsOf } from "./model";
 import { userKeysQuery } from "./queries";
+import { VIEWS, type View } from "./search";
 
 const route = getRouteApi("/_app/admin/keys");
 

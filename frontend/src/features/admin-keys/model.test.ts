@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { KeyView, User } from "@/api/schema.gen";
-import { narrowed, rowsOf, type View } from "./model";
+import { narrowed, rowsOf } from "./model";
+import type { View } from "./search";
 
 const NOW = new Date("2026-11-26T00:00:00Z");
 const key = (name: string, more: Partial<KeyView> = {}) =>

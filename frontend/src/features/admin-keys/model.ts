@@ -1,9 +1,5 @@
 import type { KeyView, User, UserKeys } from "@/api/schema.gen";
-
-export const VIEWS = ["", "soon", "unused", "all"] as const;
-
-/** "" is keys that work; `unused` those of them that nobody used for a month. */
-export type View = (typeof VIEWS)[number];
+import type { View } from "./search";
 
 export interface KeyRow {
   key: KeyView;

@@ -13,7 +13,8 @@ import { SearchInput } from "@/components/ui/input";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
 import { AudiencePanel } from "./audience-panel";
-import { type Kind, MEMBERS, narrowed, VIEWS, type View, whomOf } from "./model";
+import { type Kind, MEMBERS, narrowed, whomOf } from "./model";
+import { VIEWS, type View } from "./search";
 
 const route = getRouteApi("/_app/admin/audiences");
 

@@ -1,10 +1,9 @@
 import type { AudienceNames, ServerView } from "@/api/schema.gen";
+import type { View } from "./search";
 
 export const MEMBERS = ["users", "organizations", "teams", "groups"] as const;
-export const VIEWS = ["", "everyone", "named", "private", "nobody"] as const;
 
 export type Member = (typeof MEMBERS)[number];
-export type View = (typeof VIEWS)[number];
 export type Named = Record<Member, string[]>;
 export type Audience = "everyone" | AudienceNames;
 export type Kind = "everyone" | "named" | "private" | "nobody" | "unreadable";

@@ -1,10 +1,6 @@
 import type { Counts, Me, OneOfMany, User } from "@/api/schema.gen";
 import type { UserRole, UserState } from "@/api/users";
-
-export const VIEWS = ["", "pending", "active", "inactive", "admin", "auditor", "deleted"] as const;
-
-/** What the list is narrowed to: a state or a role, as one choice. */
-export type View = (typeof VIEWS)[number];
+import type { View } from "./search";
 
 export function filtersOf(view: View): { state: UserState; role: UserRole } {
   if (view === "admin" || view === "auditor") return { state: "", role: view };

@@ -16,7 +16,8 @@ import { BulkBar } from "./bulk-bar";
 import { useUserCommands } from "./commands";
 import { CreateUser } from "./create-user";
 import { type Asked, UserDialogs } from "./dialogs";
-import { countOf, filtersOf, VIEWS, type View } from "./model";
+import { countOf, filtersOf } from "./model";
+import { VIEWS, type View } from "./search";
 import { UsersTable } from "./users-table";
 
 const route = getRouteApi("/_app/admin/users/");

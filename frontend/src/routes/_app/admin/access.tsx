@@ -3,7 +3,7 @@ import { ScanEye } from "lucide-react";
 import * as v from "valibot";
 import { page } from "@/app/pages";
 import { AccessPage } from "@/features/access/access-page";
-import { FILTERS, MODES } from "@/features/access/model";
+import { FILTERS, MODES } from "@/features/access/search";
 
 const text = v.optional(v.fallback(v.string(), ""));
 

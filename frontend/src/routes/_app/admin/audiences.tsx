@@ -3,7 +3,7 @@ import { Earth } from "lucide-react";
 import * as v from "valibot";
 import { page } from "@/app/pages";
 import { AudiencesPage } from "@/features/audiences/audiences-page";
-import { VIEWS } from "@/features/audiences/model";
+import { VIEWS } from "@/features/audiences/search";
 
 const text = v.optional(v.fallback(v.string(), ""));
 

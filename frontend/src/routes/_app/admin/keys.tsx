@@ -3,7 +3,7 @@ import { KeySquare } from "lucide-react";
 import * as v from "valibot";
 import { page } from "@/app/pages";
 import { KeysPage } from "@/features/admin-keys/keys-page";
-import { VIEWS } from "@/features/admin-keys/model";
+import { VIEWS } from "@/features/admin-keys/search";
 
 const text = v.optional(v.fallback(v.string(), ""));
 

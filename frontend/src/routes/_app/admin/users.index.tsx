@@ -2,7 +2,7 @@ import { createFileRoute } from "@tanstack/react-router";
 import { Users } from "lucide-react";
 import * as v from "valibot";
 import { page } from "@/app/pages";
-import { VIEWS } from "@/features/users/model";
+import { VIEWS } from "@/features/users/search";
 import { UsersPage } from "@/features/users/users-page";
 
 const text = v.optional(v.fallback(v.string(), ""));

@@ -1,0 +1,3 @@
+export const VIEWS = ["", "everyone", "named", "private", "nobody"] as const;
+
+export type View = (typeof VIEWS)[number];

@@ -51,7 +51,9 @@ export function QueryBar({
   };
   const terms = parseQuery(value);
   return (
-    <search className={cn("group relative flex min-w-0 flex-1 flex-wrap items-center gap-1.5", className)}>
+    <search
+      className={cn("group relative flex min-w-0 flex-1 basis-72 flex-wrap items-center gap-1.5", className)}
+    >
       <form
         className="w-full max-w-120"
         onSubmit={(event) => {

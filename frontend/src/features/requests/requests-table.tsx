@@ -53,7 +53,7 @@ export function RequestsTable({ rows, all, long, narrow, ...rest }: RequestsTabl
         width: "minmax(140px,1fr)",
         cell: (row) => <Target request={row} />,
       },
-      {
+      !narrow && {
         id: "shown",
         header: m.requests.columns.shown,
         width: "minmax(150px,0.6fr)",

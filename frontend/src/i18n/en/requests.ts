@@ -115,8 +115,6 @@ export const requests = {
   exportCsv: "Rows as CSV",
   exportNdjson: "Rows as NDJSON",
   exportHint: (most: string) => `The newest ${most} that fit`,
-  trend: "Trend",
-  trendOf: (name: string) => `Calls of ${name} over the period`,
   reasons: {
     unknown_user: "the user is not known",
     user_inactive: "the account is locked",

@@ -55,6 +55,5 @@ export const sessions = {
   runtimesEmpty: "Nothing is open",
   runtimesEmptyText: "A process or connection is opened when a call needs one.",
   open: "Open",
-  states: "Servers",
   reconnecting: "The hub does not answer. What you see is the last known state.",
 };

@@ -1,5 +1,4 @@
 import type { Messages } from "@/i18n";
-import { josa } from "../josa";
 
 export const requests: Messages["requests"] = {
   title: "요청 기록",
@@ -118,8 +117,6 @@ export const requests: Messages["requests"] = {
   exportCsv: "CSV로 저장",
   exportNdjson: "NDJSON으로 저장",
   exportHint: (most) => `조건에 맞는 최신 ${most}개`,
-  trend: "추세",
-  trendOf: (name) => `${josa(name, "을/를")} 호출한 횟수의 추세`,
   reasons: {
     unknown_user: "알 수 없는 사용자",
     user_inactive: "잠긴 계정",

@@ -57,6 +57,5 @@ export const sessions: Messages["sessions"] = {
   runtimesEmpty: "열린 연결이 없습니다",
   runtimesEmptyText: "호출에 필요할 때 프로세스나 연결을 엽니다.",
   open: "열림",
-  states: "서버",
   reconnecting: "허브가 응답하지 않습니다. 마지막으로 알려진 상태를 보여 줍니다.",
 };

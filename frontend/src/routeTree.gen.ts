@@ -17,9 +17,12 @@ import { Route as AppIndexRouteImport } from './routes/_app/index'
 import { Route as AppActivityRouteImport } from './routes/_app/activity'
 import { Route as AppConnectRouteImport } from './routes/_app/connect'
 import { Route as AuthErrorRouteImport } from './routes/auth.error'
+import { Route as AppAdminIndexRouteImport } from './routes/_app/admin/index'
 import { Route as AppAdminAccessRouteImport } from './routes/_app/admin/access'
 import { Route as AppAdminAudiencesRouteImport } from './routes/_app/admin/audiences'
+import { Route as AppAdminHealthRouteImport } from './routes/_app/admin/health'
 import { Route as AppAdminKeysRouteImport } from './routes/_app/admin/keys'
+import { Route as AppAdminLogsRouteImport } from './routes/_app/admin/logs'
 import { Route as AppAdminMcpServersRouteImport } from './routes/_app/admin/mcp-servers'
 import { Route as AppAdminSessionsRouteImport } from './routes/_app/admin/sessions'
 import { Route as AppAdminSettingsRouteImport } from './routes/_app/admin/settings'
@@ -81,6 +84,11 @@ const AuthErrorRoute = AuthErrorRouteImport.update({
   path: '/auth/error',
   getParentRoute: () => rootRouteImport,
 } as any)
+const AppAdminIndexRoute = AppAdminIndexRouteImport.update({
+  id: '/admin/',
+  path: '/admin/',
+  getParentRoute: () => AppRoute,
+} as any)
 const AppAdminAccessRoute = AppAdminAccessRouteImport.update({
   id: '/admin/access',
   path: '/admin/access',
@@ -91,9 +99,19 @@ const AppAdminAudiencesRoute = AppAdminAudiencesRouteImport.update({
   path: '/admin/audiences',
   getParentRoute: () => AppRoute,
 } as any)
+const AppAdminHealthRoute = AppAdminHealthRouteImport.update({
+  id: '/admin/health',
+  path: '/admin/health',
+  getParentRoute: () => AppRoute,
+} as any)
 const AppAdminKeysRoute = AppAdminKeysRouteImport.update({
   id: '/admin/keys',
   path: '/admin/keys',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAdminLogsRoute = AppAdminLogsRouteImport.update({
+  id: '/admin/logs',
+  path: '/admin/logs',
   getParentRoute: () => AppRoute,
 } as any)
 const AppAdminMcpServersRoute = AppAdminMcpServersRouteImport.update({
@@ -213,7 +231,9 @@ export interface FileRoutesByFullPath {
   '/auth/error': typeof AuthErrorRoute
   '/admin/access': typeof AppAdminAccessRoute
   '/admin/audiences': typeof AppAdminAudiencesRoute
+  '/admin/health': typeof AppAdminHealthRoute
   '/admin/keys': typeof AppAdminKeysRoute
+  '/admin/logs': typeof AppAdminLogsRoute
   '/admin/mcp-servers': typeof AppAdminMcpServersRoute
   '/admin/sessions': typeof AppAdminSessionsRoute
   '/admin/settings': typeof AppAdminSettingsRoute
@@ -221,6 +241,7 @@ export interface FileRoutesByFullPath {
   '/admin/variables': typeof AppAdminVariablesRoute
   '/settings/profile': typeof AppSettingsProfileRoute
   '/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
+  '/admin/': typeof AppAdminIndexRoute
   '/servers/': typeof AppServersIndexRoute
   '/settings/': typeof AppSettingsIndexRoute
   '/user-groups/': typeof AppUserGroupsIndexRoute
@@ -246,7 +267,9 @@ export interface FileRoutesByTo {
   '/': typeof AppIndexRoute
   '/admin/access': typeof AppAdminAccessRoute
   '/admin/audiences': typeof AppAdminAudiencesRoute
+  '/admin/health': typeof AppAdminHealthRoute
   '/admin/keys': typeof AppAdminKeysRoute
+  '/admin/logs': typeof AppAdminLogsRoute
   '/admin/mcp-servers': typeof AppAdminMcpServersRoute
   '/admin/sessions': typeof AppAdminSessionsRoute
   '/admin/settings': typeof AppAdminSettingsRoute
@@ -254,6 +277,7 @@ export interface FileRoutesByTo {
   '/admin/variables': typeof AppAdminVariablesRoute
   '/settings/profile': typeof AppSettingsProfileRoute
   '/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
+  '/admin': typeof AppAdminIndexRoute
   '/servers': typeof AppServersIndexRoute
   '/settings': typeof AppSettingsIndexRoute
   '/user-groups': typeof AppUserGroupsIndexRoute
@@ -281,7 +305,9 @@ export interface FileRoutesById {
   '/_app/': typeof AppIndexRoute
   '/_app/admin/access': typeof AppAdminAccessRoute
   '/_app/admin/audiences': typeof AppAdminAudiencesRoute
+  '/_app/admin/health': typeof AppAdminHealthRoute
   '/_app/admin/keys': typeof AppAdminKeysRoute
+  '/_app/admin/logs': typeof AppAdminLogsRoute
   '/_app/admin/mcp-servers': typeof AppAdminMcpServersRoute
   '/_app/admin/sessions': typeof AppAdminSessionsRoute
   '/_app/admin/settings': typeof AppAdminSettingsRoute
@@ -289,6 +315,7 @@ export interface FileRoutesById {
   '/_app/admin/variables': typeof AppAdminVariablesRoute
   '/_app/settings/profile': typeof AppSettingsProfileRoute
   '/_app/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
+  '/_app/admin/': typeof AppAdminIndexRoute
   '/_app/servers/': typeof AppServersIndexRoute
   '/_app/settings/': typeof AppSettingsIndexRoute
   '/_app/user-groups/': typeof AppUserGroupsIndexRoute
@@ -316,7 +343,9 @@ export interface FileRouteTypes {
     | '/auth/error'
     | '/admin/access'
     | '/admin/audiences'
+    | '/admin/health'
     | '/admin/keys'
+    | '/admin/logs'
     | '/admin/mcp-servers'
     | '/admin/sessions'
     | '/admin/settings'
@@ -324,6 +353,7 @@ export interface FileRouteTypes {
     | '/admin/variables'
     | '/settings/profile'
     | '/user-groups/$groupId'
+    | '/admin/'
     | '/servers/'
     | '/settings/'
     | '/user-groups/'
@@ -349,7 +379,9 @@ export interface FileRouteTypes {
     | '/'
     | '/admin/access'
     | '/admin/audiences'
+    | '/admin/health'
     | '/admin/keys'
+    | '/admin/logs'
     | '/admin/mcp-servers'
     | '/admin/sessions'
     | '/admin/settings'
@@ -357,6 +389,7 @@ export interface FileRouteTypes {
     | '/admin/variables'
     | '/settings/profile'
     | '/user-groups/$groupId'
+    | '/admin'
     | '/servers'
     | '/settings'
     | '/user-groups'
@@ -383,7 +416,9 @@ export interface FileRouteTypes {
     | '/_app/'
     | '/_app/admin/access'
     | '/_app/admin/audiences'
+    | '/_app/admin/health'
     | '/_app/admin/keys'
+    | '/_app/admin/logs'
     | '/_app/admin/mcp-servers'
     | '/_app/admin/sessions'
     | '/_app/admin/settings'
@@ -391,6 +426,7 @@ export interface FileRouteTypes {
     | '/_app/admin/variables'
     | '/_app/settings/profile'
     | '/_app/user-groups/$groupId'
+    | '/_app/admin/'
     | '/_app/servers/'
     | '/_app/settings/'
     | '/_app/user-groups/'
@@ -473,6 +509,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AuthErrorRouteImport
       parentRoute: typeof rootRouteImport
     }
+    '/_app/admin/': {
+      id: '/_app/admin/'
+      path: '/admin'
+      fullPath: '/admin/'
+      preLoaderRoute: typeof AppAdminIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
     '/_app/admin/access': {
       id: '/_app/admin/access'
       path: '/admin/access'
@@ -487,11 +530,25 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AppAdminAudiencesRouteImport
       parentRoute: typeof AppRoute
     }
+    '/_app/admin/health': {
+      id: '/_app/admin/health'
+      path: '/admin/health'
+      fullPath: '/admin/health'
+      preLoaderRoute: typeof AppAdminHealthRouteImport
+      parentRoute: typeof AppRoute
+    }
     '/_app/admin/keys': {
       id: '/_app/admin/keys'
       path: '/admin/keys'
       fullPath: '/admin/keys'
       preLoaderRoute: typeof AppAdminKeysRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/admin/logs': {
+      id: '/_app/admin/logs'
+      path: '/admin/logs'
+      fullPath: '/admin/logs'
+      preLoaderRoute: typeof AppAdminLogsRouteImport
       parentRoute: typeof AppRoute
     }
     '/_app/admin/mcp-servers': {
@@ -650,7 +707,9 @@ interface AppRouteChildren {
   AppIndexRoute: typeof AppIndexRoute
   AppAdminAccessRoute: typeof AppAdminAccessRoute
   AppAdminAudiencesRoute: typeof AppAdminAudiencesRoute
+  AppAdminHealthRoute: typeof AppAdminHealthRoute
   AppAdminKeysRoute: typeof AppAdminKeysRoute
+  AppAdminLogsRoute: typeof AppAdminLogsRoute
   AppAdminMcpServersRoute: typeof AppAdminMcpServersRoute
   AppAdminSessionsRoute: typeof AppAdminSessionsRoute
   AppAdminSettingsRoute: typeof AppAdminSettingsRoute
@@ -658,6 +717,7 @@ interface AppRouteChildren {
   AppAdminVariablesRoute: typeof AppAdminVariablesRoute
   AppSettingsProfileRoute: typeof AppSettingsProfileRoute
   AppUserGroupsGroupIdRoute: typeof AppUserGroupsGroupIdRoute
+  AppAdminIndexRoute: typeof AppAdminIndexRoute
   AppServersIndexRoute: typeof AppServersIndexRoute
   AppSettingsIndexRoute: typeof AppSettingsIndexRoute
   AppUserGroupsIndexRoute: typeof AppUserGroupsIndexRoute
@@ -680,7 +740,9 @@ const AppRouteChildren: AppRouteChildren = {
   AppIndexRoute: AppIndexRoute,
   AppAdminAccessRoute: AppAdminAccessRoute,
   AppAdminAudiencesRoute: AppAdminAudiencesRoute,
+  AppAdminHealthRoute: AppAdminHealthRoute,
   AppAdminKeysRoute: AppAdminKeysRoute,
+  AppAdminLogsRoute: AppAdminLogsRoute,
   AppAdminMcpServersRoute: AppAdminMcpServersRoute,
   AppAdminSessionsRoute: AppAdminSessionsRoute,
   AppAdminSettingsRoute: AppAdminSettingsRoute,
@@ -688,6 +750,7 @@ const AppRouteChildren: AppRouteChildren = {
   AppAdminVariablesRoute: AppAdminVariablesRoute,
   AppSettingsProfileRoute: AppSettingsProfileRoute,
   AppUserGroupsGroupIdRoute: AppUserGroupsGroupIdRoute,
+  AppAdminIndexRoute: AppAdminIndexRoute,
   AppServersIndexRoute: AppServersIndexRoute,
   AppSettingsIndexRoute: AppSettingsIndexRoute,
   AppUserGroupsIndexRoute: AppUserGroupsIndexRoute,

@@ -11,6 +11,7 @@ import { Menu, MenuChoice, MenuItem, MenuSeparator } from "@/components/ui/menu"
 import { LANGUAGES, type Language, useMessages } from "@/i18n";
 import { useShortcut } from "@/lib/shortcuts";
 import { useCommands } from "./commands";
+import { Degraded } from "./degraded";
 import { Logo } from "./logo";
 import { type Density, type Theme, useLook } from "./look";
 import { Navigation } from "./navigation";
@@ -64,6 +65,7 @@ export function Shell() {
         </div>
       </Sheet>
       <main id="main" tabIndex={-1} className="relative flex min-h-0 flex-col overflow-y-auto outline-none">
+        <Degraded />
         <Outlet />
       </main>
       <Toasts />

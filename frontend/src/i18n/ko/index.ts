@@ -10,6 +10,9 @@ import { connect } from "./connect";
 import { errors } from "./errors";
 import { exposure } from "./exposure";
 import { groups } from "./groups";
+import { health } from "./health";
+import { logs } from "./logs";
+import { overview } from "./overview";
 import { profile } from "./profile";
 import { requests } from "./requests";
 import { servers } from "./servers";
@@ -45,5 +48,8 @@ export const ko: Messages = {
   users,
   activity,
   audit,
+  health,
+  logs,
+  overview,
   variables,
 };

@@ -1,0 +1,12 @@
+import { queryOptions } from "@tanstack/react-query";
+import { client } from "./client";
+import { data } from "./data";
+
+const EVERY = 15_000; // milliseconds
+
+/** How each part of the hub is doing; for administrators. */
+export const healthQuery = queryOptions({
+  queryKey: ["health"],
+  queryFn: () => data(client.GET("/api/admin/health")),
+  refetchInterval: EVERY,
+});

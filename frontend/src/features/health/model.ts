@@ -1,0 +1,30 @@
+import type { HealthCheck } from "@/api/schema.gen";
+import type { Messages } from "@/i18n";
+import { bytes, type Format } from "@/i18n/format";
+
+type Codes = Messages["health"]["found"];
+type Said = (values: Record<string, string>) => string;
+
+const BYTES = new Set(["free", "total"]);
+
+/** What was found in a part, in a sentence; the code itself where there is none for it. */
+export function foundText(
+  { name, code, values, items }: Pick<HealthCheck, "name" | "code" | "values" | "items">,
+  m: Messages,
+  format: Format,
+): string {
+  const codes = m.health.found[name as keyof Codes] as Record<string, Said> | undefined;
+  const say = codes?.[code] ?? m.health.silent[code as keyof Messages["health"]["silent"]];
+  if (!say) return code;
+  const written = Object.entries(values).map(([key, value]) => [
+    key,
+    BYTES.has(key) ? bytes(value) : format.number(value),
+  ]);
+  return say({ ...Object.fromEntries(written), items: items.join(", ") });
+}
+
+/** What to do about a part that is not well; empty when it is. */
+export function remedyText({ name, status }: Pick<HealthCheck, "name" | "status">, m: Messages): string {
+  if (status === "ok") return "";
+  return m.health.remedies[name as keyof Messages["health"]["remedies"]] ?? "";
+}

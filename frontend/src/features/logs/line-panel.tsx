@@ -1,0 +1,114 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { X } from "lucide-react";
+import { useState } from "react";
+import { Loaded, SkeletonRows } from "@/components/states";
+import { Time } from "@/components/time";
+import { Badge } from "@/components/ui/badge";
+import { Button, buttonLook, IconButton } from "@/components/ui/button";
+import { CopyButton } from "@/components/ui/copy-button";
+import { useMessages } from "@/i18n";
+import { cn } from "@/lib/cn";
+import { LEVEL_TONE, LogText, Value } from "./line";
+import type { Line } from "./model";
+import { aroundQuery } from "./queries";
+
+interface LinePanelProps {
+  line: Line;
+  onClose: () => void;
+  /** Narrows the log to one value. */
+  onOnly: (key: string, value: string) => void;
+}
+
+const ASKED: Record<string, string> = { server: "server", request_id: "request" };
+
+/** One line with all its fields, what else can be seen of it, and the lines around it. */
+export function LinePanel({ line, onClose, onOnly }: LinePanelProps) {
+  const m = useMessages();
+  const [around, setAround] = useState<string | null>(null);
+  return (
+    <aside
+      aria-label={m.logs.detail}
+      className="scroll-thin flex max-h-[60%] flex-col overflow-y-auto border-line border-t bg-surface lg:max-h-none lg:w-[468px] lg:shrink-0 lg:border-t-0 lg:border-l"
+    >
+      <div className="flex items-center gap-2 border-line border-b px-4 py-2">
+        <h2 className="min-w-0 truncate font-mono font-semibold">{line.event}</h2>
+        <Badge tone={LEVEL_TONE[line.level]}>{m.logs.levels[line.level]}</Badge>
+        <span className="ml-auto flex items-center gap-1">
+          <CopyButton value={() => JSON.stringify(line.record, null, 2)} label={m.logs.copyJson} />
+          <IconButton label={m.common.close} onClick={onClose}>
+            <X aria-hidden />
+          </IconButton>
+        </span>
+      </div>
+      <dl className="grid grid-cols-[auto_minmax(0,1fr)_auto] items-baseline gap-x-3 gap-y-1 px-4 py-3 text-sm">
+        <dt className="text-ink-3">{m.logs.fields.time}</dt>
+        <dd className="col-span-2">{line.at ? <Time at={line.at} as="full" /> : "–"}</dd>
+        <dt className="text-ink-3">{m.logs.fields.source}</dt>
+        <dd className="font-mono text-xs">{line.source}</dd>
+        <dd>
+          <Only onPress={() => onOnly("source", line.source)} of={line.source} />
+        </dd>
+        {line.fields.map(([name, value]) => (
+          <div key={name} className="contents">
+            <dt className="font-mono text-ink-3 text-xs">{name}</dt>
+            <dd className="whitespace-pre-wrap break-all font-mono text-xs">
+              <Value text={value} />
+            </dd>
+            <dd>
+              {ASKED[name] ? <Only onPress={() => onOnly(ASKED[name] ?? "", value)} of={value} /> : null}
+            </dd>
+          </div>
+        ))}
+      </dl>
+      <div className="flex flex-wrap gap-2 px-4 pb-3">
+        {line.requestId ? (
+          <Link
+            to="/admin/requests/$requestId"
+            params={{ requestId: line.requestId }}
+            className={buttonLook()}
+          >
+            {m.logs.openRequest}
+          </Link>
+        ) : null}
+        {around === line.id ? null : <Button onClick={() => setAround(line.id)}>{m.logs.around}</Button>}
+      </div>
+      {around === line.id ? <Around line={line} /> : null}
+    </aside>
+  );
+}
+
+function Only({ of, onPress }: { of: string; onPress: () => void }) {
+  const m = useMessages();
+  return (
+    <button
+      type="button"
+      aria-label={m.logs.onlyOf(of)}
+      className="whitespace-nowrap rounded text-accent text-xs hover:underline"
+      onClick={onPress}
+    >
+      {m.logs.only}
+    </button>
+  );
+}
+
+function Around({ line }: { line: Line }) {
+  const m = useMessages();
+  const lines = useQuery(aroundQuery(line.n));
+  return (
+    <section aria-label={m.logs.aroundTitle} className="border-line border-t pb-3">
+      <h3 className="px-4 pt-2 pb-1 font-medium text-2xs text-ink-3">{m.logs.aroundTitle}</h3>
+      <Loaded query={lines} skeleton={<SkeletonRows rows={6} />}>
+        {(found) => (
+          <ol>
+            {found.map((one) => (
+              <li key={one.id} className={cn(one.id === line.id && "bg-accent-soft")}>
+                <LogText line={one} wrap />
+              </li>
+            ))}
+          </ol>
+        )}
+      </Loaded>
+    </section>
+  );
+}

@@ -1,0 +1,90 @@
+type Values = Record<string, string>;
+
+export const health = {
+  title: "Health",
+  subtitle:
+    "What of the hub is well, what is not, and what to do about it. Looked at now, and again every 15 seconds.",
+  again: "Look again",
+  statuses: { ok: "Well", warning: "Needs attention", error: "Not well" },
+  checks: "Checks",
+  columns: { part: "Part", found: "What was found", took: "Took", since: "So since" },
+  took: (milliseconds: string) => `${milliseconds} ms`,
+  copyCommand: (command: string) => `Copy ${command}`,
+  doctor: "On the command line",
+  doctorText:
+    "Says more than this page: versions, permissions, programs that servers need, the sandbox. It changes nothing.",
+  build: { title: "Build", version: "Version", node: "Node", started: "Started", uptime: "Running for" },
+  names: {
+    database: "Database",
+    ledger: "Event store",
+    chain: "Hash chain",
+    tail: "Access decisions",
+    read_tables: "Read tables",
+    servers: "Servers",
+    disk: "Disk",
+    clock: "Clock",
+    sign_in: "Sign-in",
+    address: "Address",
+  },
+  found: {
+    database: { answers: () => "Answers." },
+    ledger: {
+      writable: ({ position }: Values) => `Takes events. The newest is #${position}.`,
+      read_only: () => "Takes no events: the database is read-only.",
+    },
+    chain: {
+      holds: ({ events, position }: Values) => `Holds over the newest ${events} events, up to #${position}.`,
+      broken: ({ position }: Values) =>
+        `Breaks at #${position}: what is stored there is not what was recorded.`,
+    },
+    tail: {
+      follows: ({ position }: Values) => `Decided by the newest event, #${position}.`,
+      behind: ({ position }: Values) =>
+        `Stands at #${position} and cannot see whether there is more, so calls are refused.`,
+    },
+    read_tables: {
+      current: ({ tables }: Values) => `All ${tables} are current.`,
+      behind: ({ items, facts }: Values) => `${items}: ${facts} events behind.`,
+      failed: ({ items }: Values) => `${items}: stopped at an event they cannot take.`,
+    },
+    servers: {
+      answering: ({ servers }: Values) => `None of ${servers} reports an error.`,
+      failing: ({ items, failing, servers }: Values) => `${failing} of ${servers} report an error: ${items}.`,
+    },
+    disk: {
+      room: ({ free, total }: Values) => `${free} of ${total} free.`,
+      little: ({ free, total }: Values) => `Only ${free} of ${total} free.`,
+      too_little: ({ free, total }: Values) =>
+        `Only ${free} of ${total} free. Changes are refused when nothing is left.`,
+    },
+    clock: {
+      agrees: ({ milliseconds }: Values) => `Within ${milliseconds} ms of the database.`,
+      differs: ({ milliseconds }: Values) => `${milliseconds} ms apart from the database.`,
+    },
+    sign_in: {
+      local: () => "By name and password.",
+      limited: ({ items }: Values) => `By name and password, and by ${items} for those who are allowed.`,
+      open: ({ items }: Values) => `Anybody with an account at ${items} may come.`,
+    },
+    address: {
+      https: ({ items }: Values) => `${items}, encrypted.`,
+      loopback: ({ items }: Values) => `${items}, on this machine only.`,
+      plain: ({ items }: Values) => `${items} is not encrypted: keys and passwords can be read on the way.`,
+    },
+  },
+  silent: { silent: (_: Values) => "Did not answer in time." },
+  remedies: {
+    database: "Look at the database's log. The hub connects again by itself.",
+    ledger: "Make the database writable: a full disk or a replica that took over makes it read-only.",
+    chain: "Find out who changed the ledger, and restore it from a backup. The command checks all of it.",
+    tail: "Look at the database's log. Calls go on as soon as it answers.",
+    read_tables: "Pages may show an older state. The command makes the tables anew; readers notice nothing.",
+    servers: "Open the server to see its error. Others are not affected.",
+    disk: "Make room, or shorten the history with MCPHUB_TRAFFIC_DAYS.",
+    clock: "Set the clocks by NTP: times of events come from the database, times of calls from the hub.",
+    sign_in: "Name who may come with MCPHUB_GITHUB_ALLOW or MCPHUB_OIDC_ALLOW.",
+    address: "Put a proxy with TLS in front and set MCPHUB_PUBLIC_URL to its https address.",
+  },
+  degraded: (parts: string) => `The hub is not well: ${parts}.`,
+  toHealth: "What to do",
+};

@@ -6,7 +6,7 @@ const EVERY = 15_000; // milliseconds
 
 /** How each part of the hub is doing; for administrators. */
 export const healthQuery = queryOptions({
-  queryKey: ["health"],
+  queryKey: ["health-report"],
   queryFn: () => data(client.GET("/api/admin/health")),
   refetchInterval: EVERY,
 });

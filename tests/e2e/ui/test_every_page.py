@@ -19,7 +19,7 @@ from tests.support.web import NARROW, Language, Theme, UiPage, faults, words_of_
 
 HERE = Path(__file__).parent
 TREE = ROOT / "frontend" / "src" / "routeTree.gen.ts"
-LANDING = {"/", "/admin/settings", "/admin/mcp-servers"}  # lead on at once; test_frame.py and test_config.py follow them
+LANDING = {"/", "/admin/settings", "/admin/mcp-servers"}  # lead on at once; test_frame and test_config follow them
 
 
 def announced() -> list[UiPage]:

@@ -115,7 +115,7 @@ test("the history of a variable is of that variable, and names whoever was not i
     fact({ position: 3, type: "ServiceTokenRemoved", actor: "root", actorName: "Root" }),
     fact({ position: 2, data: { variable: "OTHER" } }),
     fact({}),
-  ] as Parameters<typeof entriesOf>[0];
+  ] as unknown as Parameters<typeof entriesOf>[0];
 
   expect(entriesOf(facts, "TOKEN")).toEqual([
     { position: 3, at: "t", removed: true, by: "Root" },

@@ -17,6 +17,23 @@ export default defineConfig({
     emptyOutDir: true,
     manifest: true,
     target: "es2022",
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            // What the first page waits for, in one file beside the entry, which only starts it.
+            {
+              name: "first",
+              tags: ["$initial"],
+              test: (id: string) => !/\/(index\.html|src\/main\.tsx)$/.test(id),
+              priority: 2,
+            },
+            // The entry names every file there is: one for each icon would weigh more there than the icons do.
+            { name: "icons", test: /[\\/]lucide-react[\\/]/, priority: 1 },
+          ],
+        },
+      },
+    },
     assetsInlineLimit: 0, // the policy allows fonts and scripts from the hub only, and no data: addresses of them
     chunkSizeWarningLimit: 600, // scripts/budget.mjs is what watches sizes
   },

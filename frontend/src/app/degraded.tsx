@@ -3,11 +3,12 @@ import { Link, useRouterState } from "@tanstack/react-router";
 import { healthQuery } from "@/api/health";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
+import { healthTexts } from "@/i18n/health";
 import { useMe } from "./session";
 
 /** On the pages of administration: a part of the hub is not well. What only needs attention is on the overview. */
 export function Degraded() {
-  const m = useMessages();
+  const m = useMessages(healthTexts);
   const me = useMe();
   const path = useRouterState({ select: ({ location }) => location.pathname });
   const wanted = me.isAdmin && path.startsWith("/admin");

@@ -12,7 +12,7 @@ import {
 import { client } from "@/api/client";
 import { data } from "@/api/data";
 import { meQuery } from "@/app/session";
-import { LANGUAGES, type Language, load, type Messages, MessagesContext } from "@/i18n";
+import { LANGUAGES, type Language, load, MessagesContext, type Spoken } from "@/i18n";
 import { type Format, makeFormat } from "@/i18n/format";
 
 export type Theme = "system" | "light" | "dark";
@@ -85,7 +85,7 @@ function useSystemDark(): boolean {
 }
 
 /** Language, theme, density and time zone for everything below. The first texts are loaded before it is shown. */
-export function LookProvider({ first, children }: { first: Messages; children: ReactNode }) {
+export function LookProvider({ first, children }: { first: Spoken; children: ReactNode }) {
   const queries = useQueryClient();
   const [settings, setSettings] = useState(storedLook);
   const [messages, setMessages] = useState(first);

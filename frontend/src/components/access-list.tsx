@@ -5,17 +5,18 @@ import { useFormat } from "@/app/look";
 import { EmptyState } from "@/components/states";
 import { Badge } from "@/components/ui/badge";
 import { useMessages } from "@/i18n";
+import { accessTexts } from "@/i18n/access";
 import { cn } from "@/lib/cn";
 
 /** Why something is hidden, as the hub's own decision says it; a reason this page does not know stands as it is. */
 export function useReason(): (reason: string) => string {
-  const { reasons } = useMessages().access;
+  const { reasons } = useMessages(accessTexts).access;
   return (reason) => (reason in reasons ? reasons[reason as keyof typeof reasons] : reason);
 }
 
 /** Server by server, and tool by tool where one is hidden or `tools` asks for all: there, or why not. */
 export function AccessList({ servers, tools = false }: { servers: Access["servers"]; tools?: boolean }) {
-  const m = useMessages();
+  const m = useMessages(accessTexts);
   if (servers.length === 0) return <EmptyState title={m.access.noServers} className="py-8" />;
   return (
     <ul className="flex flex-col">
@@ -30,7 +31,7 @@ export function AccessList({ servers, tools = false }: { servers: Access["server
 }
 
 function Server({ server }: { server: VisibleServer }) {
-  const m = useMessages();
+  const m = useMessages(accessTexts);
   const format = useFormat();
   const why = useReason();
   const shown = server.reason === "allowed";
@@ -72,7 +73,7 @@ function Tools({ server }: { server: VisibleServer }) {
 }
 
 function Mark({ shown }: { shown: boolean }) {
-  const m = useMessages();
+  const m = useMessages(accessTexts);
   const Icon = shown ? Check : CircleSlash;
   return (
     <span className={cn("[&_svg]:size-4", shown ? "text-ok" : "text-ink-3")}>

@@ -5,11 +5,12 @@ import { useFormat } from "@/app/look";
 import { useMe } from "@/app/session";
 import { useToast } from "@/app/use-toast";
 import { useMessages } from "@/i18n";
+import { exposureTexts } from "@/i18n/exposure";
 import { cn } from "@/lib/cn";
 
 /** How a client's list looks, each way with how long the list gets; one press changes it for every client. */
 export function ExposureChoice() {
-  const m = useMessages();
+  const m = useMessages(exposureTexts);
   const me = useMe();
   const format = useFormat();
   const toast = useToast();
@@ -67,7 +68,7 @@ export function ExposureChoice() {
 
 /** The present result: how many tools a client lists. */
 export function ListedNow({ className }: { className?: string }) {
-  const m = useMessages();
+  const m = useMessages(exposureTexts);
   const format = useFormat();
   const { data: access } = useQuery(myAccessQuery());
   return (

@@ -2,6 +2,7 @@ import { CircleCheck, CircleX, type LucideIcon, TriangleAlert } from "lucide-rea
 import type { HealthCheck } from "@/api/schema.gen";
 import { type Tone, toneText } from "@/components/ui/badge";
 import { useMessages } from "@/i18n";
+import { healthTexts } from "@/i18n/health";
 import { cn } from "@/lib/cn";
 
 type Status = HealthCheck["status"];
@@ -14,7 +15,7 @@ const LOOKS: Record<Status, { icon: LucideIcon; tone: Tone }> = {
 
 /** How a part of the hub is doing: an icon, and a word that is read aloud or shown. */
 export function HealthMark({ status, word = false }: { status: Status; word?: boolean }) {
-  const m = useMessages();
+  const m = useMessages(healthTexts);
   const { icon: Icon, tone } = LOOKS[status];
   return (
     <span className={cn("inline-flex items-center gap-1.5", toneText[tone])}>

@@ -1,6 +1,7 @@
 import type { KeyView } from "@/api/schema.gen";
 import { Badge, type Tone } from "@/components/ui/badge";
 import { useMessages } from "@/i18n";
+import { adminKeysTexts } from "@/i18n/admin-keys";
 
 const TONES: Record<KeyView["state"], Tone> = {
   active: "ok",
@@ -11,7 +12,7 @@ const TONES: Record<KeyView["state"], Tone> = {
 
 /** Whether a key works, and whether it does for long. */
 export function KeyState({ state, warning }: Pick<KeyView, "state" | "warning">) {
-  const m = useMessages();
+  const m = useMessages(adminKeysTexts);
   return warning ? (
     <Badge tone="warn">{m.adminKeys.expiresSoon}</Badge>
   ) : (

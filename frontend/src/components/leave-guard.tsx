@@ -2,10 +2,11 @@ import { useBlocker } from "@tanstack/react-router";
 import { Button } from "@/components/ui/button";
 import { Dialog } from "@/components/ui/dialog";
 import { useMessages } from "@/i18n";
+import { settingsTexts } from "@/i18n/settings";
 
 /** Asks before a page is left on which something is not saved. */
 export function LeaveGuard({ dirty }: { dirty: boolean }) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const { status, proceed, reset } = useBlocker({
     // A search or a jump within the page loses nothing.
     shouldBlockFn: ({ current, next }) => dirty && current.pathname !== next.pathname,

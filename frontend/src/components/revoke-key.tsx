@@ -5,6 +5,7 @@ import type { KeyView } from "@/api/schema.gen";
 import { useToast } from "@/app/use-toast";
 import { Confirm } from "@/components/ui/confirm";
 import { useMessages } from "@/i18n";
+import { adminKeysTexts } from "@/i18n/admin-keys";
 
 /** Asks before somebody's key is revoked, which is final. `asked` null is nothing to ask. */
 export function RevokeKey({
@@ -16,7 +17,7 @@ export function RevokeKey({
   owner: string;
   onDone: () => void;
 }) {
-  const m = useMessages();
+  const m = useMessages(adminKeysTexts);
   const toast = useToast();
   const queries = useQueryClient();
   const revoke = useMutation({

@@ -1,6 +1,7 @@
 import { Eye, EyeOff } from "lucide-react";
 import { type ComponentProps, type ReactNode, useState } from "react";
 import { useMessages } from "@/i18n";
+import { settingsTexts } from "@/i18n/settings";
 import { cn } from "@/lib/cn";
 import { IconButton } from "./button";
 import { Input } from "./input";
@@ -13,7 +14,7 @@ type SecretInputProps = Omit<ComponentProps<"input">, "type"> & {
 
 /** A field for a secret that is being typed. The eye shows what is typed, never what is stored. */
 export function SecretInput({ secret = true, end, className, ...rest }: SecretInputProps) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const [shown, setShown] = useState(false);
   const hidden = secret && !shown;
   return (

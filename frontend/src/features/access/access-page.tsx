@@ -11,6 +11,8 @@ import { Field } from "@/components/ui/field";
 import { Input } from "@/components/ui/input";
 import { Select } from "@/components/ui/select";
 import { useMessages } from "@/i18n";
+import { accessTexts } from "@/i18n/access";
+import { adminKeysTexts } from "@/i18n/admin-keys";
 import { addressOf, safeAddress, WHOLE } from "./model";
 import { Result } from "./result";
 import { type Filter, MODES, type Mode } from "./search";
@@ -20,7 +22,7 @@ const route = getRouteApi("/_app/admin/access");
 
 /** What a user sees, and why not more. Everything asked stands in the address, but for a key. */
 export function AccessPage() {
-  const m = useMessages();
+  const m = useMessages(accessTexts, adminKeysTexts);
   const { user = "", url = WHOLE, key = "", mode = "auto", only = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const list = useId();

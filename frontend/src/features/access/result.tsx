@@ -8,6 +8,7 @@ import { Card, CardHead } from "@/components/ui/card";
 import { Notice } from "@/components/ui/notice";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { accessTexts } from "@/i18n/access";
 import { rich } from "@/i18n/rich";
 import { narrowed } from "./model";
 import { FILTERS, type Filter } from "./search";
@@ -21,7 +22,7 @@ interface ResultProps {
 
 /** What `tools/list` would answer, and for every server and tool whether it is there. */
 export function Result({ access, filter, onFilter, end }: ResultProps) {
-  const m = useMessages();
+  const m = useMessages(accessTexts);
   const format = useFormat();
   if (!access.found) return <Notice tone="warn">{m.access.notFound}</Notice>;
   const shown = narrowed(access.servers, "shown").length;

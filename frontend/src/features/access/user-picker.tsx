@@ -4,6 +4,7 @@ import type { User } from "@/api/schema.gen";
 import { userQuery, usersQuery } from "@/api/users";
 import { Combobox } from "@/components/ui/combobox";
 import { useMessages } from "@/i18n";
+import { accessTexts } from "@/i18n/access";
 
 const named = ({ username, displayName }: User) => (displayName ? `${username} · ${displayName}` : username);
 
@@ -17,7 +18,7 @@ export function UserPicker({
   value: string;
   onChange: (userId: string) => void;
 }) {
-  const m = useMessages();
+  const m = useMessages(accessTexts);
   const [typed, setTyped] = useState("");
   const chosen = useQuery({ ...userQuery(value), enabled: value !== "" }).data?.user;
   // The field's own text, once somebody is chosen, is no search.

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { Page } from "@/components/page";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { activityTexts } from "@/i18n/activity";
 
 const route = getRouteApi("/_app/activity");
 
@@ -13,7 +14,7 @@ interface ActivityPageProps {
 
 /** What the reader's clients asked for, and what was done by and to the reader. */
 export function ActivityPage({ requests, events }: ActivityPageProps) {
-  const m = useMessages();
+  const m = useMessages(activityTexts);
   const { tab = "requests" } = route.useSearch();
   const navigate = route.useNavigate();
   return (

@@ -9,13 +9,14 @@ import { EmptyState, Loaded, SkeletonRows } from "@/components/states";
 import { Time } from "@/components/time";
 import { Badge } from "@/components/ui/badge";
 import { useMessages } from "@/i18n";
+import { activityTexts } from "@/i18n/activity";
 import { ownEventsQuery } from "./queries";
 
 type Item = TimelineAnswer["data"][number];
 
 /** What the reader did, and what was done to their account, newest first; what happens meanwhile appears by itself. */
 export function OwnEvents() {
-  const m = useMessages();
+  const m = useMessages(activityTexts);
   const me = useMe();
   const events = useInfiniteQuery(ownEventsQuery(me.isAdmin || me.isAuditor));
   const rows = useMemo(() => events.data?.pages.flatMap((page) => page.data), [events.data]);
@@ -71,7 +72,7 @@ export function OwnEvents() {
 }
 
 function What({ item }: { item: Item }) {
-  const m = useMessages();
+  const m = useMessages(activityTexts);
   const { kinds } = m.activity;
   const text = item.type in kinds ? kinds[item.type as keyof typeof kinds] : <code>{item.type}</code>;
   const refused = item.kind === "access" && item.outcome !== "done" && item.type !== "gap";
@@ -84,7 +85,7 @@ function What({ item }: { item: Item }) {
 }
 
 function By({ item }: { item: Item }) {
-  const m = useMessages();
+  const m = useMessages(activityTexts);
   const me = useMe();
   if (item.actor === me.id) return m.activity.you;
   if (item.actor === "" || (item.kind === "fact" && item.actorKind !== "user")) {

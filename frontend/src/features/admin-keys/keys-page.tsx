@@ -10,6 +10,7 @@ import { Button } from "@/components/ui/button";
 import { SearchInput } from "@/components/ui/input";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { adminKeysTexts } from "@/i18n/admin-keys";
 import { KeysTable } from "./keys-table";
 import { type KeyRow, narrowed, rowsOf } from "./model";
 import { userKeysQuery } from "./queries";
@@ -19,7 +20,7 @@ const route = getRouteApi("/_app/admin/keys");
 
 /** Everybody's keys, without the keys. */
 export function KeysPage() {
-  const m = useMessages();
+  const m = useMessages(adminKeysTexts);
   const format = useFormat();
   const { q = "", view = "" } = route.useSearch();
   const navigate = route.useNavigate();

@@ -8,6 +8,7 @@ import { Time } from "@/components/time";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { useMessages } from "@/i18n";
+import { adminKeysTexts } from "@/i18n/admin-keys";
 import type { KeyRow } from "./model";
 
 const route = getRouteApi("/_app/admin/keys");
@@ -19,7 +20,7 @@ interface KeysTableProps {
 }
 
 export function KeysTable({ rows, onRevoke, empty }: KeysTableProps) {
-  const m = useMessages();
+  const m = useMessages(adminKeysTexts);
   const format = useFormat();
   const search = route.useSearch();
   const navigate = route.useNavigate();

@@ -10,6 +10,7 @@ import { Card, CardHead } from "@/components/ui/card";
 import { Notice } from "@/components/ui/notice";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { audiencesTexts } from "@/i18n/audiences";
 import { rich } from "@/i18n/rich";
 import { audienceOf, count, MEMBERS, same, type Whom, whomOf } from "./model";
 import { NamesField } from "./names-field";
@@ -17,7 +18,7 @@ import { reachQuery, useSetAudience } from "./queries";
 
 /** Whom one server is for, to be changed; says whom a change would cut off before it is saved. */
 export function AudiencePanel({ server }: { server: ServerView }) {
-  const m = useMessages();
+  const m = useMessages(audiencesTexts);
   const router = useRouter();
   const now = whomOf(server);
   // What is typed, and the version it was typed over; null while nothing is.
@@ -117,7 +118,7 @@ export function AudiencePanel({ server }: { server: ServerView }) {
 }
 
 function ReachOf({ server, whom }: { server: ServerView; whom: Pick<Whom, "everyone" | "named"> }) {
-  const m = useMessages();
+  const m = useMessages(audiencesTexts);
   const format = useFormat();
   const { data } = useQuery(reachQuery(server.name, server.version, audienceOf(whom)));
   if (!data) return null;

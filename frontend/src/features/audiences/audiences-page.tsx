@@ -12,6 +12,7 @@ import { Button } from "@/components/ui/button";
 import { SearchInput } from "@/components/ui/input";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { audiencesTexts } from "@/i18n/audiences";
 import { AudiencePanel } from "./audience-panel";
 import { type Kind, MEMBERS, narrowed, whomOf } from "./model";
 import { VIEWS, type View } from "./search";
@@ -28,7 +29,7 @@ const LOOKS: Record<Kind, { tone: Tone; icon: LucideIcon }> = {
 
 /** Whom each server is for. */
 export function AudiencesPage() {
-  const m = useMessages();
+  const m = useMessages(audiencesTexts);
   const { q = "", view = "", e = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const query = useQuery(serversQuery);
@@ -85,7 +86,7 @@ interface FoundProps {
 }
 
 function Found({ servers, chosen, any, onChoose, onAll }: FoundProps) {
-  const m = useMessages();
+  const m = useMessages(audiencesTexts);
   const columns = useMemo<Column<ServerView>[]>(
     () => [
       {
@@ -153,7 +154,7 @@ function Found({ servers, chosen, any, onChoose, onAll }: FoundProps) {
 }
 
 function Names({ server }: { server: ServerView }) {
-  const m = useMessages();
+  const m = useMessages(audiencesTexts);
   const { kind, named, owner } = whomOf(server);
   if (kind === "private") return <span className="font-mono text-ink-2 text-xs">{owner || "–"}</span>;
   if (kind !== "named") return <span className="text-ink-3">–</span>;

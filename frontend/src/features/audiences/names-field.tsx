@@ -6,6 +6,7 @@ import { Button } from "@/components/ui/button";
 import { Field } from "@/components/ui/field";
 import { Input } from "@/components/ui/input";
 import { useMessages } from "@/i18n";
+import { audiencesTexts } from "@/i18n/audiences";
 import { fault, type Member, namesIn } from "./model";
 
 interface NamesFieldProps {
@@ -16,7 +17,7 @@ interface NamesFieldProps {
 
 /** Names of one kind: typed or pasted, several with commas between. Users are suggested; who else there is nobody knows. */
 export function NamesField({ member, names, onChange }: NamesFieldProps) {
-  const m = useMessages();
+  const m = useMessages(audiencesTexts);
   const list = useId();
   const [typed, setTyped] = useState("");
   const [wrong, setWrong] = useState<ReturnType<typeof fault>>(null);

@@ -3,6 +3,7 @@ import { client, positionOf } from "@/api/client";
 import { data } from "@/api/data";
 import { useToast } from "@/app/use-toast";
 import { useMessages } from "@/i18n";
+import { audiencesTexts } from "@/i18n/audiences";
 import type { Audience } from "./model";
 
 /** How many an audience takes in, and whom it would cut off; nothing is saved by asking. */
@@ -21,7 +22,7 @@ export const reachQuery = (server: string, version: number, audience: Audience) 
 
 /** Saves an audience over the version that was looked at. */
 export function useSetAudience(server: string) {
-  const m = useMessages();
+  const m = useMessages(audiencesTexts);
   const toast = useToast();
   const queries = useQueryClient();
   return useMutation({

@@ -1,5 +1,6 @@
 import { Time } from "@/components/time";
 import { useMessages } from "@/i18n";
+import { auditTexts } from "@/i18n/audit";
 import { Actor } from "./actor";
 import { Line, Lines } from "./lines";
 import { type Access, failed } from "./model";
@@ -12,7 +13,7 @@ interface AccessDetailProps {
 
 /** A row of the access log: all of it is in the list already. */
 export function AccessDetail({ item, onTerm }: AccessDetailProps) {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   const way = item.way in m.audit.ways ? m.audit.ways[item.way as keyof typeof m.audit.ways] : item.way;
   return (
     <div className="flex flex-col gap-3">

@@ -3,6 +3,7 @@ import { useCallback } from "react";
 import { useFormat } from "@/app/look";
 import { Page } from "@/components/page";
 import { useMessages } from "@/i18n";
+import { auditTexts } from "@/i18n/audit";
 import { AuditTools, LiveChip } from "./audit-tools";
 import { type Change, cleaned } from "./search";
 import { TimelineView } from "./timeline-view";
@@ -11,7 +12,7 @@ const route = getRouteApi("/_app/admin/audit/");
 
 /** Everything that is recorded, newest first. */
 export function AuditPage() {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   const format = useFormat();
   const search = route.useSearch();
   const navigate = route.useNavigate();

@@ -7,6 +7,7 @@ import { Button } from "@/components/ui/button";
 import { Segmented } from "@/components/ui/segmented";
 import { Select } from "@/components/ui/select";
 import { useMessages } from "@/i18n";
+import { auditTexts } from "@/i18n/audit";
 import { askedOf, KEYS, positionIn, SPANS, type SpanName, VIEWS, type ViewName, windowOf } from "./model";
 import type { AuditSearch, Change } from "./search";
 
@@ -17,7 +18,7 @@ interface ToolsProps {
 
 /** What narrows the timeline: conditions, a view, the period. `#18427` leads to that event. */
 export function AuditTools({ search, change }: ToolsProps) {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   const format = useFormat();
   const { q = "", view = "all", span = "24h" } = search;
   const { unknown } = useMemo(() => askedOf(q), [q]);
@@ -82,7 +83,7 @@ interface LiveProps {
 
 /** Says whether the list follows what happens, and switches it. */
 export function LiveChip({ live, state, onChange }: LiveProps) {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   const following = live && state !== "paused";
   const away = following && state !== "live";
   return (

@@ -14,12 +14,12 @@ import {
   Users,
 } from "lucide-react";
 import type { Series } from "@/components/plots/histogram";
-import type { Messages } from "@/i18n";
 import { useMessages } from "@/i18n";
+import { auditTexts } from "@/i18n/audit";
 import { cn } from "@/lib/cn";
 import { failed, type Item } from "./model";
 
-export type Category = keyof Messages["audit"]["categories"];
+export type Category = keyof typeof auditTexts.en.categories;
 
 const LOOKS: Record<Category, { icon: LucideIcon; colour: string }> = {
   users: { icon: User, colour: "var(--cat-user)" },
@@ -43,7 +43,7 @@ function categoryOf(item: Item): Category {
 }
 
 export function CategoryIcon({ item, className }: { item: Item; className?: string }) {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   const category = categoryOf(item);
   const { icon: Icon, colour } = LOOKS[category];
   return (
@@ -58,7 +58,7 @@ export function CategoryIcon({ item, className }: { item: Item; className?: stri
 
 /** The kinds a plot stacks, as the hub counts them. */
 export function useSeries(): Series[] {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   return (Object.keys(LOOKS) as Category[])
     .filter((id) => id !== "roles")
     .map((id) => ({ id, label: m.audit.categories[id], color: LOOKS[id].colour }));

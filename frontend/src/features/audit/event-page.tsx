@@ -7,6 +7,7 @@ import { Loaded, SkeletonRows } from "@/components/states";
 import { buttonLook, IconButton } from "@/components/ui/button";
 import { CopyButton } from "@/components/ui/copy-button";
 import { useMessages } from "@/i18n";
+import { auditTexts } from "@/i18n/audit";
 import { useShortcut } from "@/lib/shortcuts";
 import { FactDetail } from "./fact-detail";
 import { NoSuchEvent } from "./peek";
@@ -16,7 +17,7 @@ const route = getRouteApi("/_app/admin/audit/$position");
 
 /** One event on a page of its own, to be sent as a link. */
 export function EventPage() {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   const { position } = route.useParams();
   const navigate = useNavigate();
   const wanted = /^\d{1,15}$/.test(position) ? Number(position) : 0;

@@ -8,6 +8,7 @@ import { Time } from "@/components/time";
 import { Notice } from "@/components/ui/notice";
 import { TabPanel, Tabs } from "@/components/ui/tabs";
 import { useMessages } from "@/i18n";
+import { auditTexts } from "@/i18n/audit";
 import { rich } from "@/i18n/rich";
 import { cn } from "@/lib/cn";
 import { Actor } from "./actor";
@@ -27,7 +28,7 @@ type Tab = "changes" | "payload" | "chain";
 
 /** One fact: when, who, about what; what it changed; what else came of the same cause. */
 export function FactDetail({ detail, link, onTerm }: FactDetailProps) {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   const format = useFormat();
   const [tab, setTab] = useState<Tab>("changes");
   const { fact, chain, changed, together } = detail;
@@ -103,7 +104,7 @@ export function FactDetail({ detail, link, onTerm }: FactDetailProps) {
 }
 
 function Facts({ fact, onTerm }: { fact: Fact; onTerm?: FactDetailProps["onTerm"] }) {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   const { sources } = m.audit;
   const source = fact.source in sources ? sources[fact.source as keyof typeof sources] : fact.source;
   const actor = fact.actor.startsWith("system:") ? fact.actor : fact.actorName;

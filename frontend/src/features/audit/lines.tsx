@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { IconButton } from "@/components/ui/button";
 import { CopyButton } from "@/components/ui/copy-button";
 import { useMessages } from "@/i18n";
+import { auditTexts } from "@/i18n/audit";
 
 interface LineProps {
   name: string;
@@ -16,7 +17,7 @@ interface LineProps {
 
 /** A name and what is behind it, which can be copied, and looked for. */
 export function Line({ name, children, copy, term, onTerm }: LineProps) {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   return (
     <div className="group/line col-span-2 grid min-h-6 grid-cols-subgrid items-center">
       <dt className="self-start pt-0.5 text-ink-3">{name}</dt>

@@ -1,13 +1,16 @@
 import type { Fact, TimelineAnswer } from "@/api/schema.gen";
 import { parseQuery, type Term } from "@/lib/query-language";
+import type { SpanName, ViewName } from "./search";
 
 /** A fact of the ledger, or a row of the access log. */
 export type Item = TimelineAnswer["data"][number];
 export type Access = Extract<Item, { kind: "access" }>;
-export type { Fact };
+export type { Fact, SpanName, ViewName };
 
-export const SPANS = { "1h": 3600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000, all: 0 } as const; // seconds
-export type SpanName = keyof typeof SPANS;
+export const SPANS = { "1h": 3600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000, all: 0 } satisfies Record<
+  SpanName,
+  number
+>; // seconds
 
 /** What the hub is asked: each key several times, a value that begins with `-` leaves out. */
 export type Asked = Record<string, string[]>;
@@ -28,8 +31,7 @@ export const VIEWS = {
   tokens: { category: ["keys", "values"] },
   config: { category: ["servers", "settings"] },
   failures: { outcome: ["-done"] },
-} satisfies Record<string, Asked>;
-export type ViewName = keyof typeof VIEWS;
+} satisfies Record<ViewName, Asked>;
 
 export const KEYS = [
   "actor",

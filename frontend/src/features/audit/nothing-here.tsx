@@ -1,11 +1,12 @@
 import { EmptyState } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { useMessages } from "@/i18n";
+import { auditTexts } from "@/i18n/audit";
 import type { AuditSearch, Change } from "./search";
 
 /** No row fits: what can be done about it. The conditions themselves stand above, each to be taken away. */
 export function NothingHere({ search, change }: { search: AuditSearch; change: Change }) {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   const { q, view, span = "24h", from } = search;
   const narrowed = Boolean(q) || (view !== undefined && view !== "all");
   const wider = from || span === "1h" || span === "24h" ? "7d" : span === "all" ? null : "all";

@@ -8,6 +8,7 @@ import { EmptyState, Loaded, SkeletonRows } from "@/components/states";
 import { buttonLook, IconButton } from "@/components/ui/button";
 import { CopyButton } from "@/components/ui/copy-button";
 import { useMessages } from "@/i18n";
+import { auditTexts } from "@/i18n/audit";
 import { useShortcut } from "@/lib/shortcuts";
 import { AccessDetail } from "./access-detail";
 import { CategoryIcon } from "./categories";
@@ -27,7 +28,7 @@ interface PeekProps {
 
 /** One event beside the list, which stays in use. */
 export function Peek({ id, item, onGo, onClose, onTerm }: PeekProps) {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   const position = /^\d+$/.test(id) ? Number(id) : null;
   const fact = useQuery({ ...factQuery(position ?? 0), enabled: position !== null });
   const earlier = position === null ? null : (fact.data?.earlier ?? null);
@@ -125,7 +126,7 @@ export function Peek({ id, item, onGo, onClose, onTerm }: PeekProps) {
 }
 
 export function NoSuchEvent() {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   return (
     <EmptyState icon={<SearchX aria-hidden />} title={m.audit.notFound} className="py-6">
       {m.audit.notFoundText}

@@ -6,6 +6,7 @@ import { EmptyState, Loaded, SkeletonRows } from "@/components/states";
 import { Time } from "@/components/time";
 import { Card, CardHead } from "@/components/ui/card";
 import { useMessages } from "@/i18n";
+import { overviewTexts } from "@/i18n/overview";
 import { Actor } from "./actor";
 import { CategoryIcon } from "./categories";
 import { itemId, VIEWS } from "./model";
@@ -22,7 +23,7 @@ const recentQuery = queryOptions({
 
 /** The newest events about rights and who may come in. */
 export function RecentEvents() {
-  const m = useMessages();
+  const m = useMessages(overviewTexts);
   const recent = useQuery(recentQuery);
   return (
     <Card>

@@ -1,13 +1,19 @@
+// Part of the entry, as all addresses are: nothing but the schema.
 import * as v from "valibot";
-import { SPANS, type SpanName, VIEWS, type ViewName } from "./model";
+
+const VIEWS = ["all", "privilege", "tokens", "config", "failures"] as const;
+const SPANS = ["1h", "24h", "7d", "30d", "all"] as const;
+
+export type ViewName = (typeof VIEWS)[number];
+export type SpanName = (typeof SPANS)[number];
 
 const text = v.optional(v.fallback(v.string(), ""));
 
 /** What of the page stands in its address. */
 export const auditSearch = v.object({
   q: text,
-  view: v.optional(v.fallback(v.picklist(Object.keys(VIEWS) as ViewName[]), "all")),
-  span: v.optional(v.fallback(v.picklist(Object.keys(SPANS) as SpanName[]), "24h")),
+  view: v.optional(v.fallback(v.picklist(VIEWS), "all")),
+  span: v.optional(v.fallback(v.picklist(SPANS), "24h")),
   from: text,
   to: text,
   live: v.optional(v.fallback(v.picklist(["on", "off"]), "on")),

@@ -1,10 +1,11 @@
 import { useMessages } from "@/i18n";
+import { auditTexts } from "@/i18n/audit";
 import { rich } from "@/i18n/rich";
 import { type Access, failed, type Item, wordsOf } from "./model";
 
 /** What happened, without who did it, and what is said behind it. */
 export function Sentence({ item, whole = false }: { item: Item; whole?: boolean }) {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   if (item.kind === "access") return <AccessSentence item={item} />;
   const { target, detail } = wordsOf(item);
   const say = m.audit.sentences[item.type as keyof typeof m.audit.sentences];
@@ -17,7 +18,7 @@ export function Sentence({ item, whole = false }: { item: Item; whole?: boolean 
 }
 
 function AccessSentence({ item }: { item: Access }) {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   const said = m.audit.access;
   const broken = failed(item);
   const route = `${item.method} ${item.route}`;

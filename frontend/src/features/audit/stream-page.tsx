@@ -3,6 +3,7 @@ import { useCallback, useMemo } from "react";
 import { Page } from "@/components/page";
 import { buttonLook } from "@/components/ui/button";
 import { useMessages } from "@/i18n";
+import { auditTexts } from "@/i18n/audit";
 import { rich } from "@/i18n/rich";
 import { AuditTools, LiveChip } from "./audit-tools";
 import { type Change, cleaned } from "./search";
@@ -12,7 +13,7 @@ const route = getRouteApi("/_app/admin/streams/$streamId");
 
 /** Everything that is recorded of one subject. */
 export function StreamPage() {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   const { streamId } = route.useParams();
   const given = route.useSearch();
   const navigate = route.useNavigate();

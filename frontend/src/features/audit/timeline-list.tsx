@@ -11,6 +11,7 @@ import {
 } from "react";
 import { useFormat, useLook } from "@/app/look";
 import { useMessages } from "@/i18n";
+import { auditTexts } from "@/i18n/audit";
 import { cn } from "@/lib/cn";
 import { type Entry, entriesOf, type Item, traceOf } from "./model";
 import { TimelineRow, TRACKS } from "./timeline-row";
@@ -42,7 +43,7 @@ const NEAR_END = 30; // rows
 /** The rows, drawn only where they are seen, under the day they are of. Arrows move, Enter opens. */
 export function TimelineList(props: TimelineListProps) {
   const { items, selected, onSelect, onOpen, onEnd, onTop, narrow, fresh, ref } = props;
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   const format = useFormat();
   const { density } = useLook();
   const scroller = useRef<HTMLDivElement>(null);

@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { memo } from "react";
 import { Time } from "@/components/time";
 import { useMessages } from "@/i18n";
+import { auditTexts } from "@/i18n/audit";
 import { cn } from "@/lib/cn";
 import { Actor } from "./actor";
 import { CategoryIcon } from "./categories";
@@ -29,7 +30,7 @@ interface TimelineRowProps {
 
 export const TimelineRow = memo(function TimelineRow(props: TimelineRowProps) {
   const { id, index, start, item, joint, selected, related, fresh, narrow, onSelect, onOpen } = props;
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the grid around it takes the keys of all rows
     <div

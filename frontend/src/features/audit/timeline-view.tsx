@@ -9,6 +9,7 @@ import { ProblemPanel, SkeletonRows } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
+import { auditTexts } from "@/i18n/audit";
 import { parseQuery, writeQuery } from "@/lib/query-language";
 import { useShortcut } from "@/lib/shortcuts";
 import { useSeries } from "./categories";
@@ -31,7 +32,7 @@ interface TimelineViewProps {
 
 /** The list, how much there was when, and the chosen event beside it; followed while it is open. */
 export function TimelineView({ search, change, also, children }: TimelineViewProps) {
-  const m = useMessages();
+  const m = useMessages(auditTexts);
   const format = useFormat();
   const navigate = useNavigate();
   const { q = "", view = "all", span = "24h", from, to, e = "" } = search;

@@ -4,10 +4,11 @@ import { data } from "@/api/data";
 import { useFormat } from "@/app/look";
 import { useToast } from "@/app/use-toast";
 import { useMessages } from "@/i18n";
+import { configTexts } from "@/i18n/config";
 
 /** Saves the document as it was seen at a version, or brings one back. */
 export function useConfigCommands() {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const format = useFormat();
   const toast = useToast();
   const queries = useQueryClient();

@@ -13,6 +13,7 @@ import { Time } from "@/components/time";
 import { Button, buttonLook } from "@/components/ui/button";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { configTexts } from "@/i18n/config";
 import { useShortcut } from "@/lib/shortcuts";
 import { NewerVersion } from "./conflict";
 import type { EditorHandle } from "./editor";
@@ -32,7 +33,7 @@ const route = getRouteApi("/_app/admin/config/");
 
 /** `mcp_settings.json`, edited; what a save records is shown before it. */
 export function ConfigPage() {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const file = useQuery(fileQuery);
   return (
     <Loaded
@@ -49,7 +50,7 @@ export function ConfigPage() {
 }
 
 function Edited({ file }: { file: SettingsFile }) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const { view = "inline" } = route.useSearch();
   const navigate = route.useNavigate();
   const draft = useDraft(file);
@@ -105,7 +106,7 @@ function Edited({ file }: { file: SettingsFile }) {
 }
 
 function Subtitle({ version }: { version: number }) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const format = useFormat();
   const newest = useQuery(newestQuery(version)).data?.[0];
   return (
@@ -122,7 +123,7 @@ function Subtitle({ version }: { version: number }) {
 }
 
 function Workbench({ draft, view }: { draft: Draft; view: "text" | "inline" | "side" }) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const { server = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const explain = useExplain();

@@ -8,6 +8,7 @@ import { Dialog } from "@/components/ui/dialog";
 import { Notice } from "@/components/ui/notice";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { configTexts } from "@/i18n/config";
 import { rich } from "@/i18n/rich";
 import { treeOf } from "./json-tree";
 import { type Conflict, merged, type Side } from "./merge";
@@ -21,7 +22,7 @@ interface NewerProps {
 
 /** Somebody saved another version while one typed: says so, and leads to both in one. */
 export function NewerVersion({ draft, theirs }: NewerProps) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const format = useFormat();
   const [open, setOpen] = useState(false);
   const newest = useQuery(newestQuery(theirs.version)).data?.[0];
@@ -44,7 +45,7 @@ export function NewerVersion({ draft, theirs }: NewerProps) {
 }
 
 function ConflictDialog({ draft, theirs, onClose }: NewerProps & { onClose: () => void }) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const format = useFormat();
   const [chosen, setChosen] = useState<Record<string, Side>>({});
   const both = useMemo(() => {
@@ -107,7 +108,7 @@ interface HunkProps {
 }
 
 function Hunk({ conflict, side, onChoose }: HunkProps) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const columns = [
     ["base", conflict.base],
     ["mine", conflict.mine],

@@ -2,7 +2,8 @@ import { HighlightStyle, syntaxHighlighting } from "@codemirror/language";
 import { EditorState, type Extension } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
-import type { Messages } from "@/i18n";
+import type { MessagesWith } from "@/i18n";
+import type { configTexts } from "@/i18n/config";
 
 /** Colours are the page's own, so both themes come by themselves. */
 const theme = EditorView.theme({
@@ -116,7 +117,7 @@ const highlight = HighlightStyle.define([
 ]);
 
 /** How every view of the document looks and speaks. */
-export function look(m: Messages): Extension {
+export function look(m: MessagesWith<typeof configTexts>): Extension {
   return [
     theme,
     syntaxHighlighting(highlight),

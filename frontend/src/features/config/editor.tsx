@@ -13,7 +13,8 @@ import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
 import { Compartment, EditorState, type Extension } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
 import { useEffect, useRef } from "react";
-import { useMessages } from "@/i18n";
+import { type MessagesWith, useMessages } from "@/i18n";
+import { configTexts } from "@/i18n/config";
 import { cn } from "@/lib/cn";
 import { complete, hover, type Known } from "./editor-help";
 import { look, readOnly } from "./editor-look";
@@ -49,7 +50,7 @@ export function Editor({
   onReady,
   className,
 }: EditorProps) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView>(null);
   const difference = useRef(new Compartment());
@@ -141,7 +142,7 @@ interface SideBySideProps {
 
 /** Two texts beside each other; what they have in common is folded. */
 export function SideBySide({ before, after, labels, onChange, className }: SideBySideProps) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const host = useRef<HTMLDivElement>(null);
   const [left, right] = labels;
   const latest = useRef({ after, onChange });
@@ -186,7 +187,7 @@ export function SideBySide({ before, after, labels, onChange, className }: SideB
   );
 }
 
-function unified(committed: string | null, m: ReturnType<typeof useMessages>): Extension {
+function unified(committed: string | null, m: MessagesWith<typeof configTexts>): Extension {
   if (committed === null) return [];
   return unifiedMergeView({
     original: committed,

@@ -9,6 +9,7 @@ import { EmptyState, Loaded, ProblemPanel, SkeletonRows } from "@/components/sta
 import { Button, buttonLook } from "@/components/ui/button";
 import { Select } from "@/components/ui/select";
 import { useMessages } from "@/i18n";
+import { configTexts } from "@/i18n/config";
 import { fileQuery, versionQuery, versionsQuery } from "./queries";
 import { RestoreDialog } from "./restore-dialog";
 import { VersionList } from "./version-list";
@@ -18,7 +19,7 @@ const route = getRouteApi("/_app/admin/config/history");
 
 /** Every change of the document: any two compared, any of them brought back. */
 export function HistoryPage() {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const versions = useInfiniteQuery(versionsQuery);
   const rows = versions.data?.pages.flatMap((page) => page.data);
   return (
@@ -87,7 +88,7 @@ interface ComparedProps {
 }
 
 function Compared({ rows, version, before, onBefore }: ComparedProps) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const format = useFormat();
   const [asking, setAsking] = useState(false);
   const file = useQuery(fileQuery).data;

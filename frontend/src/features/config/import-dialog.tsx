@@ -7,6 +7,7 @@ import { Field } from "@/components/ui/field";
 import { Textarea } from "@/components/ui/input";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
+import { configTexts } from "@/i18n/config";
 import type { Offer } from "./import";
 import { EMPTY, offersIn, withOffers } from "./import";
 import { type Json, memberOf } from "./json-tree";
@@ -21,7 +22,7 @@ interface ImportDialogProps {
 
 /** Takes servers over from a client's `mcp.json` or a registry's `server.json`, into what is typed. */
 export function ImportDialog({ open, onOpenChange, tree, onTake }: ImportDialogProps) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const [text, setText] = useState("");
   const [left, setLeft] = useState<Set<string>>(new Set());
   const pasted = useMemo(() => offersIn(text), [text]);
@@ -128,7 +129,7 @@ interface OfferRowProps {
 }
 
 function OfferRow({ offer, replaces, taken, onTaken }: OfferRowProps) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   return (
     <li className="flex flex-wrap items-center gap-2">
       <Checkbox checked={taken} onChange={onTaken} label={offer.name} />

@@ -1,5 +1,7 @@
 import { CircleAlert, Pencil, Plus, TriangleAlert, X } from "lucide-react";
 import { useMessages } from "@/i18n";
+import { configTexts } from "@/i18n/config";
+import { serversTexts } from "@/i18n/servers";
 import { cn } from "@/lib/cn";
 import type { OutlineRow } from "./model";
 
@@ -18,7 +20,7 @@ interface OutlineProps {
 
 /** The servers of the document: how they do now, and what became of them here. */
 export function Outline({ rows, chosen, onChoose }: OutlineProps) {
-  const m = useMessages();
+  const m = useMessages(configTexts, serversTexts);
   return (
     <nav aria-label={m.config.outline} className="scroll-thin flex flex-col gap-px overflow-y-auto">
       {rows.map((row) => (
@@ -49,7 +51,7 @@ export function Outline({ rows, chosen, onChoose }: OutlineProps) {
 }
 
 function RowMark({ row }: { row: OutlineRow }) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   if (row.errors > 0)
     return <CircleAlert className="size-3.5 text-bad" aria-label={m.config.severities.error} />;
   if (row.warnings > 0) {

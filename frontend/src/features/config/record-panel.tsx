@@ -6,6 +6,7 @@ import { useFormat } from "@/app/look";
 import { Badge } from "@/components/ui/badge";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
+import { configTexts } from "@/i18n/config";
 import { rich } from "@/i18n/rich";
 import { type Finding, shownDifferences } from "./model";
 import { ChangeList, FindingList } from "./said";
@@ -19,7 +20,7 @@ interface RecordPanelProps {
 
 /** What a save would record and whom it touches: the hub's own answer to the text as it is. */
 export function RecordPanel({ draft, explain, onShow }: RecordPanelProps) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const format = useFormat();
   const { preview, findings, refusal } = draft;
   const secret = new Set(
@@ -48,7 +49,7 @@ export function RecordPanel({ draft, explain, onShow }: RecordPanelProps) {
 }
 
 function Recorded({ saved, draft, secret }: { saved: SettingsSaved; draft: Draft; secret: Set<string> }) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   if (saved.changes.length === 0) return <p className="text-ink-2">{m.config.sameDocument}</p>;
   return (
     <>
@@ -63,7 +64,7 @@ function Recorded({ saved, draft, secret }: { saved: SettingsSaved; draft: Draft
 
 /** Whom a save touches. */
 export function ImpactPart({ impact }: { impact: Impact }) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const format = useFormat();
   const missing = impact.missing.filter(({ users }) => users > 0);
   if (impact.reconnecting.length === 0 && missing.length === 0) {

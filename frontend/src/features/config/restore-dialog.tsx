@@ -4,6 +4,7 @@ import { useFormat } from "@/app/look";
 import { Loaded, SkeletonRows } from "@/components/states";
 import { Confirm } from "@/components/ui/confirm";
 import { useMessages } from "@/i18n";
+import { configTexts } from "@/i18n/config";
 import { rich } from "@/i18n/rich";
 import { useConfigCommands } from "./commands";
 import { removedBy } from "./model";
@@ -19,7 +20,7 @@ interface RestoreDialogProps {
 
 /** Shows what bringing a version back records; where servers go, their names are typed. */
 export function RestoreDialog({ version, present, onClose }: RestoreDialogProps) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const format = useFormat();
   const explainFinding = useExplain();
   const preview = useQuery({ ...restorePreviewQuery(version, present), retry: false });

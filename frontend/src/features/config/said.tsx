@@ -3,13 +3,14 @@ import { useCallback } from "react";
 import type { Change } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { useMessages } from "@/i18n";
+import { configTexts } from "@/i18n/config";
 import { rich } from "@/i18n/rich";
 import { cn } from "@/lib/cn";
 import { type FieldChange, type Finding, SILENT } from "./model";
 
 /** A fact in a sentence; the server is its target. */
 export function useSentence() {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   return ({ type, server, summary }: Change): string => {
     const say = m.config.facts[type as keyof typeof m.config.facts] as
       | ((server: string, summary: string) => string)
@@ -26,7 +27,7 @@ export function ChangeList({
   changes: Change[];
   fieldsOf?: (server: string) => FieldChange[];
 }) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const sentence = useSentence();
   // Nothing but the order of members is another one.
   if (changes.every(({ type }) => SILENT.has(type)))
@@ -46,7 +47,7 @@ export function ChangeList({
 const MOST_FIELDS = 8;
 
 function Fields({ fields }: { fields: FieldChange[] }) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   return (
     <ul className="mt-0.5 border-line border-l-2 pl-2 font-mono text-xs leading-5">
       {fields.slice(0, MOST_FIELDS).map(({ field, before, after }) => (
@@ -79,7 +80,7 @@ export function FindingList({
   explain: (finding: Finding) => string;
   onShow: (at: number) => void;
 }) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   return (
     <ul className="flex flex-col gap-1" aria-label={m.config.problems}>
       {findings.map((found) => {
@@ -111,7 +112,7 @@ export function FindingList({
 
 /** A finding in the reader's language. In English the hub's own words, which name what is there. */
 export function useExplain() {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const { language } = useFormat();
   return useCallback(
     ({ code, detail, meant }: Finding): string => {

@@ -6,8 +6,10 @@ import { Kbd } from "@/components/kbd";
 import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
 import { Notice } from "@/components/ui/notice";
-import { useMessages } from "@/i18n";
+import { type MessagesWith, useMessages } from "@/i18n";
+import { configTexts } from "@/i18n/config";
 import { rich } from "@/i18n/rich";
+import { settingsTexts } from "@/i18n/settings";
 import { useShortcut } from "@/lib/shortcuts";
 import { useConfigCommands } from "./commands";
 import { removedBy } from "./model";
@@ -16,7 +18,7 @@ import type { Draft } from "./use-draft";
 
 /** At the foot while something is not saved. The preview is the confirmation, except where a server goes. */
 export function SaveBar({ draft }: { draft: Draft }) {
-  const m = useMessages();
+  const m = useMessages(configTexts, settingsTexts);
   const format = useFormat();
   const queries = useQueryClient();
   const { save } = useConfigCommands();
@@ -83,7 +85,7 @@ export function SaveBar({ draft }: { draft: Draft }) {
 }
 
 /** Why it cannot be saved as it is; '' when it can. */
-function blocked(draft: Draft, errors: number, count: number, m: ReturnType<typeof useMessages>): string {
+function blocked(draft: Draft, errors: number, count: number, m: MessagesWith<typeof configTexts>): string {
   if (draft.newer) return m.config.blocked.newer;
   if (errors > 0) return m.config.blocked.errors(String(errors));
   if (draft.checking) return m.config.blocked.checking;

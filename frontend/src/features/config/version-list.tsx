@@ -3,6 +3,7 @@ import type { SettingsVersion } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { Time } from "@/components/time";
 import { useMessages } from "@/i18n";
+import { configTexts } from "@/i18n/config";
 import { rich } from "@/i18n/rich";
 import { cn } from "@/lib/cn";
 import { useShortcut } from "@/lib/shortcuts";
@@ -20,7 +21,7 @@ interface VersionListProps {
 
 /** Versions, newest first; arrows, j and k go from one to the next. */
 export function VersionList({ rows, chosen, onChoose, more }: VersionListProps) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const step = (by: number) => {
     const next = rows[rows.findIndex(({ version }) => version === chosen) + by];
     if (next) onChoose(next.version);
@@ -55,7 +56,7 @@ export function VersionList({ rows, chosen, onChoose, more }: VersionListProps) 
 }
 
 function Row({ row, chosen, onChoose }: { row: SettingsVersion; chosen: boolean; onChoose: () => void }) {
-  const m = useMessages();
+  const m = useMessages(configTexts);
   const format = useFormat();
   const sentence = useSentence();
   const said = row.changes.filter(({ type }) => !SILENT.has(type));

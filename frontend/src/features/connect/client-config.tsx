@@ -7,7 +7,8 @@ import { buttonLook } from "@/components/ui/button";
 import { CodeBlock } from "@/components/ui/code-block";
 import { Select } from "@/components/ui/select";
 import { TabPanel, Tabs } from "@/components/ui/tabs";
-import { type Messages, useMessages } from "@/i18n";
+import { type MessagesWith, useMessages } from "@/i18n";
+import { connectTexts } from "@/i18n/connect";
 import { rich } from "@/i18n/rich";
 import { addressOf, CLIENTS, type ClientName, deepLink, FILES, keyInUrl, masked, snippet } from "./model";
 
@@ -22,7 +23,7 @@ interface ClientConfigProps {
 
 /** What to paste, for each client. */
 export function ClientConfig({ issued, shown, url, server, onServer }: ClientConfigProps) {
-  const m = useMessages();
+  const m = useMessages(connectTexts);
   const [to, setTo] = useState<ClientName>("cursor");
   const key = issued?.keyValue;
   const placeholder = `<${m.connect.yourKey.toLowerCase()}>`;
@@ -61,7 +62,7 @@ export function ClientConfig({ issued, shown, url, server, onServer }: ClientCon
 
 interface LeadProps {
   to: ClientName;
-  m: Messages;
+  m: MessagesWith<typeof connectTexts>;
   link: string | undefined;
   address: string;
   /** The address is that of all servers. */
@@ -102,7 +103,7 @@ interface LegacyProps {
   issued: IssuedKey;
   shown: boolean;
   server: string;
-  m: Messages;
+  m: MessagesWith<typeof connectTexts>;
 }
 
 function Legacy({ issued, shown, server, m }: LegacyProps) {
@@ -123,7 +124,7 @@ function Legacy({ issued, shown, server, m }: LegacyProps) {
 
 /** All servers, or one of those the reader sees at an address of its own. */
 function ServerChoice({ server, onServer }: Pick<ClientConfigProps, "server" | "onServer">) {
-  const m = useMessages();
+  const m = useMessages(connectTexts);
   const { data: servers = [] } = useQuery(serversQuery);
   const options = servers
     .filter(({ visible, enabled, slug }) => (visible && enabled) || slug === server)

@@ -3,6 +3,7 @@ import { client, positionOf } from "@/api/client";
 import { data } from "@/api/data";
 import { useToast } from "@/app/use-toast";
 import { useMessages } from "@/i18n";
+import { connectTexts } from "@/i18n/connect";
 import { keysQuery } from "./queries";
 
 interface Named {
@@ -12,7 +13,7 @@ interface Named {
 
 /** Changes of one's own keys. The value of a key is in the answer alone: it is handed on, and kept nowhere. */
 export function useKeyCommands() {
-  const m = useMessages();
+  const m = useMessages(connectTexts);
   const toast = useToast();
   const queries = useQueryClient();
   const renew = () => queries.invalidateQueries({ queryKey: keysQuery.queryKey });

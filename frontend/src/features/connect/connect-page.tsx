@@ -5,6 +5,8 @@ import type { IssuedKey } from "@/api/schema.gen";
 import { ExposureChoice, ListedNow } from "@/components/exposure-choice";
 import { Page } from "@/components/page";
 import { useMessages } from "@/i18n";
+import { connectTexts } from "@/i18n/connect";
+import { exposureTexts } from "@/i18n/exposure";
 import { ClientConfig } from "./client-config";
 import { useKeyCommands } from "./commands";
 import { FirstCallCheck } from "./first-call-check";
@@ -17,7 +19,7 @@ const route = getRouteApi("/_app/connect");
 
 /** From nothing to a client that calls: a key, what to paste, and the proof that it arrived. */
 export function ConnectPage() {
-  const m = useMessages();
+  const m = useMessages(connectTexts, exposureTexts);
   const { server = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const { data: keys } = useSuspenseQuery(keysQuery);

@@ -5,13 +5,14 @@ import { useFormat } from "@/app/look";
 import { StaleChip } from "@/components/states";
 import { Time } from "@/components/time";
 import { useMessages } from "@/i18n";
+import { connectTexts } from "@/i18n/connect";
 import { rich } from "@/i18n/rich";
 import { firstCall } from "./model";
 import { callsQuery } from "./queries";
 
 /** Waits for the first call since the page was opened, and says who it was. */
 export function FirstCallCheck() {
-  const m = useMessages();
+  const m = useMessages(connectTexts);
   const format = useFormat();
   const [since] = useState(() => new Date().toISOString());
   const now = useQuery(callsQuery(since));

@@ -10,6 +10,7 @@ import { Input } from "@/components/ui/input";
 import { Notice } from "@/components/ui/notice";
 import { Select } from "@/components/ui/select";
 import { useMessages } from "@/i18n";
+import { connectTexts } from "@/i18n/connect";
 import type { useKeyCommands } from "./commands";
 import { masked } from "./model";
 
@@ -24,7 +25,7 @@ interface KeyFormProps {
 }
 
 export function KeyForm({ commands: { issue }, onIssued, first, mostDays }: KeyFormProps) {
-  const m = useMessages();
+  const m = useMessages(connectTexts);
   const [name, setName] = useState("");
   const [days, setDays] = useState(String(mostDays));
   const options = DAYS.filter((count) => count <= mostDays).map((count) => ({
@@ -86,7 +87,7 @@ interface ShownKeyProps {
 
 /** The key itself, this once. Hidden until one asks, as others may look at the screen; copying needs no look. */
 export function ShownKey({ issued, shown, onShow, onAnother }: ShownKeyProps) {
-  const m = useMessages();
+  const m = useMessages(connectTexts);
   const key = issued.keyValue ?? "";
   return (
     <div className="flex flex-col gap-2.5">

@@ -13,6 +13,7 @@ import { Checkbox } from "@/components/ui/checkbox";
 import { Confirm } from "@/components/ui/confirm";
 import { Menu, MenuItem, MenuSeparator } from "@/components/ui/menu";
 import { useMessages } from "@/i18n";
+import { connectTexts } from "@/i18n/connect";
 import type { useKeyCommands } from "./commands";
 
 interface KeysTableProps {
@@ -29,7 +30,7 @@ const TONES: Record<KeyView["state"], Tone> = {
 };
 
 export function KeysTable({ keys, commands, onIssued }: KeysTableProps) {
-  const m = useMessages();
+  const m = useMessages(connectTexts);
   const format = useFormat();
   const [all, setAll] = useState(false);
   const [asked, setAsked] = useState<{ what: "rotate" | "revoke"; key: KeyView } | null>(null);
@@ -159,7 +160,7 @@ interface AskFirstProps {
 }
 
 function AskFirst({ asked, onDone, commands: { rotate, revoke }, onIssued }: AskFirstProps) {
-  const m = useMessages();
+  const m = useMessages(connectTexts);
   if (asked === null) return null;
   const { what, key } = asked;
   const command = what === "rotate" ? rotate : revoke;

@@ -12,6 +12,7 @@ import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Card, CardHead } from "@/components/ui/card";
 import { useMessages } from "@/i18n";
+import { groupsTexts } from "@/i18n/groups";
 import { cn } from "@/lib/cn";
 import { type ShownServer, shownServers } from "./model";
 
@@ -25,7 +26,7 @@ interface AccessPreviewProps {
 
 /** Exactly what a client lists, by the gateway's own decision. */
 export function AccessPreview({ groups, servers, choice }: AccessPreviewProps) {
-  const m = useMessages();
+  const m = useMessages(groupsTexts);
   const format = useFormat();
   const access = useQuery(myAccessQuery("/mcp", groups));
   return (
@@ -73,7 +74,7 @@ export function AccessPreview({ groups, servers, choice }: AccessPreviewProps) {
 const MOST_OPEN = 12; // tools; a longer list is folded at first
 
 function PreviewServer({ shown, slug, meta }: { shown: ShownServer; slug: string; meta: boolean }) {
-  const m = useMessages();
+  const m = useMessages(groupsTexts);
   const format = useFormat();
   const { server, tools, kept, waits } = shown;
   const [open, setOpen] = useState(!meta && tools.length <= MOST_OPEN);
@@ -122,7 +123,7 @@ function PreviewServer({ shown, slug, meta }: { shown: ShownServer; slug: string
 }
 
 function Waits({ server, slug, waits }: { server: string; slug: string; waits: ShownServer["waits"] }) {
-  const m = useMessages();
+  const m = useMessages(groupsTexts);
   const toast = useToast();
   const ask = useListTools(server);
   if (waits === "values") {

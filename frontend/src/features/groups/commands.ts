@@ -5,6 +5,7 @@ import { MY_ACCESS } from "@/api/my-access";
 import type { GroupView } from "@/api/schema.gen";
 import { useToast } from "@/app/use-toast";
 import { useMessages } from "@/i18n";
+import { groupsTexts } from "@/i18n/groups";
 import type { GroupDraft } from "./model";
 import { groupsQuery } from "./queries";
 
@@ -15,7 +16,7 @@ interface Made extends GroupDraft {
 
 /** Changes of one's own groups. Each has another that takes it back, offered where it is said. */
 export function useGroupCommands({ onRemoved }: { onRemoved?: () => void } = {}) {
-  const m = useMessages();
+  const m = useMessages(groupsTexts);
   const toast = useToast();
   const queries = useQueryClient();
   // What clients list follows from groups, and so does what servers say of themselves.

@@ -6,6 +6,7 @@ import { MultiCombobox } from "@/components/ui/combobox";
 import { Field } from "@/components/ui/field";
 import { Input } from "@/components/ui/input";
 import { useMessages } from "@/i18n";
+import { groupsTexts } from "@/i18n/groups";
 import { useShortcut } from "@/lib/shortcuts";
 import type { GroupDraft } from "./model";
 import { MOST_DESCRIPTION, MOST_NAME } from "./queries";
@@ -35,7 +36,7 @@ export function GroupForm({
   onCancel,
   autoFocus,
 }: GroupFormProps) {
-  const m = useMessages();
+  const m = useMessages(groupsTexts);
   const [draft, setDraft] = useState(first);
   const put = (over: Partial<GroupDraft>) => setDraft((before) => ({ ...before, ...over }));
   const ready = draft.name.trim() !== "" && changed(draft) && !busy;

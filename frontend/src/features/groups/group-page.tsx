@@ -12,6 +12,7 @@ import { Card } from "@/components/ui/card";
 import { Notice } from "@/components/ui/notice";
 import { Switch } from "@/components/ui/switch";
 import { useMessages } from "@/i18n";
+import { groupsTexts } from "@/i18n/groups";
 import { rich } from "@/i18n/rich";
 import { AccessPreview } from "./access-preview";
 import { useGroupCommands } from "./commands";
@@ -23,7 +24,7 @@ const route = getRouteApi("/_app/user-groups/$groupId");
 
 /** One group: what it is called, what it holds, and what clients would list with it alone. */
 export function GroupPage() {
-  const m = useMessages();
+  const m = useMessages(groupsTexts);
   const { groupId } = route.useParams();
   const groups = useQuery(groupsQuery);
   const servers = useQuery(choicesQuery);
@@ -67,7 +68,7 @@ interface GroupProps {
 }
 
 function Group({ group, groups, servers }: GroupProps) {
-  const m = useMessages();
+  const m = useMessages(groupsTexts);
   const toast = useToast();
   const navigate = useNavigate();
   const { make, change, toggle, remove } = useGroupCommands({

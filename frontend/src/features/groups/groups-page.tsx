@@ -11,6 +11,7 @@ import { Card, CardHead } from "@/components/ui/card";
 import { SearchInput } from "@/components/ui/input";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { groupsTexts } from "@/i18n/groups";
 import { useShortcut } from "@/lib/shortcuts";
 import { AccessPreview } from "./access-preview";
 import { useGroupCommands } from "./commands";
@@ -24,7 +25,7 @@ const route = getRouteApi("/_app/user-groups/");
 
 /** One's own groups of servers, which of them are on, and what comes of it. */
 export function GroupsPage() {
-  const m = useMessages();
+  const m = useMessages(groupsTexts);
   const { q = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const groups = useQuery(groupsQuery);
@@ -89,7 +90,7 @@ interface GroupsProps {
 }
 
 function Groups({ groups, servers, onMake }: GroupsProps) {
-  const m = useMessages();
+  const m = useMessages(groupsTexts);
   const { q = "", e = "", make: making = false } = route.useSearch();
   const navigate = route.useNavigate();
   const commands = useGroupCommands();

@@ -13,6 +13,7 @@ import { Button, IconButton } from "@/components/ui/button";
 import { Menu, MenuItem, MenuSeparator } from "@/components/ui/menu";
 import { Switch } from "@/components/ui/switch";
 import { useMessages } from "@/i18n";
+import { groupsTexts } from "@/i18n/groups";
 import { cn } from "@/lib/cn";
 import type { useGroupCommands } from "./commands";
 import { copyName, countOf, draftOf } from "./model";
@@ -37,7 +38,7 @@ export function GroupsTable({
   onSelect,
   onClearSearch,
 }: GroupsTableProps) {
-  const m = useMessages();
+  const m = useMessages(groupsTexts);
   const format = useFormat();
   const toast = useToast();
   const navigate = useNavigate();
@@ -170,7 +171,7 @@ export function GroupsTable({
 }
 
 function Servers({ group }: { group: GroupView }) {
-  const m = useMessages();
+  const m = useMessages(groupsTexts);
   const named = draftOf(group).servers;
   if (named.length === 0) return <span className="text-ink-3">{m.groups.noServers}</span>;
   const text = [...group.servers, ...group.missingServers.map((name) => m.groups.gone(name))].join(", ");

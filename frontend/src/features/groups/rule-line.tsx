@@ -4,12 +4,13 @@ import type { GroupView, ServerView } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
+import { groupsTexts } from "@/i18n/groups";
 import { rich } from "@/i18n/rich";
 import { ruleOf, shownServers } from "./model";
 
 /** What the groups come down to now, in one line that is always there. */
 export function RuleLine({ groups, servers }: { groups: GroupView[]; servers: ServerView[] }) {
-  const m = useMessages();
+  const m = useMessages(groupsTexts);
   const format = useFormat();
   const { data: access } = useQuery(myAccessQuery());
   const rule = ruleOf(groups);

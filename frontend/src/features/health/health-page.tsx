@@ -12,12 +12,13 @@ import { Card, CardHead } from "@/components/ui/card";
 import { CodeBlock } from "@/components/ui/code-block";
 import { CopyButton } from "@/components/ui/copy-button";
 import { useMessages } from "@/i18n";
+import { healthTexts } from "@/i18n/health";
 import { cn } from "@/lib/cn";
 import { foundText, remedyText } from "./model";
 
 /** What of the hub is well, what is not, and what to do about it. */
 export function HealthPage() {
-  const m = useMessages();
+  const m = useMessages(healthTexts);
   const health = useQuery(healthQuery);
   return (
     <Page
@@ -56,7 +57,7 @@ export function HealthPage() {
 }
 
 function Checks({ checks }: { checks: HealthCheck[] }) {
-  const m = useMessages();
+  const m = useMessages(healthTexts);
   return (
     <Card>
       <CardHead title={m.health.checks} />
@@ -80,7 +81,7 @@ function Checks({ checks }: { checks: HealthCheck[] }) {
 }
 
 function CheckRow({ check }: { check: HealthCheck }) {
-  const m = useMessages();
+  const m = useMessages(healthTexts);
   const format = useFormat();
   const remedy = remedyText(check, m);
   const name = m.health.names[check.name as keyof typeof m.health.names] ?? check.name;
@@ -125,7 +126,7 @@ function CheckRow({ check }: { check: HealthCheck }) {
 }
 
 function Build({ report }: { report: HealthReport }) {
-  const m = useMessages();
+  const m = useMessages(healthTexts);
   const format = useFormat();
   const rows = [
     [m.health.build.version, report.version],

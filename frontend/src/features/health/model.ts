@@ -1,8 +1,9 @@
 import type { HealthCheck } from "@/api/schema.gen";
-import type { Messages } from "@/i18n";
+import type { MessagesWith } from "@/i18n";
 import { bytes, type Format } from "@/i18n/format";
+import type { healthTexts } from "@/i18n/health";
 
-type Codes = Messages["health"]["found"];
+type Codes = (typeof healthTexts)["en"]["found"];
 type Said = (values: Record<string, string>) => string;
 
 const BYTES = new Set(["free", "total"]);
@@ -10,11 +11,11 @@ const BYTES = new Set(["free", "total"]);
 /** What was found in a part, in a sentence; the code itself where there is none for it. */
 export function foundText(
   { name, code, values, items }: Pick<HealthCheck, "name" | "code" | "values" | "items">,
-  m: Messages,
+  m: MessagesWith<typeof healthTexts>,
   format: Format,
 ): string {
   const codes = m.health.found[name as keyof Codes] as Record<string, Said> | undefined;
-  const say = codes?.[code] ?? m.health.silent[code as keyof Messages["health"]["silent"]];
+  const say = codes?.[code] ?? m.health.silent[code as keyof typeof m.health.silent];
   if (!say) return code;
   const written = Object.entries(values).map(([key, value]) => [
     key,
@@ -24,7 +25,10 @@ export function foundText(
 }
 
 /** What to do about a part that is not well; empty when it is. */
-export function remedyText({ name, status }: Pick<HealthCheck, "name" | "status">, m: Messages): string {
+export function remedyText(
+  { name, status }: Pick<HealthCheck, "name" | "status">,
+  m: MessagesWith<typeof healthTexts>,
+): string {
   if (status === "ok") return "";
-  return m.health.remedies[name as keyof Messages["health"]["remedies"]] ?? "";
+  return m.health.remedies[name as keyof typeof m.health.remedies] ?? "";
 }

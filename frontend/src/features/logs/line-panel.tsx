@@ -8,6 +8,7 @@ import { Badge } from "@/components/ui/badge";
 import { Button, buttonLook, IconButton } from "@/components/ui/button";
 import { CopyButton } from "@/components/ui/copy-button";
 import { useMessages } from "@/i18n";
+import { logsTexts } from "@/i18n/logs";
 import { cn } from "@/lib/cn";
 import { LEVEL_TONE, LogText, Value } from "./line";
 import type { Line } from "./model";
@@ -24,7 +25,7 @@ const ASKED: Record<string, string> = { server: "server", request_id: "request" 
 
 /** One line with all its fields, what else can be seen of it, and the lines around it. */
 export function LinePanel({ line, onClose, onOnly }: LinePanelProps) {
-  const m = useMessages();
+  const m = useMessages(logsTexts);
   const [around, setAround] = useState<string | null>(null);
   return (
     <aside
@@ -79,7 +80,7 @@ export function LinePanel({ line, onClose, onOnly }: LinePanelProps) {
 }
 
 function Only({ of, onPress }: { of: string; onPress: () => void }) {
-  const m = useMessages();
+  const m = useMessages(logsTexts);
   return (
     <button
       type="button"
@@ -93,7 +94,7 @@ function Only({ of, onPress }: { of: string; onPress: () => void }) {
 }
 
 function Around({ line }: { line: Line }) {
-  const m = useMessages();
+  const m = useMessages(logsTexts);
   const lines = useQuery(aroundQuery(line.n));
   return (
     <section aria-label={m.logs.aroundTitle} className="border-line border-t pb-3">

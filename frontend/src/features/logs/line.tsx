@@ -1,6 +1,7 @@
 import { useFormat } from "@/app/look";
 import { type Tone, toneText } from "@/components/ui/badge";
 import { useMessages } from "@/i18n";
+import { logsTexts } from "@/i18n/logs";
 import { cn } from "@/lib/cn";
 import { type Level, type Line, millis, parts } from "./model";
 
@@ -48,7 +49,7 @@ export function LogText({ line, wrap }: { line: Line; wrap: boolean }) {
 
 /** A value, with what the hub took out of it marked. */
 export function Value({ text }: { text: string }) {
-  const m = useMessages();
+  const m = useMessages(logsTexts);
   let at = 0;
   return parts(text).map((part) => {
     const key = at;

@@ -13,6 +13,7 @@ import {
 import { useFormat } from "@/app/look";
 import { Button } from "@/components/ui/button";
 import { useMessages } from "@/i18n";
+import { logsTexts } from "@/i18n/logs";
 import { cn } from "@/lib/cn";
 import { LogText } from "./line";
 import type { Line } from "./model";
@@ -32,7 +33,7 @@ interface LinesListProps {
 
 /** Lines, the newest at the end; it stays at the end until somebody scrolls up, and says how many came since. */
 export function LinesList({ lines, wrap, selected, onSelect, onOpen, top }: LinesListProps) {
-  const m = useMessages();
+  const m = useMessages(logsTexts);
   const format = useFormat();
   const prefix = useId();
   const scroller = useRef<HTMLDivElement>(null);

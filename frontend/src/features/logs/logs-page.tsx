@@ -8,6 +8,7 @@ import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { logsTexts } from "@/i18n/logs";
 import { parseQuery, withTerm, writeQuery } from "@/lib/query-language";
 import { useShortcut } from "@/lib/shortcuts";
 import { LinePanel } from "./line-panel";
@@ -20,7 +21,7 @@ const QUICK = ["", "warning", "error"] as const;
 
 /** What the hub says of itself, as it says it. */
 export function LogsPage() {
-  const m = useMessages();
+  const m = useMessages(logsTexts);
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const q = search.q ?? "";

@@ -4,6 +4,7 @@ import { Histogram } from "@/components/plots/histogram";
 import { EmptyState, Loaded } from "@/components/states";
 import { Card, CardHead } from "@/components/ui/card";
 import { useMessages } from "@/i18n";
+import { overviewTexts } from "@/i18n/overview";
 import { type Bin, SPANS, type SpanName } from "./model";
 import { callsQuery } from "./queries";
 
@@ -11,7 +12,7 @@ const HEIGHT = 132; // pixels
 
 /** Calls over time, by how they ended. A bin leads to its requests. */
 export function CallsCard({ span }: { span: SpanName }) {
-  const m = useMessages();
+  const m = useMessages(overviewTexts);
   const calls = useQuery(callsQuery(span));
   const kinds = [
     { id: "ok", label: m.overview.ended.ok, color: "var(--cat-group)" },
@@ -57,7 +58,7 @@ interface PlotProps {
 }
 
 function Plot({ bins, step, kinds }: PlotProps) {
-  const m = useMessages();
+  const m = useMessages(overviewTexts);
   const navigate = useNavigate();
   return (
     <Histogram

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, type LinkProps } from "@tanstack/react-router";
 import { useFormat } from "@/app/look";
 import { useMessages } from "@/i18n";
+import { overviewTexts } from "@/i18n/overview";
 import { cn } from "@/lib/cn";
 import type { SpanName } from "./model";
 import { callsQuery, totalsQuery, waitingToolsQuery, waitingUsersQuery } from "./queries";
@@ -19,7 +20,7 @@ const NOT_KNOWN = "–";
 
 /** The hub in a few figures; each leads to the page behind it. */
 export function FiguresGrid({ span }: { span: SpanName }) {
-  const m = useMessages();
+  const m = useMessages(overviewTexts);
   const format = useFormat();
   const calls = useQuery(callsQuery(span)).data;
   const totals = useQuery(totalsQuery).data;

@@ -4,11 +4,12 @@ import { healthQuery } from "@/api/health";
 import { HealthMark } from "@/components/health-mark";
 import { ProblemPanel } from "@/components/states";
 import { useMessages } from "@/i18n";
+import { healthTexts } from "@/i18n/health";
 import { worstFirst } from "./model";
 
 /** Each part of the hub, what is not well first. */
 export function HealthStrip() {
-  const m = useMessages();
+  const m = useMessages(healthTexts);
   const health = useQuery(healthQuery);
   if (health.error && !health.data)
     return <ProblemPanel error={health.error} onRetry={() => void health.refetch()} />;

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { Page } from "@/components/page";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { overviewTexts } from "@/i18n/overview";
 import { CallsCard } from "./calls-card";
 import { FiguresGrid } from "./figures";
 import { HealthStrip } from "./health-strip";
@@ -12,7 +13,7 @@ const route = getRouteApi("/_app/admin/");
 
 /** The hub at a glance. `events` is what was done lately that needs rights. */
 export function OverviewPage({ events }: { events: ReactNode }) {
-  const m = useMessages();
+  const m = useMessages(overviewTexts);
   const { span = "24h" } = route.useSearch();
   const navigate = route.useNavigate();
   return (

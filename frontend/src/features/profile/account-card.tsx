@@ -4,10 +4,11 @@ import { Time } from "@/components/time";
 import { Badge } from "@/components/ui/badge";
 import { Card, CardHead } from "@/components/ui/card";
 import { useMessages } from "@/i18n";
+import { profileTexts } from "@/i18n/profile";
 
 /** Who the hub takes the reader for. */
 export function AccountCard() {
-  const m = useMessages();
+  const m = useMessages(profileTexts);
   const me = useMe();
   const role = me.isAdmin ? "admin" : me.isAuditor ? "auditor" : "user";
   const provider =

@@ -3,13 +3,14 @@ import { client, positionOf } from "@/api/client";
 import type { BrowserSession } from "@/api/schema.gen";
 import { useToast } from "@/app/use-toast";
 import { useMessages } from "@/i18n";
+import { profileTexts } from "@/i18n/profile";
 import { sessionsQuery } from "./queries";
 
 const ended = (id: string) => client.DELETE("/api/user/sessions/{sid}", { params: { path: { sid: id } } });
 
 /** Changes of one's own sessions and password. */
 export function useProfileCommands() {
-  const m = useMessages();
+  const m = useMessages(profileTexts);
   const toast = useToast();
   const queries = useQueryClient();
   const renew = () => queries.invalidateQueries({ queryKey: sessionsQuery.queryKey });

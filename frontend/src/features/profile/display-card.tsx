@@ -3,6 +3,7 @@ import { Card, CardHead } from "@/components/ui/card";
 import { Combobox } from "@/components/ui/combobox";
 import { Segmented } from "@/components/ui/segmented";
 import { LANGUAGES, type Language, useMessages } from "@/i18n";
+import { profileTexts } from "@/i18n/profile";
 import { useNow } from "@/lib/use-now";
 import { timeZones } from "./model";
 import { Row } from "./rows";
@@ -13,7 +14,7 @@ const AS_BROWSER = "browser"; // no time zone is called that
 
 /** Language, time zone, theme and density; each counts as soon as it is chosen. */
 export function DisplayCard() {
-  const m = useMessages();
+  const m = useMessages(profileTexts);
   const format = useFormat();
   const now = useNow();
   const { language, theme, density, timeZone, change } = useLook();

@@ -5,12 +5,13 @@ import { ExposureChoice, ListedNow } from "@/components/exposure-choice";
 import { Card, CardHead } from "@/components/ui/card";
 import { Switch } from "@/components/ui/switch";
 import { useMessages } from "@/i18n";
+import { exposureTexts } from "@/i18n/exposure";
 import { rich } from "@/i18n/rich";
 import { Row } from "./rows";
 
 /** What the reader's clients list, and how long the list is with each way. */
 export function ExposureCard() {
-  const m = useMessages();
+  const m = useMessages(exposureTexts);
   const me = useMe();
   const toast = useToast();
   const change = useChangePreferences();

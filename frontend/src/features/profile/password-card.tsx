@@ -6,6 +6,7 @@ import { Card, CardHead } from "@/components/ui/card";
 import { Field } from "@/components/ui/field";
 import { Input } from "@/components/ui/input";
 import { useMessages } from "@/i18n";
+import { profileTexts } from "@/i18n/profile";
 import { useProfileCommands } from "./commands";
 import { type PasswordDraft, passwordProblem } from "./model";
 
@@ -13,7 +14,7 @@ const EMPTY: PasswordDraft = { current: "", fresh: "", again: "" };
 
 /** For accounts whose password is the hub's; others are told where theirs is. */
 export function PasswordCard() {
-  const m = useMessages();
+  const m = useMessages(profileTexts);
   const { provider, username } = useMe();
   const { password } = useProfileCommands();
   const [draft, setDraft] = useState(EMPTY);

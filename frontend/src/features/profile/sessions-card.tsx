@@ -11,13 +11,14 @@ import { Button } from "@/components/ui/button";
 import { Card, CardHead } from "@/components/ui/card";
 import { Confirm } from "@/components/ui/confirm";
 import { useMessages } from "@/i18n";
+import { profileTexts } from "@/i18n/profile";
 import { useProfileCommands } from "./commands";
 import { deviceOf, inOrder } from "./model";
 import { sessionsQuery } from "./queries";
 
 /** Where the reader is signed in, and the ways out. */
 export function SessionsCard() {
-  const m = useMessages();
+  const m = useMessages(profileTexts);
   const format = useFormat();
   const sessions = useQuery(sessionsQuery);
   const { end, endOthers } = useProfileCommands();
@@ -71,7 +72,7 @@ export function SessionsCard() {
 }
 
 function useColumns(end: ReturnType<typeof useProfileCommands>["end"]) {
-  const m = useMessages();
+  const m = useMessages(profileTexts);
   return useMemo<Column<BrowserSession>[]>(
     () => [
       {

@@ -5,6 +5,7 @@ import type { RequestView } from "@/api/schema.gen";
 import { Loaded, SkeletonRows } from "@/components/states";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { requestsTexts } from "@/i18n/requests";
 import { withTerm } from "@/lib/query-language";
 import { rangeOf } from "./address";
 import { ExportMenu } from "./export-menu";
@@ -31,7 +32,7 @@ const DAY = 86_400_000;
 
 /** The requests of a period: how many, how long, whose; and each of them. */
 export function Explorer({ search, change, all, path }: ExplorerProps) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const navigate = useNavigate();
   const { q = "", view = "requests", e = "", lines = "", span, from, to } = search;
   const live = search.live !== "off";

@@ -8,6 +8,7 @@ import { useToast } from "@/app/use-toast";
 import { Button } from "@/components/ui/button";
 import { Menu, MenuItem } from "@/components/ui/menu";
 import { useMessages } from "@/i18n";
+import { requestsTexts } from "@/i18n/requests";
 import { toCsv, toNdjson } from "./export";
 import { windowOf } from "./model";
 import type { Asked } from "./queries";
@@ -17,7 +18,7 @@ const AT_ONCE = 200; // as many as the hub gives in a page
 
 /** Saves the rows that fit as a file, page by page from the hub. */
 export function ExportMenu({ asked }: { asked: Asked }) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const format = useFormat();
   const toast = useToast();
   const save = useMutation({

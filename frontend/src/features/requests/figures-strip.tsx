@@ -1,6 +1,7 @@
 import type { Figures } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { useMessages } from "@/i18n";
+import { requestsTexts } from "@/i18n/requests";
 import { cn } from "@/lib/cn";
 import { growth } from "./model";
 
@@ -14,7 +15,7 @@ interface FiguresStripProps {
 
 /** The period in a few figures. */
 export function FiguresStrip({ now, then, comparing, pending }: FiguresStripProps) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const format = useFormat();
   const took = (ms: number | null | undefined) => (ms == null ? "–" : format.duration(ms));
   const cells = [
@@ -59,7 +60,7 @@ export function FiguresStrip({ now, then, comparing, pending }: FiguresStripProp
 }
 
 function Growth({ of, worse }: { of: number; worse: boolean }) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const format = useFormat();
   const text = `${of > 0 ? "+" : of < 0 ? "−" : "±"}${format.percent(Math.abs(of))}`;
   return (

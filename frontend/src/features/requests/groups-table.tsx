@@ -3,6 +3,7 @@ import type { Figures } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { type Column, DataTable, type Sort } from "@/components/data-table/data-table";
 import { useMessages } from "@/i18n";
+import { requestsTexts } from "@/i18n/requests";
 import { cn } from "@/lib/cn";
 
 export type GroupBy = "tool" | "server" | "user";
@@ -19,7 +20,7 @@ interface GroupsTableProps {
 
 /** Figures for each tool, server or user. A press on a name narrows the page to it. */
 export function GroupsTable({ by, figures, onOnly, sort, onSort, empty }: GroupsTableProps) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const format = useFormat();
   const most = Math.max(1, ...figures.map(({ count }) => count));
   const columns = useMemo(() => {
@@ -109,7 +110,7 @@ function nameOf({ tool, server, username }: Figures, by: GroupBy): string | null
 }
 
 function Only({ row, by, onOnly }: { row: Figures; by: GroupBy; onOnly: GroupsTableProps["onOnly"] }) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const name = nameOf(row, by);
   if (name === null) {
     const text = { tool: m.requests.noTool, server: m.requests.noServer, user: m.requests.nobody }[by];

@@ -5,6 +5,7 @@ import { Histogram } from "@/components/plots/histogram";
 import { TimePlot } from "@/components/plots/time-plot";
 import { Card, CardHead } from "@/components/ui/card";
 import { useMessages } from "@/i18n";
+import { requestsTexts } from "@/i18n/requests";
 import { cn } from "@/lib/cn";
 import { courseOf, type Window } from "./model";
 
@@ -29,7 +30,7 @@ interface LatencyCardProps {
 
 /** How long answers took over time, and below it how many there were and how they ended. */
 export function LatencyCard({ figures, window, bucket, then, hidden, onHide, onZoom }: LatencyCardProps) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const format = useFormat();
   const { times, points } = useMemo(() => courseOf(figures, window, bucket), [figures, window, bucket]);
   const earlier = useMemo(

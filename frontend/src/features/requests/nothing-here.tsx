@@ -2,12 +2,13 @@ import { Activity } from "lucide-react";
 import { EmptyState } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { useMessages } from "@/i18n";
+import { requestsTexts } from "@/i18n/requests";
 import { isNarrowed } from "./address";
 import type { Change, RequestsSearch } from "./search";
 
 /** Why the list is empty, and the way out. */
 export function NothingHere({ search, change }: { search: RequestsSearch; change: Change }) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const narrowed = isNarrowed(search);
   const short = search.span !== "7d" || Boolean(search.from);
   return (

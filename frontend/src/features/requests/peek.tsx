@@ -4,6 +4,7 @@ import { Maximize2, SearchX, X } from "lucide-react";
 import { EmptyState, Loaded, SkeletonRows } from "@/components/states";
 import { buttonLook, IconButton } from "@/components/ui/button";
 import { useMessages } from "@/i18n";
+import { requestsTexts } from "@/i18n/requests";
 import { useShortcut } from "@/lib/shortcuts";
 import { isNotFound } from "./not-found";
 import { requestQuery } from "./queries";
@@ -19,7 +20,7 @@ interface PeekProps {
 
 /** One request beside the list, which stays in use. On narrow screens it lies over it. */
 export function Peek({ id, listPath, withPage, onClose }: PeekProps) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const request = useQuery(requestQuery(id));
   useShortcut("Escape", onClose);
   return (

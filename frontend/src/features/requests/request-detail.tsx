@@ -6,6 +6,7 @@ import { useMe } from "@/app/session";
 import { Time } from "@/components/time";
 import { CopyButton } from "@/components/ui/copy-button";
 import { useMessages } from "@/i18n";
+import { requestsTexts } from "@/i18n/requests";
 import { leftOutOf, phasesOf } from "./model";
 import { Reason, StatusBadge } from "./status";
 
@@ -15,7 +16,7 @@ const COLORS = { hub: "var(--ink-3)", wait: "var(--warn)", upstream: "var(--cat-
 
 /** All that is known of one request. */
 export function RequestDetail({ request, listPath }: { request: RequestView; listPath: ListPath }) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const format = useFormat();
   return (
     <div className="flex flex-col gap-4">
@@ -53,7 +54,7 @@ export function RequestDetail({ request, listPath }: { request: RequestView; lis
 }
 
 function Phases({ request }: { request: RequestView }) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const format = useFormat();
   const phases = phasesOf(request);
   const whole = phases.reduce((sum, { ms }) => sum + ms, 0);
@@ -80,7 +81,7 @@ function Phases({ request }: { request: RequestView }) {
 }
 
 function ListResult({ request }: { request: RequestView }) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const format = useFormat();
   const lines = leftOutOf(request.leftOut);
   return (
@@ -110,7 +111,7 @@ function ListResult({ request }: { request: RequestView }) {
 }
 
 function Facts({ request, listPath }: { request: RequestView; listPath: ListPath }) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const format = useFormat();
   const f = m.requests.facts;
   const client = [request.clientName, request.clientVersion].filter(Boolean).join(" ");
@@ -176,7 +177,7 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
 
 /** What the ledger held when access was decided; whoever may read it is led there. */
 function Decided({ position }: { position: number }) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const format = useFormat();
   const router = useRouter();
   const me = useMe();

@@ -5,6 +5,7 @@ import { Page } from "@/components/page";
 import { EmptyState, Loaded, SkeletonRows } from "@/components/states";
 import { buttonLook } from "@/components/ui/button";
 import { useMessages } from "@/i18n";
+import { requestsTexts } from "@/i18n/requests";
 import { isNotFound } from "./not-found";
 import { requestQuery } from "./queries";
 import { RequestDetail } from "./request-detail";
@@ -13,7 +14,7 @@ const route = getRouteApi("/_app/admin/requests/$requestId");
 
 /** One request on a page of its own, to be sent as a link. */
 export function RequestPage() {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const { requestId } = route.useParams();
   const request = useQuery(requestQuery(requestId));
   const back = (

@@ -2,6 +2,7 @@ import { getRouteApi } from "@tanstack/react-router";
 import { useCallback } from "react";
 import { Page } from "@/components/page";
 import { useMessages } from "@/i18n";
+import { requestsTexts } from "@/i18n/requests";
 import { cleaned } from "./address";
 import { Explorer } from "./explorer";
 import type { Change } from "./search";
@@ -11,7 +12,7 @@ const route = getRouteApi("/_app/admin/requests/");
 
 /** Everybody's requests. */
 export function RequestsPage() {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const change = useCallback<Change>(

@@ -4,6 +4,7 @@ import { useFormat } from "@/app/look";
 import { type Column, DataTable } from "@/components/data-table/data-table";
 import { Time } from "@/components/time";
 import { useMessages } from "@/i18n";
+import { requestsTexts } from "@/i18n/requests";
 import { leftOutCount } from "./model";
 import { StatusBadge } from "./status";
 
@@ -24,7 +25,7 @@ interface RequestsTableProps {
 
 /** Requests, the newest first. */
 export function RequestsTable({ rows, all, long, narrow, ...rest }: RequestsTableProps) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const format = useFormat();
   const fresh = useFresh(rows);
   const columns = useMemo(() => {
@@ -96,7 +97,7 @@ export function RequestsTable({ rows, all, long, narrow, ...rest }: RequestsTabl
 }
 
 function Target({ request: { server, tool } }: { request: RequestView }) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   if (!server) return <span className="text-ink-3">{m.requests.noServer}</span>;
   return (
     <span className="font-mono text-xs">
@@ -107,7 +108,7 @@ function Target({ request: { server, tool } }: { request: RequestView }) {
 }
 
 function ListCell({ request: { shown, leftOut } }: { request: RequestView }) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const format = useFormat();
   if (shown === null) return null;
   const count = leftOutCount(leftOut);

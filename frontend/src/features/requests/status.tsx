@@ -1,6 +1,7 @@
 import { Ban, Check, CircleSlash, Clock, Loader, TriangleAlert, Unplug } from "lucide-react";
 import { Badge, type Tone } from "@/components/ui/badge";
 import { useMessages } from "@/i18n";
+import { requestsTexts } from "@/i18n/requests";
 import type { Status } from "./model";
 
 const LOOKS: Record<Status, { tone: Tone; icon: typeof Check }> = {
@@ -15,7 +16,7 @@ const LOOKS: Record<Status, { tone: Tone; icon: typeof Check }> = {
 
 /** How a request ended. */
 export function StatusBadge({ status }: { status: string }) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const { tone, icon: Icon } = LOOKS[status as Status] ?? LOOKS.Failed;
   return (
     <Badge tone={tone} icon={<Icon aria-hidden />}>
@@ -26,7 +27,7 @@ export function StatusBadge({ status }: { status: string }) {
 
 /** A reason of the hub in words; one that has none yet as the hub spells it. */
 export function Reason({ reason }: { reason: string }) {
-  const { reasons } = useMessages().requests;
+  const { reasons } = useMessages(requestsTexts).requests;
   if (reason in reasons) return reasons[reason as keyof typeof reasons];
   return <code>{reason}</code>;
 }

@@ -4,6 +4,7 @@ import { QueryBar } from "@/components/query-bar";
 import { Button } from "@/components/ui/button";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { requestsTexts } from "@/i18n/requests";
 import { rangeOf } from "./address";
 import { LiveChip } from "./live-chip";
 import { filtersOf, KEYS, SPANS, type SpanName } from "./model";
@@ -17,7 +18,7 @@ interface ToolsProps {
 
 /** What narrows the page: conditions, the period, what it is compared with; and whether it follows. */
 export function Tools({ search, change, all }: ToolsProps) {
-  const m = useMessages();
+  const m = useMessages(requestsTexts);
   const format = useFormat();
   const { unknown } = useMemo(() => filtersOf(search.q ?? ""), [search.q]);
   const range = rangeOf(search);

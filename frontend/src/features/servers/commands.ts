@@ -4,10 +4,11 @@ import { data } from "@/api/data";
 import { useListTools } from "@/api/servers";
 import { useToast } from "@/app/use-toast";
 import { useMessages } from "@/i18n";
+import { serversTexts } from "@/i18n/servers";
 
 /** What can be done with one server. */
 export function useServerCommands(server: string) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const toast = useToast();
   const queries = useQueryClient();
   const path = { name: server };

@@ -9,12 +9,13 @@ import { Badge } from "@/components/ui/badge";
 import { Card, CardHead } from "@/components/ui/card";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
+import { serversTexts } from "@/i18n/servers";
 import { audienceOf, readinessOf } from "./model";
 import { figuresQuery, upstreamsQuery } from "./queries";
 import { ReadyMark, StatusMark } from "./state";
 
 export function OverviewTab({ server }: { server: ServerView }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const me = useMe();
   const { data: upstreams } = useQuery({ ...upstreamsQuery, enabled: me.isAdmin });
   const upstream = upstreams?.find(({ slug }) => slug === server.slug);
@@ -52,7 +53,7 @@ function Facts({ facts }: { facts: [string, ReactNode][] }) {
 }
 
 function Connection({ server, upstream }: { server: ServerView; upstream: UpstreamState | undefined }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const format = useFormat();
   const names = m.servers.facts;
   const facts: [string, ReactNode][] = [
@@ -90,7 +91,7 @@ function Connection({ server, upstream }: { server: ServerView; upstream: Upstre
 }
 
 function Calls({ server }: { server: ServerView }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const format = useFormat();
   const me = useMe();
   const all = me.isAdmin || me.isAuditor;
@@ -119,7 +120,7 @@ function Calls({ server }: { server: ServerView }) {
 
 /** Who may see it, as the settings document says. */
 function Audience({ server }: { server: ServerView }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const audience = audienceOf(server.audience);
   return (
     <Card aria-label={m.servers.audience}>
@@ -148,7 +149,7 @@ function Audience({ server }: { server: ServerView }) {
 
 /** What holds the processes of a server the hub starts itself. */
 function Sandbox({ upstream }: { upstream: UpstreamState }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const missing = Object.entries(upstream.sandboxMissing);
   if (upstream.sandbox === null) return null;
   return (

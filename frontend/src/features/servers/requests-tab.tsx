@@ -10,6 +10,7 @@ import { EmptyState, Loaded, SkeletonRows } from "@/components/states";
 import { Time } from "@/components/time";
 import { Badge, type Tone } from "@/components/ui/badge";
 import { useMessages } from "@/i18n";
+import { serversTexts } from "@/i18n/servers";
 import { serverRequestsQuery } from "./queries";
 
 const TONES: Record<string, Tone> = {
@@ -21,7 +22,7 @@ const TONES: Record<string, Tone> = {
 
 /** The newest requests that went to a server: everybody's for those who may read them, else the reader's own. */
 export function RequestsTab({ server }: { server: ServerView }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const format = useFormat();
   const me = useMe();
   const router = useRouter();

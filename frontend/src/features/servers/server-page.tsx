@@ -16,6 +16,7 @@ import { Notice } from "@/components/ui/notice";
 import { Switch } from "@/components/ui/switch";
 import { TabPanel, Tabs } from "@/components/ui/tabs";
 import { useMessages } from "@/i18n";
+import { serversTexts } from "@/i18n/servers";
 import { useServerCommands } from "./commands";
 import { OverviewTab } from "./overview-tab";
 import { RequestsTab } from "./requests-tab";
@@ -28,7 +29,7 @@ const TABS = ["overview", "tools", "settings", "requests"] as const;
 
 /** One server: how it does, its tools, what it needs, what was asked of it. */
 export function ServerPage() {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const { name } = route.useParams();
   const { tab = "overview" } = route.useSearch();
   const navigate = route.useNavigate();
@@ -79,7 +80,7 @@ export function ServerPage() {
 }
 
 function TabName({ tab, server }: { tab: (typeof TABS)[number]; server: ServerView }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const format = useFormat();
   const counts = { tools: server.toolsListed ? server.tools.length : null, settings: server.slots.length };
   const count = tab === "tools" || tab === "settings" ? counts[tab] : null;
@@ -97,7 +98,7 @@ interface ActionsProps {
 }
 
 function Actions({ server, commands: { toggle, reload, test } }: ActionsProps) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const me = useMe();
   const router = useRouter();
   const [asked, setAsked] = useState(false);
@@ -157,7 +158,7 @@ function Actions({ server, commands: { toggle, reload, test } }: ActionsProps) {
 
 /** What came of the last test, above the tabs: with whose values, and how far it came. */
 function TestResult({ test }: { test: ReturnType<typeof useServerCommands>["test"] }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const format = useFormat();
   const { data: result, error } = test;
   if (error) {

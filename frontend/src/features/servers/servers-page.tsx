@@ -10,6 +10,7 @@ import { Button, buttonLook } from "@/components/ui/button";
 import { SearchInput } from "@/components/ui/input";
 import { Select } from "@/components/ui/select";
 import { useMessages } from "@/i18n";
+import { serversTexts } from "@/i18n/servers";
 import { narrowed, rowsOf, type ServerFilters, type ServerRow, toolsFound } from "./model";
 import { figuresQuery } from "./queries";
 import { ServersTable } from "./servers-table";
@@ -21,7 +22,7 @@ const READY = ["ready", "missing", "rejected", "hidden", "hub"] as const;
 
 /** The servers somebody may use, and whether they can. */
 export function ServersPage() {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const me = useMe();
   const search = route.useSearch();
   const navigate = route.useNavigate();
@@ -95,7 +96,7 @@ interface FoundProps {
 }
 
 function Found({ all, filters, onClear }: FoundProps) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const shown = useMemo(() => narrowed(all, filters), [all, filters]);
   const tools = useMemo(() => toolsFound(shown, filters.q ?? ""), [shown, filters.q]);
   return (
@@ -115,7 +116,7 @@ function Found({ all, filters, onClear }: FoundProps) {
 }
 
 function NoServers() {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const me = useMe();
   const router = useRouter();
   const editor = me.isAdmin && "/admin/config" in router.routesByPath;

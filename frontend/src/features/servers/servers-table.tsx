@@ -4,6 +4,7 @@ import { useFormat } from "@/app/look";
 import { type Column, DataTable, type Sort } from "@/components/data-table/data-table";
 import { Time } from "@/components/time";
 import { useMessages } from "@/i18n";
+import { serversTexts } from "@/i18n/servers";
 import { cn } from "@/lib/cn";
 import type { ServerRow } from "./model";
 import { ReadyMark, StatusMark } from "./state";
@@ -11,7 +12,7 @@ import { ReadyMark, StatusMark } from "./state";
 const route = getRouteApi("/_app/servers/");
 
 export function ServersTable({ rows, empty }: { rows: ServerRow[]; empty: ReactNode }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const format = useFormat();
   const search = route.useSearch();
   const navigate = route.useNavigate();

@@ -6,10 +6,11 @@ import { Time } from "@/components/time";
 import { Badge } from "@/components/ui/badge";
 import { buttonLook } from "@/components/ui/button";
 import { useMessages } from "@/i18n";
+import { serversTexts } from "@/i18n/servers";
 
 /** What a server needs from the reader, and whether it is there. Values are entered at their own page. */
 export function SettingsTab({ server }: { server: ServerView }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   if (server.slots.length === 0) {
     return <EmptyState icon={<KeyRound aria-hidden />} title={m.servers.noSlots} />;
   }
@@ -30,7 +31,7 @@ export function SettingsTab({ server }: { server: ServerView }) {
 }
 
 function Slot({ slot, server }: { slot: SlotView; server: string }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const others = slot.servers.filter((name) => name !== server);
   return (
     <li className="grid gap-x-4 gap-y-0.5 border-line border-b px-3.5 py-2.5 last:border-b-0 sm:grid-cols-[minmax(0,240px)_minmax(0,1fr)_auto]">
@@ -63,7 +64,7 @@ function Slot({ slot, server }: { slot: SlotView; server: string }) {
 }
 
 function SlotState({ slot }: { slot: SlotView }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   if (slot.rejectedAt) {
     return (
       <span className="inline-flex items-center gap-1.5 text-bad">

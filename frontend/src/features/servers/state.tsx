@@ -14,6 +14,7 @@ import type { ServerView, ToolView } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { Badge, type Tone, toneText } from "@/components/ui/badge";
 import { useMessages } from "@/i18n";
+import { serversTexts } from "@/i18n/servers";
 import { cn } from "@/lib/cn";
 import { type Mark, marksOf, type Readiness, type ReadinessKind } from "./model";
 
@@ -29,7 +30,7 @@ const STATUS: Record<Status, { icon: LucideIcon; tone: Tone }> = {
 };
 
 export function StatusMark({ status, short }: { status: Status; short?: boolean }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const { icon: Icon, tone } = STATUS[status];
   return (
     <span
@@ -52,7 +53,7 @@ const READY: Record<ReadinessKind, { icon: LucideIcon; tone: Tone }> = {
 };
 
 export function ReadyMark({ readiness }: { readiness: Readiness }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const format = useFormat();
   const { icon: Icon, tone } = READY[readiness.kind];
   const text =
@@ -77,7 +78,7 @@ const MARKS: Record<Mark, Tone> = {
 };
 
 export function ToolMarks({ tool }: { tool: ToolView }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   return marksOf(tool).map((mark) => (
     <Badge key={mark} tone={MARKS[mark]}>
       {m.servers.marks[mark]}

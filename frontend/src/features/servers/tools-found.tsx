@@ -4,11 +4,12 @@ import type { ToolView } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { type Column, DataTable } from "@/components/data-table/data-table";
 import { useMessages } from "@/i18n";
+import { serversTexts } from "@/i18n/servers";
 import { ToolMarks } from "./state";
 
 /** Tools of any server that a search found. */
 export function ToolsFound({ tools }: { tools: ToolView[] }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const format = useFormat();
   const navigate = useNavigate();
   const columns = useMemo<Column<ToolView>[]>(

@@ -12,6 +12,7 @@ import { SearchInput } from "@/components/ui/input";
 import { Notice } from "@/components/ui/notice";
 import { Switch } from "@/components/ui/switch";
 import { useMessages } from "@/i18n";
+import { serversTexts } from "@/i18n/servers";
 import type { useServerCommands } from "./commands";
 import { readinessOf, toolSays } from "./model";
 import { ToolMarks } from "./state";
@@ -25,7 +26,7 @@ interface ToolsTabProps {
 
 /** What a server can do. Asked of the server the first time, where no client of the reader has done so. */
 export function ToolsTab({ server, commands: { listTools, toggleTool } }: ToolsTabProps) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const { q = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const usable = readinessOf(server).kind === "ready" || readinessOf(server).kind === "rejected";
@@ -83,7 +84,7 @@ interface ToolsTableProps {
 }
 
 function ToolsTable({ server, tools, searched, toggle }: ToolsTableProps) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const me = useMe();
   const { e } = route.useSearch();
   const navigate = route.useNavigate();
@@ -169,7 +170,7 @@ function ToolsTable({ server, tools, searched, toggle }: ToolsTableProps) {
 }
 
 function NoTools({ server, searched }: { server: ServerView; searched: boolean }) {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const { kind } = readinessOf(server);
   if (searched) return <EmptyState title={m.servers.noToolMatch} />;
   const why = server.toolsListed ? m.servers.noTools : m.servers.toolsUnknown[kind];

@@ -1,5 +1,6 @@
 import { useFormat } from "@/app/look";
 import { useMessages } from "@/i18n";
+import { sessionsTexts } from "@/i18n/sessions";
 import { cn } from "@/lib/cn";
 import { idleFor, type ShownSession, used } from "./model";
 import { useTick } from "./use-tick";
@@ -8,7 +9,7 @@ const SHORT = 2_000; // milliseconds of idleness that are none
 
 /** What a session does: the call that runs longest, growing towards its timeout; or for how long it has done nothing. */
 export function ActivityCell({ row }: { row: ShownSession }) {
-  const m = useMessages();
+  const m = useMessages(sessionsTexts);
   const format = useFormat();
   const now = useTick(row.endedAt === null);
   const { session, endedAt } = row;

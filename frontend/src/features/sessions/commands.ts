@@ -3,11 +3,12 @@ import { client } from "@/api/client";
 import type { LiveSession, UpstreamRuntime } from "@/api/schema.gen";
 import { useToast } from "@/app/use-toast";
 import { useMessages } from "@/i18n";
+import { sessionsTexts } from "@/i18n/sessions";
 import { runtimesQuery } from "./queries";
 
 /** Ends a client's session; the stream of sessions shows that it is gone. */
 export function useEndSession() {
-  const m = useMessages();
+  const m = useMessages(sessionsTexts);
   const toast = useToast();
   return useMutation({
     mutationFn: ({ id }: LiveSession) =>
@@ -18,7 +19,7 @@ export function useEndSession() {
 
 /** Ends a process or connection of a server. */
 export function useEndRuntime() {
-  const m = useMessages();
+  const m = useMessages(sessionsTexts);
   const toast = useToast();
   const queries = useQueryClient();
   return useMutation({

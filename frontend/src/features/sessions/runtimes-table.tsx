@@ -12,6 +12,7 @@ import { CodeBlock } from "@/components/ui/code-block";
 import { Confirm } from "@/components/ui/confirm";
 import { Sheet } from "@/components/ui/dialog";
 import { useMessages } from "@/i18n";
+import { sessionsTexts } from "@/i18n/sessions";
 import { useEndRuntime } from "./commands";
 
 interface RuntimesTableProps {
@@ -23,7 +24,7 @@ interface RuntimesTableProps {
 
 /** Processes and connections that the hub holds open, and for whom. */
 export function RuntimesTable({ runtimes, chosen, onChoose }: RuntimesTableProps) {
-  const m = useMessages();
+  const m = useMessages(sessionsTexts);
   const format = useFormat();
   const [asked, setAsked] = useState<UpstreamRuntime | null>(null);
   const columns = useMemo<Column<UpstreamRuntime>[]>(() => {
@@ -148,7 +149,7 @@ export function RuntimesTable({ runtimes, chosen, onChoose }: RuntimesTableProps
 }
 
 function AskFirst({ runtime, onDone }: { runtime: UpstreamRuntime | null; onDone: () => void }) {
-  const m = useMessages();
+  const m = useMessages(sessionsTexts);
   const end = useEndRuntime();
   if (runtime === null) return null;
   const done = () => {

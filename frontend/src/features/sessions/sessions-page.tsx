@@ -10,6 +10,7 @@ import { SearchInput } from "@/components/ui/input";
 import { Notice } from "@/components/ui/notice";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { sessionsTexts } from "@/i18n/sessions";
 import { found } from "./model";
 import { runtimesQuery } from "./queries";
 import { RuntimesTable } from "./runtimes-table";
@@ -21,7 +22,7 @@ const route = getRouteApi("/_app/admin/sessions");
 
 /** Who is connected now, what runs, and what the hub holds open for it. */
 export function SessionsPage() {
-  const m = useMessages();
+  const m = useMessages(sessionsTexts);
   const { q = "", tab = "sessions", e = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const { shown, state } = useLiveSessions();
@@ -104,7 +105,7 @@ function Runtimes({ chosen, onChoose }: { chosen: string; onChoose: (id: string)
 }
 
 function NoSessions() {
-  const m = useMessages();
+  const m = useMessages(sessionsTexts);
   return (
     <EmptyState
       icon={<Radio aria-hidden />}

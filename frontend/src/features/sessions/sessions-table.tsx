@@ -11,6 +11,7 @@ import { Confirm } from "@/components/ui/confirm";
 import { copyText } from "@/components/ui/copy-button";
 import { Menu, MenuItem, MenuSeparator } from "@/components/ui/menu";
 import { useMessages } from "@/i18n";
+import { sessionsTexts } from "@/i18n/sessions";
 import { cn } from "@/lib/cn";
 import { ActivityCell } from "./activity-cell";
 import { useEndSession } from "./commands";
@@ -18,7 +19,7 @@ import type { ShownSession } from "./model";
 
 /** Clients that are connected, and what each of them does. */
 export function SessionsTable({ rows, empty }: { rows: ShownSession[]; empty: React.ReactNode }) {
-  const m = useMessages();
+  const m = useMessages(sessionsTexts);
   const navigate = useNavigate();
   const toast = useToast();
   const [asked, setAsked] = useState<LiveSession | null>(null);
@@ -134,7 +135,7 @@ export function SessionsTable({ rows, empty }: { rows: ShownSession[]; empty: Re
 }
 
 function AskFirst({ session, onDone }: { session: LiveSession | null; onDone: () => void }) {
-  const m = useMessages();
+  const m = useMessages(sessionsTexts);
   const end = useEndSession();
   if (session === null) return null;
   const done = () => {

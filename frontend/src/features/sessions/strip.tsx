@@ -4,13 +4,14 @@ import type { ReactNode } from "react";
 import { useFormat } from "@/app/look";
 import { Sparkline } from "@/components/plots/sparkline";
 import { useMessages } from "@/i18n";
+import { sessionsTexts } from "@/i18n/sessions";
 import { cn } from "@/lib/cn";
 import { inFlight, type ShownSession } from "./model";
 import { recentQuery } from "./queries";
 
 /** The present in a few figures. */
 export function Strip({ shown, stale }: { shown: ShownSession[] | null; stale: boolean }) {
-  const m = useMessages();
+  const m = useMessages(sessionsTexts);
   const format = useFormat();
   const recent = useQuery(recentQuery).data;
   const figures = recent?.figures;

@@ -4,11 +4,12 @@ import { data } from "@/api/data";
 import { useFormat } from "@/app/look";
 import { useToast } from "@/app/use-toast";
 import { useMessages } from "@/i18n";
+import { settingsTexts } from "@/i18n/settings";
 import { changes, type Draft, toSave, toTest } from "./model";
 import { sectionsQuery, testQuery } from "./queries";
 
 export function useSettingsCommands(onSaved: () => void) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const format = useFormat();
   const toast = useToast();
   const queries = useQueryClient();

@@ -9,6 +9,7 @@ import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
+import { settingsTexts } from "@/i18n/settings";
 import { cn } from "@/lib/cn";
 import type { useSettingsCommands } from "./commands";
 import { isFolded, keepFolded } from "./folded";
@@ -25,7 +26,7 @@ interface SectionCardProps {
 }
 
 export function SectionCard({ section, draft, onDraft, commands: { save, test, share } }: SectionCardProps) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const format = useFormat();
   const queries = useQueryClient();
   const state = useSectionState(section, draft);
@@ -109,7 +110,7 @@ function pointerOf(server: string, { slot }: FieldView): string {
 }
 
 function TestResult({ result }: { result: ConnectionTest }) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const format = useFormat();
   return (
     <Notice tone={result.ok ? "ok" : "bad"} announce className="mt-3.5">

@@ -3,6 +3,7 @@ import { Ban, Check, CircleAlert, CircleDashed, CircleDot } from "lucide-react";
 import { useFormat } from "@/app/look";
 import { type Tone, toneText } from "@/components/ui/badge";
 import { useMessages } from "@/i18n";
+import { settingsTexts } from "@/i18n/settings";
 import { cn } from "@/lib/cn";
 import { type Draft, type Section, type SectionState, stateOf } from "./model";
 import { testQuery } from "./queries";
@@ -35,7 +36,7 @@ export function StateIcon({ state: { kind } }: { state: SectionState }) {
 }
 
 export function StateText({ state, className }: { state: SectionState; className?: string }) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const format = useFormat();
   const text =
     state.kind === "missing"

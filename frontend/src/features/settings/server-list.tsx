@@ -1,12 +1,13 @@
 import { useEffect, useState } from "react";
 import { useMessages } from "@/i18n";
+import { settingsTexts } from "@/i18n/settings";
 import { cn } from "@/lib/cn";
 import type { Draft, Section } from "./model";
 import { StateIcon, StateText, useSectionState } from "./section-state";
 
 /** The servers at the left, each with its state; the one that is read now is marked. */
 export function ServerList({ sections, draft }: { sections: Section[]; draft: Draft }) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const current = useSectionInView(sections);
   return (
     <nav aria-label={m.settings.servers} className="sticky top-4 hidden lg:block">

@@ -8,6 +8,7 @@ import { EmptyState, Loaded, SkeletonCards } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { SearchInput } from "@/components/ui/input";
 import { useMessages } from "@/i18n";
+import { settingsTexts } from "@/i18n/settings";
 import { useShortcut } from "@/lib/shortcuts";
 import { useSettingsCommands } from "./commands";
 import { changes, type Draft, narrowed, type Section } from "./model";
@@ -20,7 +21,7 @@ const route = getRouteApi("/_app/settings/");
 
 /** One's own values for the servers, by server. */
 export function SettingsPage() {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const { q = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const sections = useQuery(sectionsQuery);
@@ -49,7 +50,7 @@ export function SettingsPage() {
 }
 
 function Form({ shown, onClear }: { shown: Section[]; onClear: () => void }) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const [draft, setDraft] = useState<Draft>({});
   const commands = useSettingsCommands(() => setDraft({}));
   const { save } = commands;

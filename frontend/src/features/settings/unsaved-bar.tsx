@@ -4,6 +4,7 @@ import { Kbd } from "@/components/kbd";
 import { Button } from "@/components/ui/button";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
+import { settingsTexts } from "@/i18n/settings";
 import type { useSettingsCommands } from "./commands";
 import { changes, type Draft } from "./model";
 
@@ -15,7 +16,7 @@ interface UnsavedBarProps {
 
 /** At the foot of the page while something is not saved. */
 export function UnsavedBar({ draft, save, onRevert }: UnsavedBarProps) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const format = useFormat();
   const names = changes(draft);
   return (

@@ -5,6 +5,7 @@ import { Button, IconButton } from "@/components/ui/button";
 import { CopyButton } from "@/components/ui/copy-button";
 import { MaskedValue, SecretInput } from "@/components/ui/secret-field";
 import { useMessages } from "@/i18n";
+import { settingsTexts } from "@/i18n/settings";
 import { type FieldView, fits } from "./model";
 import { ValueHistory } from "./value-history";
 
@@ -20,7 +21,7 @@ interface ValueFieldProps {
 
 /** One variable: its name and what is known of it at the left, its value at the right. */
 export function ValueField({ server, field, typed, error, onChange, onShare }: ValueFieldProps) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const id = useId();
   const { slot, short, saved, meta } = field;
   const [replacing, setReplacing] = useState(false);
@@ -120,7 +121,7 @@ export function ValueField({ server, field, typed, error, onChange, onShare }: V
 }
 
 function Changed({ at }: { at: string }) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const mark = "\u0000";
   const [before = "", after = ""] = m.settings.changed(mark).split(mark);
   return (
@@ -134,7 +135,7 @@ function Changed({ at }: { at: string }) {
 }
 
 function Rejected({ at }: { at: string }) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const mark = "\u0000";
   const [before = "", after = ""] = m.settings.rejected(mark).split(mark);
   return (
@@ -147,7 +148,7 @@ function Rejected({ at }: { at: string }) {
 }
 
 function Cleared({ id, name, onBack }: { id: string; name: string; onBack: () => void }) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   return (
     <div className="flex h-8 items-center rounded-md border border-warn border-dashed bg-warn-soft pr-0.5 pl-2.5">
       <span className="flex-1 text-warn-text">{m.settings.willClear}</span>
@@ -164,7 +165,7 @@ function Sharing({
   field: { slot, saved },
   onShare,
 }: Pick<ValueFieldProps, "server" | "field" | "onShare">) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const others = slot.servers.filter((name) => name !== server);
   if (others.length === 0) return null;
   return (

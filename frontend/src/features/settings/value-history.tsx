@@ -5,13 +5,14 @@ import { Time } from "@/components/time";
 import { IconButton } from "@/components/ui/button";
 import { Popover } from "@/components/ui/popover";
 import { useMessages } from "@/i18n";
+import { settingsTexts } from "@/i18n/settings";
 import type { ValuesHistoryEntry } from "./history";
 import { historyQuery } from "./history";
 import type { FieldView } from "./model";
 
 /** When a variable was saved and removed, and by whom; never what it was. */
 export function ValueHistory({ server, field }: { server: string; field: FieldView }) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const label = m.settings.historyFor(field.short);
   return (
     <Popover
@@ -28,7 +29,7 @@ export function ValueHistory({ server, field }: { server: string; field: FieldVi
 }
 
 function Entries({ server, variable }: { server: string; variable: string }) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   const history = useQuery(historyQuery(server, variable));
   return (
     <Loaded query={history} skeleton={<p className="text-ink-3">{m.common.loading}</p>}>
@@ -48,7 +49,7 @@ function Entries({ server, variable }: { server: string; variable: string }) {
 }
 
 function Entry({ entry: { at, removed, by } }: { entry: ValuesHistoryEntry }) {
-  const m = useMessages();
+  const m = useMessages(settingsTexts);
   return (
     <li className="flex items-baseline gap-3 text-sm">
       <Time at={at} as="full" className="text-ink-2" />

@@ -4,6 +4,7 @@ import { Logo } from "@/app/logo";
 import { useLook } from "@/app/look";
 import { Segmented } from "@/components/ui/segmented";
 import { LANGUAGES, type Language, useMessages } from "@/i18n";
+import { signInTexts } from "@/i18n/sign-in";
 import { healthQuery } from "./queries";
 
 const OPTIONS = Object.entries(LANGUAGES).map(([value, label]) => ({ value: value as Language, label }));
@@ -18,7 +19,7 @@ export function SignInFrame({
   text?: ReactNode;
   children: ReactNode;
 }) {
-  const m = useMessages();
+  const m = useMessages(signInTexts);
   const { language, change } = useLook();
   const { data: health } = useQuery(healthQuery);
   return (

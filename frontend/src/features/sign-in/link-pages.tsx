@@ -12,6 +12,7 @@ import { Input } from "@/components/ui/input";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
 import { rich } from "@/i18n/rich";
+import { signInTexts } from "@/i18n/sign-in";
 import { SignInFrame } from "./frame";
 import { LEAST_PASSWORD } from "./model";
 import { useEnter } from "./use-enter";
@@ -27,7 +28,7 @@ function useLinkToken(): string {
 }
 
 export function SetUpPage() {
-  const m = useMessages();
+  const m = useMessages(signInTexts);
   const token = useLinkToken();
   return (
     <SignInFrame title={m.signIn.setupTitle} text={m.signIn.setupText}>
@@ -47,7 +48,7 @@ export function SetUpPage() {
 }
 
 export function InvitePage() {
-  const m = useMessages();
+  const m = useMessages(signInTexts);
   const token = useLinkToken();
   return (
     <SignInFrame title={m.signIn.inviteTitle} text={m.signIn.inviteText}>
@@ -66,7 +67,7 @@ export function InvitePage() {
 }
 
 function LinkMissing({ text }: { text: string }) {
-  const m = useMessages();
+  const m = useMessages(signInTexts);
   return (
     <EmptyState
       className="px-0 py-2"
@@ -89,7 +90,7 @@ interface PasswordFormProps {
 }
 
 function PasswordForm({ withName = false, action, send }: PasswordFormProps) {
-  const m = useMessages();
+  const m = useMessages(signInTexts);
   const enter = useEnter();
   const [username, setUsername] = useState("");
   const [password, setPassword] = useState("");

@@ -12,6 +12,7 @@ import { Input } from "@/components/ui/input";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
 import { rich } from "@/i18n/rich";
+import { signInTexts } from "@/i18n/sign-in";
 import { SignInFrame } from "./frame";
 import { providerLink, providerName, waits } from "./model";
 import { loginConfigQuery } from "./queries";
@@ -20,7 +21,7 @@ import { useEnter } from "./use-enter";
 const route = getRouteApi("/login");
 
 export function LoginPage() {
-  const m = useMessages();
+  const m = useMessages(signInTexts);
   const config = useQuery(loginConfigQuery);
   const { next } = route.useSearch();
   return (
@@ -52,7 +53,7 @@ export function LoginPage() {
 }
 
 function LocalForm({ next, main }: { next: string | undefined; main: boolean }) {
-  const m = useMessages();
+  const m = useMessages(signInTexts);
   const enter = useEnter();
   const navigate = useNavigate();
   const password = useRef<HTMLInputElement>(null);

@@ -3,13 +3,14 @@ import { CircleX, Hourglass, Lock } from "lucide-react";
 import { EmptyState } from "@/components/states";
 import { buttonLook } from "@/components/ui/button";
 import { useMessages } from "@/i18n";
+import { signInTexts } from "@/i18n/sign-in";
 import { SignInFrame } from "./frame";
 
 const route = getRouteApi("/auth/error");
 
 /** Who came and was not let in: why, and what happens next. */
 export function RefusedPage() {
-  const m = useMessages();
+  const m = useMessages(signInTexts);
   const { code = "" } = route.useSearch();
   const pages = {
     user_pending: { icon: <Hourglass />, title: m.signIn.pendingTitle, text: m.signIn.pendingText },

@@ -10,13 +10,14 @@ import { CopyButton } from "@/components/ui/copy-button";
 import { Notice } from "@/components/ui/notice";
 import { TabPanel, Tabs } from "@/components/ui/tabs";
 import { useMessages } from "@/i18n";
+import { toolChangesTexts } from "@/i18n/tool-changes";
 import { cn } from "@/lib/cn";
 import { useApprove } from "./commands";
 import { isUnknown, kindOf, readable, sidesOf, sorted } from "./model";
 
 /** One change: field by field, and both definitions as they are. */
 export function ChangePanel({ change, onClose }: { change: ToolChange; onClose: () => void }) {
-  const m = useMessages();
+  const m = useMessages(toolChangesTexts);
   const format = useFormat();
   const [tab, setTab] = useState<"fields" | "definitions">("fields");
   return (
@@ -59,7 +60,7 @@ export function ChangePanel({ change, onClose }: { change: ToolChange; onClose: 
 }
 
 function Fields({ change }: { change: ToolChange }) {
-  const m = useMessages();
+  const m = useMessages(toolChangesTexts);
   if (isUnknown(change)) {
     return (
       <Notice tone="warn" className="m-3.5">
@@ -108,7 +109,7 @@ function Fields({ change }: { change: ToolChange }) {
 }
 
 function Definition({ title, value, hash }: { title: string; value: unknown; hash: string | null }) {
-  const m = useMessages();
+  const m = useMessages(toolChangesTexts);
   return (
     <section className="min-w-0">
       <h3 className="flex items-center gap-1 px-3.5 pt-2.5 font-medium text-ink-2 text-sm">
@@ -139,7 +140,7 @@ function Definition({ title, value, hash }: { title: string; value: unknown; has
 
 /** What an administrator says of it, or why nothing is to be said. */
 function Word({ change }: { change: ToolChange }) {
-  const m = useMessages();
+  const m = useMessages(toolChangesTexts);
   const me = useMe();
   const approve = useApprove();
   const older = change.newest !== change.hash;

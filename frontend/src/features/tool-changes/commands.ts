@@ -3,10 +3,11 @@ import { client, positionOf } from "@/api/client";
 import type { ToolChange } from "@/api/schema.gen";
 import { useToast } from "@/app/use-toast";
 import { useMessages } from "@/i18n";
+import { toolChangesTexts } from "@/i18n/tool-changes";
 
 /** Lets a definition be used. Refused when another one of the tool waits by now. */
 export function useApprove() {
-  const m = useMessages();
+  const m = useMessages(toolChangesTexts);
   const toast = useToast();
   const queries = useQueryClient();
   return useMutation({

@@ -14,6 +14,7 @@ import { Notice } from "@/components/ui/notice";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
 import { rich } from "@/i18n/rich";
+import { toolChangesTexts } from "@/i18n/tool-changes";
 import { useShortcut } from "@/lib/shortcuts";
 import { ChangePanel } from "./change-panel";
 import { isUnknown, kindOf } from "./model";
@@ -23,7 +24,7 @@ const route = getRouteApi("/_app/admin/tool-changes");
 
 /** What servers changed of their tools, and an administrator's word on it. */
 export function ToolChangesPage() {
-  const m = useMessages();
+  const m = useMessages(toolChangesTexts);
   const { state = "waiting", server = "", e = 0 } = route.useSearch();
   const navigate = route.useNavigate();
   const found = useInfiniteQuery(changesQuery({ state, server }));
@@ -92,7 +93,7 @@ export function ToolChangesPage() {
 
 /** A server that brought more than an hour records. */
 function FloodNotice({ flood }: { flood: Flood }) {
-  const m = useMessages();
+  const m = useMessages(toolChangesTexts);
   const format = useFormat();
   return (
     <Notice tone="warn" className="mb-3">
@@ -109,7 +110,7 @@ interface ChangesProps {
 }
 
 function Changes({ changes, selected, onLook, onEnd }: ChangesProps) {
-  const m = useMessages();
+  const m = useMessages(toolChangesTexts);
   const format = useFormat();
   const columns = useMemo<Column<ToolChange>[]>(
     () => [

@@ -1,5 +1,6 @@
 import { createContext, type ReactNode } from "react";
 import { useMessages } from "@/i18n";
+import { toolsTexts } from "@/i18n/tools";
 import type { Issue } from "./check";
 import type { Schema } from "./schema";
 
@@ -21,7 +22,7 @@ export function Said({
   issue: Issue | undefined;
   id: string;
 }) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   return (
     <>
       {typeof description === "string" && description ? (

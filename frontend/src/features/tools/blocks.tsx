@@ -5,6 +5,7 @@ import { JsonView } from "@/components/json-view";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { useMessages } from "@/i18n";
+import { toolsTexts } from "@/i18n/tools";
 import { cn } from "@/lib/cn";
 import type { Block } from "./result";
 
@@ -12,7 +13,7 @@ const MOST_TEXT = 20_000; // characters shown at once
 
 /** The pieces of an answer, each as what it is. */
 export function Blocks({ blocks, failed }: { blocks: Block[]; failed: boolean }) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   if (blocks.length === 0) return <p className="px-3.5 py-3 text-ink-3">{m.tools.emptyResult}</p>;
   return (
     <ol className="scroll-thin max-h-[60vh] divide-y divide-line overflow-y-auto">
@@ -27,7 +28,7 @@ export function Blocks({ blocks, failed }: { blocks: Block[]; failed: boolean })
 }
 
 function One({ block, failed }: { block: Block; failed: boolean }) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   const format = useFormat();
   switch (block.kind) {
     case "text":
@@ -105,7 +106,7 @@ function One({ block, failed }: { block: Block; failed: boolean }) {
 }
 
 function Text({ text, json, failed }: { text: string; json: unknown; failed: boolean }) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   const [tree, setTree] = useState(json !== undefined);
   const [whole, setWhole] = useState(text.length <= MOST_TEXT);
   return (

@@ -3,6 +3,7 @@ import { client, positionOf } from "@/api/client";
 import { data } from "@/api/data";
 import { useToast } from "@/app/use-toast";
 import { useMessages } from "@/i18n";
+import { toolsTexts } from "@/i18n/tools";
 import type { Arguments } from "./model";
 
 /** Runs a tool through the gateway, as the reader's client would. `stop` ends the call. */
@@ -22,7 +23,7 @@ export function useRun(server: string, tool: string) {
 
 /** An administrator's changes of a tool. */
 export function useToolCommands(server: string, tool: string) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   const toast = useToast();
   const queries = useQueryClient();
   const params = { path: { name: server, tool } };

@@ -4,6 +4,7 @@ import { SecretInput } from "@/components/ui/secret-field";
 import { Segmented } from "@/components/ui/segmented";
 import { Select } from "@/components/ui/select";
 import { useMessages } from "@/i18n";
+import { toolsTexts } from "@/i18n/tools";
 import { pretty, typedJson, typedNumber } from "./model";
 import type { Place } from "./schema";
 
@@ -18,7 +19,7 @@ interface ScalarProps {
 
 /** A value that is one field. An empty field is left out of the arguments. */
 export function Scalar({ id, name, place, path, value, onChange }: ScalarProps) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   const { shape, schema } = place;
   const example = schema.default ?? (Array.isArray(schema.examples) ? schema.examples[0] : undefined);
   const shared = {

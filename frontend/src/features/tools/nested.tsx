@@ -4,6 +4,7 @@ import { Badge } from "@/components/ui/badge";
 import { Button, IconButton } from "@/components/ui/button";
 import { Select } from "@/components/ui/select";
 import { useMessages } from "@/i18n";
+import { toolsTexts } from "@/i18n/tools";
 import { AroundContext, Nest, Said } from "./around";
 import { optionOf, pointer } from "./check";
 import { placeOf, type Schema, startOf } from "./schema";
@@ -14,7 +15,7 @@ interface ItemsProps extends Omit<PartProps, "place" | "id"> {
 }
 
 export function Items({ name, item, value, path, onChange }: ItemsProps) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   const { root, issues } = useContext(AroundContext);
   const place = placeOf(item, root, name);
   const items = Array.isArray(value) ? value : [];
@@ -69,7 +70,7 @@ interface OneOfProps extends Omit<PartProps, "place" | "id"> {
 }
 
 export function OneOf({ name, options, value, path, onChange }: OneOfProps) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   const { root } = useContext(AroundContext);
   const [chosen, setChosen] = useState<number | null>(null);
   const at = Math.min(chosen ?? optionOf(value, options, root), options.length - 1);

@@ -13,6 +13,8 @@ import { CopyButton } from "@/components/ui/copy-button";
 import { Notice } from "@/components/ui/notice";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { serversTexts } from "@/i18n/servers";
+import { toolsTexts } from "@/i18n/tools";
 import { Blocks } from "./blocks";
 import { check } from "./check";
 import { pretty } from "./model";
@@ -30,7 +32,7 @@ interface OutcomeProps {
 
 /** What came of the last call. */
 export function Outcome({ answer, error, schema, settings }: OutcomeProps) {
-  const m = useMessages();
+  const m = useMessages(serversTexts, toolsTexts);
   if (error) {
     if (error instanceof DOMException && error.name === "AbortError") {
       return <Notice announce>{m.tools.stopped}</Notice>;
@@ -61,7 +63,7 @@ export function Outcome({ answer, error, schema, settings }: OutcomeProps) {
 type View = "content" | "structured" | "raw";
 
 function Answer({ answer, schema }: { answer: Tried; schema: Schema | undefined }) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   const format = useFormat();
   const { blocks, structured, failed } = resultOf(answer.result);
   const hasStructure = structured !== undefined;
@@ -159,7 +161,7 @@ const TICK = 200; // milliseconds
 
 /** While a call is under way: for how long. */
 export function Running() {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   const format = useFormat();
   const [passed, setPassed] = useState(0);
   useEffect(() => {

@@ -11,6 +11,7 @@ import { Textarea } from "@/components/ui/input";
 import { Notice } from "@/components/ui/notice";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { toolsTexts } from "@/i18n/tools";
 import { useShortcut } from "@/lib/shortcuts";
 import { check } from "./check";
 import { useRun } from "./commands";
@@ -24,7 +25,7 @@ const route = getRouteApi("/_app/servers/$name/tools/$tool");
 
 /** A tool's arguments as a form and as JSON, the call, and what came of it. */
 export function Runner({ server, tool }: { server: ServerView; tool: ToolView }) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   const me = useMe();
   const { input = "form" } = route.useSearch();
   const navigate = route.useNavigate();

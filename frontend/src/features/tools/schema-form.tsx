@@ -2,6 +2,7 @@ import { Plus, Trash2 } from "lucide-react";
 import { useContext, useId } from "react";
 import { Button, IconButton } from "@/components/ui/button";
 import { useMessages } from "@/i18n";
+import { toolsTexts } from "@/i18n/tools";
 import { type Around, AroundContext, Nest, Said } from "./around";
 import { pointer } from "./check";
 import { Scalar } from "./fields";
@@ -74,7 +75,7 @@ const NESTED = new Set(["object", "list", "oneOf"]);
 
 /** One member of an object: its name, what is said of it, its value, and what is wrong with that. */
 function Member({ name, place, required, path, value, onChange }: MemberProps) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   const id = useId();
   const { root, issues } = useContext(AroundContext);
   const { schema, nullable, shape } = place;

@@ -9,6 +9,7 @@ import { Input, Textarea } from "@/components/ui/input";
 import { Menu, MenuItem } from "@/components/ui/menu";
 import { Switch } from "@/components/ui/switch";
 import { useMessages } from "@/i18n";
+import { toolsTexts } from "@/i18n/tools";
 import { useToolCommands } from "./commands";
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
@@ -16,7 +17,7 @@ const MOST_TEXT = 4000;
 
 /** What an administrator may do with a tool. */
 export function ToolActions({ tool }: { tool: ToolView }) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   const commands = useToolCommands(tool.server, tool.name);
   const [open, setOpen] = useState<"name" | "description" | null>(null);
   const close = () => {
@@ -61,7 +62,7 @@ interface RenameProps {
 }
 
 function Rename({ tool, rename, onClose }: RenameProps) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   const [name, setName] = useState(tool.displayName ?? tool.name);
   const wrong = name !== "" && !NAME.test(name) ? m.tools.nameForm : undefined;
   const save = (wanted: string | null) => rename.mutate(wanted, { onSuccess: onClose });
@@ -128,7 +129,7 @@ interface DescribeProps {
 }
 
 function Describe({ tool, describe, onClose }: DescribeProps) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   const [text, setText] = useState(tool.description);
   const save = (wanted: string | null) => describe.mutate(wanted, { onSuccess: onClose });
   const ready = text.trim() !== "" && text.length <= MOST_TEXT && text !== tool.description;

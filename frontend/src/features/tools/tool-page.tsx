@@ -15,6 +15,8 @@ import { Button } from "@/components/ui/button";
 import { Card, CardHead } from "@/components/ui/card";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
+import { serversTexts } from "@/i18n/servers";
+import { toolsTexts } from "@/i18n/tools";
 import { Runner } from "./runner";
 import { ToolActions } from "./tool-actions";
 
@@ -22,7 +24,7 @@ const route = getRouteApi("/_app/servers/$name/tools/$tool");
 
 /** One tool: tried with a form made of its schema, and looked at. */
 export function ToolPage() {
-  const m = useMessages();
+  const m = useMessages(serversTexts);
   const me = useMe();
   const { name, tool: wanted } = route.useParams();
   const server = useQuery(serverQuery(name));
@@ -59,7 +61,7 @@ export function ToolPage() {
 }
 
 function Tool({ server, tool }: { server: ServerView; tool: ToolView }) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   return (
     <div className="flex flex-col gap-3">
       {tool.description ? (
@@ -88,7 +90,7 @@ function Tool({ server, tool }: { server: ServerView; tool: ToolView }) {
 
 /** Names, history and schemas. */
 function About({ tool }: { tool: ToolView }) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   const hints = Object.entries(tool.annotations ?? {}).filter(([, value]) => typeof value === "boolean");
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-3 xl:grid-cols-2">
@@ -154,7 +156,7 @@ function About({ tool }: { tool: ToolView }) {
 
 /** The tool is not on the list the hub holds. It is asked for once, where there is no list. */
 function NoTool({ server }: { server: ServerView }) {
-  const m = useMessages();
+  const m = useMessages(toolsTexts);
   const { mutate: ask, isIdle, isPending, error, data } = useListTools(server.name);
   const unknown = !server.toolsListed && server.visible && server.enabled;
   useEffect(() => {

@@ -6,10 +6,11 @@ import { useFormat } from "@/app/look";
 import { AccessList } from "@/components/access-list";
 import { Loaded, SkeletonRows } from "@/components/states";
 import { useMessages } from "@/i18n";
+import { usersTexts } from "@/i18n/users";
 
 /** What a client of the user sees at `/mcp`, server by server, and why the rest is hidden. */
 export function AccessTab({ user }: { user: User }) {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const format = useFormat();
   const query = useQuery(accessQuery(user.id, "/mcp", ""));
   return (

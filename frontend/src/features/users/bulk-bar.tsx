@@ -8,6 +8,7 @@ import { Confirm } from "@/components/ui/confirm";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
 import { rich } from "@/i18n/rich";
+import { usersTexts } from "@/i18n/users";
 import type { UserCommands } from "./commands";
 import { changed, outcome } from "./model";
 
@@ -20,7 +21,7 @@ interface BulkBarProps {
 
 /** What can be done with the chosen users, and what came of it for those it was not done to. */
 export function BulkBar({ users, chosen, onChosen, commands: { setMany } }: BulkBarProps) {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const format = useFormat();
   const toast = useToast();
   const [asking, setAsking] = useState(false);

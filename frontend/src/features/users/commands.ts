@@ -5,6 +5,7 @@ import type { OneOfMany, User } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { useToast } from "@/app/use-toast";
 import { useMessages } from "@/i18n";
+import { usersTexts } from "@/i18n/users";
 
 const MOST = 200; // users; the hub takes no more at once
 
@@ -19,7 +20,7 @@ const at = (user: Pick<User, "id">) => ({ params: { path: { user_id: user.id } }
 
 /** Changes of users. A refusal that no dialog shows is said by a toast. */
 export function useUserCommands() {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const toast = useToast();
   const format = useFormat();
   const queries = useQueryClient();

@@ -9,6 +9,7 @@ import { Input } from "@/components/ui/input";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
 import { rich } from "@/i18n/rich";
+import { usersTexts } from "@/i18n/users";
 import type { UserCommands } from "./commands";
 import { InvitationLink } from "./invitation-link";
 
@@ -18,7 +19,7 @@ const TEXTS = ["username", "displayName", "email"] as const;
 
 /** A local account, and the link by which its owner chooses a password. */
 export function CreateUser({ commands: { make }, onDone }: { commands: UserCommands; onDone: () => void }) {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const [typed, setTyped] = useState(EMPTY);
   const [made, setMade] = useState<MadeUser | null>(null);
   const problem = make.error ? asProblem(make.error) : null;

@@ -10,6 +10,7 @@ import { Dialog } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
 import { Input } from "@/components/ui/input";
 import { useMessages } from "@/i18n";
+import { usersTexts } from "@/i18n/users";
 import type { UserCommands } from "./commands";
 import { InvitationLink } from "./invitation-link";
 
@@ -42,7 +43,7 @@ interface AskProps {
 }
 
 function Ask({ what, user, commands, onDone }: AskProps) {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const format = useFormat();
   const [reason, setReason] = useState("");
   const found = useQuery(userQuery(user.id)).data;
@@ -100,7 +101,7 @@ function Invite({
   commands: UserCommands;
   onDone: () => void;
 }) {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const [link, setLink] = useState<string | null>(null);
   const close = () => {
     invite.reset();

@@ -3,10 +3,11 @@ import { EmptyState } from "@/components/states";
 import { Badge } from "@/components/ui/badge";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
+import { usersTexts } from "@/i18n/users";
 
 /** Groups are the user's own: here they are only looked at. */
 export function GroupsTab({ groups }: { groups: GroupView[] }) {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   if (groups.length === 0) return <EmptyState title={m.users.noGroups}>{m.users.noGroupsText}</EmptyState>;
   const none = groups.every(({ isActive }) => !isActive);
   return (

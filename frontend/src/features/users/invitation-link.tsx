@@ -1,10 +1,11 @@
 import { CopyButton } from "@/components/ui/copy-button";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
+import { usersTexts } from "@/i18n/users";
 
 /** A link by which somebody chooses a password. Its code stands behind `#`, which no server is sent; shown this once. */
 export function InvitationLink({ link }: { link: string }) {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   return (
     <div className="flex flex-col gap-2.5">
       <Notice tone="warn" announce>

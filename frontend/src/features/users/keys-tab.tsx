@@ -8,9 +8,11 @@ import { EmptyState } from "@/components/states";
 import { Time } from "@/components/time";
 import { Button } from "@/components/ui/button";
 import { useMessages } from "@/i18n";
+import { adminKeysTexts } from "@/i18n/admin-keys";
+import { usersTexts } from "@/i18n/users";
 
 export function KeysTab({ dossier: { keys, user } }: { dossier: Dossier }) {
-  const m = useMessages();
+  const m = useMessages(adminKeysTexts, usersTexts);
   const format = useFormat();
   const [asked, setAsked] = useState<KeyView | null>(null);
   const columns = useMemo<Column<KeyView>[]>(() => {

@@ -8,10 +8,11 @@ import { Time } from "@/components/time";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { useMessages } from "@/i18n";
+import { usersTexts } from "@/i18n/users";
 
 /** Where the user is signed in, and how many clients are connected. */
 export function SessionsTab({ dossier: { user, sessions, connections } }: { dossier: Dossier }) {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const format = useFormat();
   const toast = useToast();
   const queries = useQueryClient();

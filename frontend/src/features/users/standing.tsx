@@ -2,6 +2,7 @@ import { CircleCheck, Clock, Eye, Lock, ShieldCheck, Trash2 } from "lucide-react
 import type { User } from "@/api/schema.gen";
 import { Badge, type Tone } from "@/components/ui/badge";
 import { useMessages } from "@/i18n";
+import { usersTexts } from "@/i18n/users";
 
 const STATES: Record<User["state"], { tone: Tone; icon: typeof Clock }> = {
   active: { tone: "ok", icon: CircleCheck },
@@ -11,7 +12,7 @@ const STATES: Record<User["state"], { tone: Tone; icon: typeof Clock }> = {
 };
 
 export function StateBadge({ state }: { state: User["state"] }) {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const { tone, icon: Icon } = STATES[state];
   return (
     <Badge tone={tone} icon={<Icon aria-hidden />}>

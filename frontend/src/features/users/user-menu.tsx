@@ -16,6 +16,7 @@ import { useMe } from "@/app/session";
 import { IconButton } from "@/components/ui/button";
 import { Menu, MenuItem, MenuSeparator } from "@/components/ui/menu";
 import { useMessages } from "@/i18n";
+import { usersTexts } from "@/i18n/users";
 import type { UserCommands } from "./commands";
 import type { Asked } from "./dialogs";
 import { type Act, guardsOf } from "./model";
@@ -31,7 +32,7 @@ interface UserMenuProps {
 
 /** What an administrator can do with a user; what the hub would refuse is there, and says why it cannot be chosen. */
 export function UserMenu({ user, onlyAdmin, invited = null, commands, onAsk }: UserMenuProps) {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const guards = guardsOf(user, useMe(), onlyAdmin);
   const guarded = (act: Act) => {
     const code = guards[act];

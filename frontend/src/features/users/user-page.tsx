@@ -15,6 +15,7 @@ import { Button, buttonLook } from "@/components/ui/button";
 import { Notice } from "@/components/ui/notice";
 import { TabPanel, Tabs } from "@/components/ui/tabs";
 import { useMessages } from "@/i18n";
+import { usersTexts } from "@/i18n/users";
 import { AccessTab } from "./access-tab";
 import { useUserCommands } from "./commands";
 import { type Asked, UserDialogs } from "./dialogs";
@@ -30,7 +31,7 @@ const route = getRouteApi("/_app/admin/users/$userId");
 
 /** One user: what they have, what they see, and what can be done. */
 export function UserPage() {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const { userId } = route.useParams();
   const query = useQuery(userQuery(userId));
   return (
@@ -52,7 +53,7 @@ export function UserPage() {
 }
 
 function Actions({ dossier: { user, onlyAdmin, invited } }: { dossier: Dossier }) {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const me = useMe();
   const navigate = route.useNavigate();
   const commands = useUserCommands();
@@ -89,7 +90,7 @@ function Actions({ dossier: { user, onlyAdmin, invited } }: { dossier: Dossier }
 }
 
 function Details({ dossier }: { dossier: Dossier }) {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const format = useFormat();
   const me = useMe();
   const { tab = "access" } = route.useSearch();
@@ -164,7 +165,7 @@ function Details({ dossier }: { dossier: Dossier }) {
 
 /** To what the user did, on the pages that this hub has. */
 function ActivityLinks({ userId, name }: { userId: string; name: string }) {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const router = useRouter();
   const links = [
     { path: "/admin/audit", text: m.users.audited, q: `user:${name}` },

@@ -12,6 +12,7 @@ import { Button } from "@/components/ui/button";
 import { SearchInput } from "@/components/ui/input";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
+import { usersTexts } from "@/i18n/users";
 import { BulkBar } from "./bulk-bar";
 import { useUserCommands } from "./commands";
 import { CreateUser } from "./create-user";
@@ -25,7 +26,7 @@ const NOBODY: ReadonlySet<string> = new Set();
 
 /** Everybody who may come in, or wants to. */
 export function UsersPage() {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const format = useFormat();
   const { q = "", view = "", sort } = route.useSearch();
   const navigate = route.useNavigate();

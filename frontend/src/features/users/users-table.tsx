@@ -10,6 +10,7 @@ import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Checkbox } from "@/components/ui/checkbox";
 import { useMessages } from "@/i18n";
+import { usersTexts } from "@/i18n/users";
 import type { UserCommands } from "./commands";
 import type { Asked } from "./dialogs";
 import { Roles, StateBadge } from "./standing";
@@ -38,7 +39,7 @@ export function UsersTable({
   onEnd,
   empty,
 }: UsersTableProps) {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const me = useMe();
   const format = useFormat();
   const search = route.useSearch();

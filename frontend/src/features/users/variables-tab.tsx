@@ -5,11 +5,13 @@ import { Time } from "@/components/time";
 import { Badge } from "@/components/ui/badge";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
+import { accessTexts } from "@/i18n/access";
+import { usersTexts } from "@/i18n/users";
 import { cn } from "@/lib/cn";
 
 /** Whether each variable is set; what it is set to nobody but the user's servers gets. */
 export function VariablesTab({ servers }: { servers: ServerSlots[] }) {
-  const m = useMessages();
+  const m = useMessages(accessTexts, usersTexts);
   if (servers.length === 0) return <EmptyState title={m.users.noVariables} />;
   return (
     <div className="flex flex-col gap-2 pt-3">
@@ -37,7 +39,7 @@ export function VariablesTab({ servers }: { servers: ServerSlots[] }) {
 }
 
 function Slot({ canonical, configured, required, updatedAt, rejectedAt }: ServerSlots["slots"][number]) {
-  const m = useMessages();
+  const m = useMessages(usersTexts);
   const state = rejectedAt ? "rejected" : configured ? "set" : required ? "missing" : "unset";
   const Icon = { rejected: CircleAlert, set: CircleCheck, missing: CircleAlert, unset: CircleDashed }[state];
   const tone = { rejected: "text-bad", set: "text-ok", missing: "text-warn-text", unset: "text-ink-3" }[

@@ -7,6 +7,7 @@ import { Button } from "@/components/ui/button";
 import { Confirm } from "@/components/ui/confirm";
 import { Dialog } from "@/components/ui/dialog";
 import { useMessages } from "@/i18n";
+import { variablesTexts } from "@/i18n/variables";
 import { useVariableCommands } from "./commands";
 import { orphansQuery } from "./queries";
 
@@ -17,7 +18,7 @@ interface CleanUpProps {
 
 /** Names what would go, and destroys it when that was typed. */
 export function CleanUp({ open, onOpenChange }: CleanUpProps) {
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   const format = useFormat();
   const found = useQuery({ ...orphansQuery, enabled: open });
   const { clean } = useVariableCommands();
@@ -64,7 +65,7 @@ export function CleanUp({ open, onOpenChange }: CleanUpProps) {
 const MOST = 200; // named one by one
 
 function Items({ items }: { items: CleanUpResult["items"] }) {
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   const format = useFormat();
   return (
     <ul

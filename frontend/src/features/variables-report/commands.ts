@@ -5,11 +5,12 @@ import type { ShownConfig } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { useToast } from "@/app/use-toast";
 import { useMessages } from "@/i18n";
+import { variablesTexts } from "@/i18n/variables";
 import { hubVariablesQuery, scheduleQuery } from "./queries";
 
 /** Changes of what all users' values are subject to, and of the hub's own values. */
 export function useVariableCommands() {
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   const format = useFormat();
   const toast = useToast();
   const queries = useQueryClient();

@@ -8,6 +8,7 @@ import { Field } from "@/components/ui/field";
 import { Input } from "@/components/ui/input";
 import { SecretInput } from "@/components/ui/secret-field";
 import { useMessages } from "@/i18n";
+import { variablesTexts } from "@/i18n/variables";
 import { useVariableCommands } from "./commands";
 import { isHubName } from "./model";
 
@@ -15,7 +16,7 @@ const FORM = "hub-variable";
 
 /** Takes a value for a hub variable; without one, for a new one. */
 export function SetHubVariable({ variable, onClose }: { variable: HubVariable | null; onClose: () => void }) {
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   const { set } = useVariableCommands();
   const [typedName, setName] = useState("");
   const [value, setValue] = useState("");
@@ -93,7 +94,7 @@ export function SetHubVariable({ variable, onClose }: { variable: HubVariable | 
 }
 
 export function RemoveHubVariable({ variable, onClose }: { variable: HubVariable; onClose: () => void }) {
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   const { remove } = useVariableCommands();
   return (
     <Confirm

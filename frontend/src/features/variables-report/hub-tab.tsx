@@ -12,6 +12,7 @@ import { Card } from "@/components/ui/card";
 import { SearchInput } from "@/components/ui/input";
 import { useMessages } from "@/i18n";
 import { rich } from "@/i18n/rich";
+import { variablesTexts } from "@/i18n/variables";
 import { RemoveHubVariable, SetHubVariable } from "./hub-dialogs";
 import { hubVariablesQuery } from "./queries";
 
@@ -22,7 +23,7 @@ const TONES: Record<HubVariable["source"], Tone> = { stored: "ok", environment: 
 type Asked = { what: "set"; variable: HubVariable | null } | { what: "remove"; variable: HubVariable } | null;
 
 export function HubTab() {
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   const variables = useQuery(hubVariablesQuery);
   const { q = "" } = route.useSearch();
   const navigate = route.useNavigate();
@@ -86,7 +87,7 @@ export function HubTab() {
 }
 
 function useColumns(ask: (asked: Asked) => void): Column<HubVariable>[] {
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   return useMemo(() => {
     const { hubColumns: names } = m.variables;
     return [

@@ -11,7 +11,8 @@ import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
 import { SearchInput } from "@/components/ui/input";
 import { Segmented } from "@/components/ui/segmented";
-import { type Messages, useMessages } from "@/i18n";
+import { type MessagesWith, useMessages } from "@/i18n";
+import { variablesTexts } from "@/i18n/variables";
 import { CleanUp } from "./clean-up";
 import { countsOf, type IssueRow, issueRows, narrowedIssues, type Severity } from "./model";
 import { issuesQuery } from "./queries";
@@ -34,7 +35,7 @@ export function IssuesTab() {
 }
 
 function Issues({ validation }: { validation: Validation }) {
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   const format = useFormat();
   const { q = "", severity = "all" } = route.useSearch();
   const navigate = route.useNavigate();
@@ -107,7 +108,7 @@ function Issues({ validation }: { validation: Validation }) {
   );
 }
 
-function columnsOf(m: Messages): Column<IssueRow>[] {
+function columnsOf(m: MessagesWith<typeof variablesTexts>): Column<IssueRow>[] {
   const { issueColumns: names } = m.variables;
   return [
     {

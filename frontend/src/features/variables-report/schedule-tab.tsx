@@ -11,6 +11,7 @@ import { Input } from "@/components/ui/input";
 import { Switch } from "@/components/ui/switch";
 import { useMessages } from "@/i18n";
 import { rich } from "@/i18n/rich";
+import { variablesTexts } from "@/i18n/variables";
 import { useShortcut } from "@/lib/shortcuts";
 import { useVariableCommands } from "./commands";
 import { changesOf, outOfRange, RANGES, todayAt } from "./model";
@@ -19,7 +20,7 @@ import { scheduleQuery } from "./queries";
 export function ScheduleTab() {
   const status = useQuery(scheduleQuery);
   const { configure, run } = useVariableCommands();
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   return (
     <Loaded query={status} skeleton={<SkeletonCards cards={2} />}>
       {(found) => (
@@ -52,7 +53,7 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
 }
 
 function Outcome({ status: { lastRun, nextRun } }: { status: SchedulerStatus }) {
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   const format = useFormat();
   return (
     <dl className="flex flex-wrap gap-x-8 gap-y-2 border-line border-t px-3.5 py-2.5">
@@ -82,7 +83,7 @@ function Outcome({ status: { lastRun, nextRun } }: { status: SchedulerStatus }) 
 }
 
 function Found({ issues }: { issues: LastRun["issues"] }) {
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   const format = useFormat();
   const found = Object.entries(issues).filter(([, count]) => count > 0);
   if (found.length === 0) return m.variables.foundNothing;
@@ -106,7 +107,7 @@ interface ConfigFormProps {
 }
 
 function ConfigForm({ saved, configure }: ConfigFormProps) {
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   const format = useFormat();
   const [draft, setDraft] = useState(saved);
   const put = (over: Partial<ShownConfig>) => {

@@ -11,9 +11,10 @@ import { Button, IconButton } from "@/components/ui/button";
 import { Card, CardHead } from "@/components/ui/card";
 import { SearchInput } from "@/components/ui/input";
 import { Segmented } from "@/components/ui/segmented";
-import { type Messages, useMessages } from "@/i18n";
+import { type MessagesWith, useMessages } from "@/i18n";
 import type { Format } from "@/i18n/format";
 import { rich } from "@/i18n/rich";
+import { variablesTexts } from "@/i18n/variables";
 import { useShortcut } from "@/lib/shortcuts";
 import { narrowedUsage, rowsByServer, rowsByVariable, type UsageRow } from "./model";
 import { usageQuery } from "./queries";
@@ -21,7 +22,7 @@ import { usageQuery } from "./queries";
 const route = getRouteApi("/_app/admin/variables");
 
 export function UsageTab() {
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   const usage = useQuery(usageQuery);
   return (
     <Loaded query={usage} skeleton={<SkeletonRows />}>
@@ -39,7 +40,7 @@ export function UsageTab() {
 }
 
 function Usage({ report }: { report: Report }) {
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   const format = useFormat();
   const { q = "", by = "server", e = "" } = route.useSearch();
   const navigate = route.useNavigate();
@@ -106,7 +107,7 @@ function Usage({ report }: { report: Report }) {
   );
 }
 
-function columnsOf(by: string, m: Messages, format: Format): Column<UsageRow>[] {
+function columnsOf(by: string, m: MessagesWith<typeof variablesTexts>, format: Format): Column<UsageRow>[] {
   const server: Column<UsageRow> = {
     id: "server",
     header: by === "variable" ? m.variables.usageColumns.servers : m.variables.usageColumns.server,
@@ -175,7 +176,7 @@ function Share({ percent, text }: { percent: number; text: string }) {
 }
 
 function Holders({ row, onClose }: { row: UsageRow; onClose: () => void }) {
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   const format = useFormat();
   const without = row.users - row.configured;
   return (

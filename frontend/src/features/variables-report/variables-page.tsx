@@ -4,6 +4,7 @@ import { useFormat } from "@/app/look";
 import { Page } from "@/components/page";
 import { TabPanel, Tabs } from "@/components/ui/tabs";
 import { useMessages } from "@/i18n";
+import { variablesTexts } from "@/i18n/variables";
 import { HubTab } from "./hub-tab";
 import { IssuesTab } from "./issues-tab";
 import { issuesQuery } from "./queries";
@@ -16,7 +17,7 @@ const TABS: VariablesTab[] = ["usage", "issues", "hub", "schedule"];
 
 /** Everybody's values without the values: who has entered what, what is wrong, and what the hub does about it. */
 export function VariablesPage() {
-  const m = useMessages();
+  const m = useMessages(variablesTexts);
   const format = useFormat();
   const { tab = "usage" } = route.useSearch();
   const navigate = route.useNavigate();

@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { access as en } from "../en/access";
 
-export const access: Messages["access"] = {
+export const access: Shape<typeof en> = {
   title: "접근 시뮬레이터",
   subtitle: "사용자의 클라이언트에 무엇이 보이고 나머지는 왜 안 보이는지, 게이트웨이의 판단 그대로 봅니다.",
   user: "사용자",

@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { activity as en } from "../en/activity";
 
-export const activity: Messages["activity"] = {
+export const activity: Shape<typeof en> = {
   title: "내 활동",
   subtitle: "내 클라이언트가 보낸 요청과, 내 계정에 일어난 일입니다.",
   requests: "요청",

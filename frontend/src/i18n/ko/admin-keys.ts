@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { adminKeys as en } from "../en/admin-keys";
 
-export const adminKeys: Messages["adminKeys"] = {
+export const adminKeys: Shape<typeof en> = {
   title: "모든 키",
   subtitle: "이 허브를 여는 모든 키의 소유자, 마지막 사용, 만료를 봅니다.",
   find: "소유자 찾기",

@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { audiences as en } from "../en/audiences";
 
-export const audiences: Messages["audiences"] = {
+export const audiences: Shape<typeof en> = {
   title: "서버 대상",
   subtitle: "서버마다 누가 쓸 수 있는지 정합니다. 대상이 아닌 사람에게는 서버가 없는 것처럼 답합니다.",
   find: "서버나 이름 찾기",

@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { audit as en } from "../en/audit";
 
-export const audit: Messages["audit"] = {
+export const audit: Shape<typeof en> = {
   title: "감사 타임라인",
   subtitle: "모든 변경을 기록 순서대로 보여 줍니다. 여기 있는 기록은 고칠 수 없습니다.",
   list: "타임라인",

@@ -1,7 +1,8 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
 import { josa } from "@/i18n/josa";
+import type { config as en } from "../en/config";
 
-const facts: Messages["config"]["facts"] = {
+const facts: Shape<typeof en>["facts"] = {
   ServerAdded: (server) => `<b>${server}</b> 서버를 추가`,
   ServerChanged: (server) => `<b>${server}</b> 서버 설정을 변경`,
   ServerRenamed: (server, before) => `${before} 서버의 이름을 변경: <b>${server}</b>`,
@@ -21,7 +22,7 @@ const facts: Messages["config"]["facts"] = {
   SettingsFileImported: () => "문서를 저장",
 };
 
-const ownFindings: Messages["config"]["ownFindings"] = {
+const ownFindings: Shape<typeof en>["ownFindings"] = {
   expected_value: "여기에 값이 있어야 합니다.",
   expected_key: "여기에 따옴표로 묶은 키가 있어야 합니다. 앞에 쉼표가 남아 있는지 확인하세요.",
   expected_colon: "키 뒤에 콜론이 있어야 합니다.",
@@ -36,7 +37,7 @@ const ownFindings: Messages["config"]["ownFindings"] = {
   duplicate_key: "한 객체에 같은 키가 두 번 있습니다.",
 };
 
-const findings: Messages["config"]["findings"] = {
+const findings: Shape<typeof en>["findings"] = {
   malformed_json: "올바른 JSON이 아닙니다.",
   too_deep: "64단계보다 깊습니다.",
   bad_name: "이름은 1~100자이며, 슬래시를 쓰거나 $로 시작할 수 없습니다.",
@@ -79,7 +80,7 @@ const findings: Messages["config"]["findings"] = {
   value_not_allowed: "여기에 쓸 수 없는 값입니다.",
 };
 
-export const config: Messages["config"] = {
+export const config: Shape<typeof en> = {
   facts,
   ownFindings,
   findings,

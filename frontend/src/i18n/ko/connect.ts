@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { connect as en } from "../en/connect";
 
-export const connect: Messages["connect"] = {
+export const connect: Shape<typeof en> = {
   title: "연결",
   subtitle: "Cursor, Claude Code, VS Code 같은 MCP 클라이언트에 내 서버를 넣습니다.",
   steps: { key: "키 만들기", client: "클라이언트에 추가", check: "확인" },

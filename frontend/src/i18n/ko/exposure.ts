@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { exposure as en } from "../en/exposure";
 
-export const exposure: Messages["exposure"] = {
+export const exposure: Shape<typeof en> = {
   title: "클라이언트에 보이는 목록",
   text: "목록에 무엇이 보이든, 쓸 수 있는 도구는 모두 이름으로 호출할 수 있습니다.",
   names: { auto: "자동", tools: "도구 모두", servers: "서버마다 하나" },

@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { groups as en } from "../en/groups";
 
-export const groups: Messages["groups"] = {
+export const groups: Shape<typeof en> = {
   title: "그룹",
   subtitle: "내 서버 가운데 클라이언트에 보일 것을 고르고, 일에 따라 바꿔 씁니다.",
   make: "새 그룹",

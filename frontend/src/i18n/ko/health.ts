@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { health as en } from "../en/health";
 
-export const health: Messages["health"] = {
+export const health: Shape<typeof en> = {
   title: "상태",
   subtitle: "허브의 어느 부분이 정상이고 아닌지, 무엇을 하면 되는지 보여 줍니다. 15초마다 다시 확인합니다.",
   again: "다시 확인",

@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { logs as en } from "../en/logs";
 
-export const logs: Messages["logs"] = {
+export const logs: Shape<typeof en> = {
   title: "시스템 로그",
   subtitle: "이 노드의 최근 5,000줄입니다. 비밀 값은 기록할 때 이미 가렸습니다.",
   filter: "로그 거르기",

@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { overview as en } from "../en/overview";
 
-export const overview: Messages["overview"] = {
+export const overview: Shape<typeof en> = {
   title: "개요",
   subtitle: "허브를 한눈에 봅니다. 숫자를 누르면 그 내용이 열립니다.",
   span: "기간",

@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { profile as en } from "../en/profile";
 
-export const profile: Messages["profile"] = {
+export const profile: Shape<typeof en> = {
   title: "프로필",
   subtitle: "화면 표시, 클라이언트에 보이는 목록, 로그인한 곳을 정합니다.",
   looks: "화면",

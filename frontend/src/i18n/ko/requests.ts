@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { requests as en } from "../en/requests";
 
-export const requests: Messages["requests"] = {
+export const requests: Shape<typeof en> = {
   title: "요청 기록",
   subtitle: "클라이언트가 허브에 보낸 모든 요청입니다. 인수와 결과는 남기지 않습니다.",
   find: "server:jira tool:search latency:>=1s",

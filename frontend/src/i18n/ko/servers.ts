@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { servers as en } from "../en/servers";
 
-export const servers: Messages["servers"] = {
+export const servers: Shape<typeof en> = {
   title: "서버",
   subtitle: "허브를 통해 쓸 수 있는 서버와, 내가 지금 쓸 수 있는지를 보여 줍니다.",
   find: "서버나 도구 찾기",

@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { sessions as en } from "../en/sessions";
 
-export const sessions: Messages["sessions"] = {
+export const sessions: Shape<typeof en> = {
   title: "실시간 세션",
   subtitle: "지금 이 노드에 연결된 클라이언트와, 허브가 열어 둔 서버 연결입니다.",
   find: "사용자, 클라이언트, 키",

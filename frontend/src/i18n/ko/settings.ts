@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { settings as en } from "../en/settings";
 
-export const settings: Messages["settings"] = {
+export const settings: Shape<typeof en> = {
   title: "내 설정",
   subtitle: "서버별로 쓰는 내 자격 증명입니다. 내 키로 보낸 요청에만 쓰입니다.",
   find: "서버나 변수 찾기",

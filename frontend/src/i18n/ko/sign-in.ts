@@ -1,7 +1,8 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
 import { josa } from "@/i18n/josa";
+import type { signIn as en } from "../en/sign-in";
 
-export const signIn: Messages["signIn"] = {
+export const signIn: Shape<typeof en> = {
   title: "로그인",
   subtitle: "회사 MCP 서버로 가는 하나의 관문",
   continueWith: (provider) => `${josa(provider, "으로/로")} 계속하기`,

@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { toolChanges as en } from "../en/tool-changes";
 
-export const toolChanges: Messages["toolChanges"] = {
+export const toolChanges: Shape<typeof en> = {
   title: "도구 변경",
   subtitle: "서버가 쓴 도구 설명은 모델에 그대로 전해집니다. 새로 생기거나 바뀐 정의를 기록합니다.",
   which: "변경 범위",

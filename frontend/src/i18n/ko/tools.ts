@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { tools as en } from "../en/tools";
 
-export const tools: Messages["tools"] = {
+export const tools: Shape<typeof en> = {
   arguments: "인수",
   input: "입력 방법",
   form: "폼",

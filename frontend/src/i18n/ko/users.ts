@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { users as en } from "../en/users";
 
-export const users: Messages["users"] = {
+export const users: Shape<typeof en> = {
   title: "사용자",
   subtitle: "누가 어떤 역할로 들어올 수 있고 무엇을 가지고 있는지 봅니다.",
   oneTitle: "사용자",

@@ -1,6 +1,7 @@
-import type { Messages } from "@/i18n";
+import type { Shape } from "@/i18n";
+import type { variables as en } from "../en/variables";
 
-export const variables: Messages["variables"] = {
+export const variables: Shape<typeof en> = {
   title: "변수",
   subtitle: "서버가 요구하는 값을 누가 입력했는지, 무엇이 잘못되었는지, 허브의 값은 무엇인지 봅니다.",
   tabs: { usage: "현황", issues: "문제", hub: "허브 변수", schedule: "일정" },

@@ -13,7 +13,7 @@ from tests.support.upstreams import Upstreams
 from tests.support.waiting import eventually
 from tests.support.web import UiPage
 
-PAGES = [UiPage("/admin/", path="/admin", who="admin")]
+PAGES = [UiPage("/admin", who="admin")]
 
 
 def figure(page: Page, name: str) -> Locator:

@@ -74,7 +74,7 @@ def test_a_session_that_ended_elsewhere_leads_to_the_door_and_back(
     page = reader.go("/connect")
 
     person.rest.delete("/api/user/sessions")
-    page.get_by_label("Name").fill("notebook")
+    page.get_by_label("Name", exact=True).fill("notebook")
     page.get_by_role("button", name="Make a key").click()
     expect(page.get_by_label("Password")).to_be_visible()
     reader.sign_in_by_form(person, texts=TEXTS)

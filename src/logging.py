@@ -147,12 +147,14 @@ class LogRing:
         """Number of the newest record; 0 without one."""
         return int(self._records[-1]["n"]) if self._records else 0
 
-    def page(self, wanted: "LogFilter", *, before: int | None = None, limit: int = 200) -> list[dict[str, Any]]:
+    def page(self, wanted: "LogFilter | None" = None, *, before: int | None = None, limit: int = 200) -> list[dict[str, Any]]:
         """The newest records that fit, newest first.
 
         Args:
+            wanted: without it everything is.
             before: only those older than the record of this number.
         """
+        wanted = wanted or LogFilter()
         out = []
         for record in reversed(list(self._records)):
             if (before is None or record["n"] < before) and wanted.takes(record):

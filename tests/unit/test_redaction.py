@@ -10,7 +10,7 @@ import structlog
 
 from mcphub import logging
 from mcphub.domain.keys import PREFIX
-from mcphub.logging import SECRET_TEXT, LogRing, configure, redacted
+from mcphub.logging import SECRET_TEXT, LogFilter, LogRing, configure, redacted
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJib2IifQ.c2lnbmF0dXJl"
 
@@ -188,9 +188,9 @@ def test_a_page_of_the_ring_is_filtered():
     ring = LogRing()
     fill(ring, ("info", "mcphub.api", "Signed in"), ("error", "mcphub.gateway", "failed"), ("debug", "mcphub.api", "x"))
 
-    assert [record["event"] for record in ring.page(level="info")] == ["failed", "Signed in"]
-    assert [record["event"] for record in ring.page(source="mcphub.api")] == ["x", "Signed in"]
-    assert [record["event"] for record in ring.page(q="signed")] == ["Signed in"]
+    assert [record["event"] for record in ring.page(LogFilter(level="info"))] == ["failed", "Signed in"]
+    assert [record["event"] for record in ring.page(LogFilter(source="mcphub.api"))] == ["x", "Signed in"]
+    assert [record["event"] for record in ring.page(LogFilter(q="signed"))] == ["Signed in"]
 
 
 async def test_a_follower_gets_what_comes_from_any_thread():

@@ -87,7 +87,7 @@ export function FiguresGrid({ span }: { span: SpanName }) {
     },
   ];
   return (
-    <ul className="grid grid-cols-[repeat(auto-fit,minmax(148px,1fr))] gap-px overflow-hidden rounded-lg border border-line bg-line">
+    <ul className="grid grid-cols-2 sm:grid-cols-4 2xl:grid-cols-8 gap-px overflow-hidden rounded-lg border border-line bg-line">
       {cells.map(({ id, name, value, detail, tone, link }) => (
         <li key={id} className="bg-surface">
           <Link

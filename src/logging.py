@@ -147,7 +147,9 @@ class LogRing:
         """Number of the newest record; 0 without one."""
         return int(self._records[-1]["n"]) if self._records else 0
 
-    def page(self, wanted: "LogFilter | None" = None, *, before: int | None = None, limit: int = 200) -> list[dict[str, Any]]:
+    def page(
+        self, wanted: "LogFilter | None" = None, *, before: int | None = None, limit: int = 200
+    ) -> list[dict[str, Any]]:
         """The newest records that fit, newest first.
 
         Args:

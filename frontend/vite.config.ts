@@ -13,7 +13,8 @@ export default defineConfig({
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   build: {
     // Into the Python package, which serves it. It lies outside this folder, so emptying it has to be said.
-    outDir: "../src/api/static",
+    // ./hub names a folder of its own, which takes that place when it is complete.
+    outDir: process.env.MCPHUB_WEB_OUT ?? "../src/api/static",
     emptyOutDir: true,
     manifest: true,
     target: "es2022",

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
-const folder = new URL("../../src/api/static/", import.meta.url).pathname;
+const folder = process.env.MCPHUB_WEB_OUT ?? new URL("../../src/api/static/", import.meta.url).pathname;
 const kinds = new Set([".js", ".css", ".html", ".svg", ".json", ".webmanifest"]);
 const leastBytes = 1024;
 

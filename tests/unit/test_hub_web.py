@@ -1,6 +1,7 @@
 """How ./hub builds the user interface: when, with which Node, and what happens when it cannot. npm is a script here."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -8,12 +9,16 @@ from typing import Any
 
 import pytest
 
+from tests.support.waiting import eventually
+
 ROOT = Path(__file__).parents[2]
 NPM = """#!/bin/sh
 echo "$@" >> said
-[ -e broken ] && { echo "it broke"; exit 1; }
 [ "$1" = ci ] && mkdir -p node_modules
-[ "$1" = run ] && mkdir -p ../src/api/static
+[ "$1" = run ] && cp src/main.tsx "$MCPHUB_WEB_OUT/index.html"
+[ -e broken ] && { echo "it broke"; exit 1; }
+touch begun
+while [ -e held ]; do sleep 0.02; done
 exit 0
 """
 
@@ -27,6 +32,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     loader.exec_module(module)
     web = tmp_path / "frontend"
     (web / "src").mkdir(parents=True)
+    (tmp_path / "src" / "api").mkdir(parents=True)
     for name in ("src/main.tsx", "package.json", "package-lock.json", "index.html"):
         (web / name).write_text(name)
     program(tmp_path / "bin" / "node", "#!/bin/sh\necho v22.12.0\n")
@@ -67,6 +73,39 @@ def test_another_lock_is_installed_anew(hub: Any) -> None:
     hub.build_web()
 
     assert told(hub) == ["ci --no-audit --no-fund", "run build"] * 2
+
+
+def test_a_build_takes_the_place_of_the_last_one_when_it_is_complete(hub: Any) -> None:
+    hub.build_web()
+    (hub.BUILT / "old.js").touch()
+    (hub.WEB / "src/main.tsx").write_text("half of it")
+    (hub.WEB / "broken").touch()
+    hub.build_web()
+    kept = sorted(path.name for path in hub.BUILT.iterdir()), (hub.BUILT / "index.html").read_text()
+    (hub.WEB / "src/main.tsx").write_text("changed")
+    (hub.WEB / "broken").unlink()
+    hub.build_web()
+
+    assert kept == ([".fingerprint", "index.html", "old.js"], "src/main.tsx")
+    assert sorted(path.name for path in hub.BUILT.iterdir()) == [".fingerprint", "index.html"]
+    assert (hub.BUILT / "index.html").read_text() == "changed"
+
+
+def test_of_two_at_once_one_builds_and_the_other_waits_for_it(hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(hub, "say", said.append)
+    hub.installed_npm()
+    (hub.WEB / "begun").unlink()
+    (hub.WEB / "held").touch()
+    with ThreadPoolExecutor(2) as both:
+        first = both.submit(hub.build_web)
+        eventually((hub.WEB / "begun").exists, within=10, what="the first builds")
+        second = both.submit(hub.build_web)
+        eventually(lambda: any("waiting" in line for line in said), within=10, what="the second waits")
+        (hub.WEB / "held").unlink()
+        first.result(), second.result()
+
+    assert told(hub) == ["ci --no-audit --no-fund", "run build"]
 
 
 @pytest.mark.parametrize("name", ["src/new.ts", "public/theme.js", "index.html", "package.json", ".npmrc"])

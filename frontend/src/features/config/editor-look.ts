@@ -78,12 +78,12 @@ const theme = EditorView.theme({
   ".cm-changedLine, &.cm-merge-b .cm-changedLine": { backgroundColor: "var(--ok-soft)" },
   "&.cm-merge-a .cm-changedLine, .cm-deletedChunk": { backgroundColor: "var(--bad-soft)" },
   ".cm-changedText, &.cm-merge-b .cm-changedText": {
-    background: "none",
-    backgroundColor: "color-mix(in oklch, var(--ok) 9%, transparent)",
+    background: "none", // a line below, as another tint would take contrast from the words
+    boxShadow: "inset 0 -2px var(--ok)",
   },
   "&.cm-merge-a .cm-changedText, .cm-deletedChunk .cm-deletedText": {
     background: "none",
-    backgroundColor: "color-mix(in oklch, var(--bad) 9%, transparent)",
+    boxShadow: "inset 0 -2px var(--bad)",
   },
   ".cm-deletedLine, .cm-deletedLine del, .cm-deletedText": { textDecoration: "none" },
   ".cm-deletedChunk": { paddingLeft: "6px" },

@@ -130,8 +130,8 @@ def test_a_call_stands_in_the_readers_history_under_the_id_that_is_shown(
     page = tool_page(open_reader(person), server, more="?input=json")
     send(page, {"result": {"content": [{"type": "text", "text": "hello"}]}})
 
+    eventually(lambda: person.requests(method="tools/call", status="Completed"), within=20, what="the call is recorded")
     (call,) = person.requests(method="tools/call")
-
     expect(result(page)).to_contain_text(call["requestId"])
     expect(result(page).locator("pre")).to_have_text("hello")
     assert (call["tool"], call["server"], call["status"]) == ("say", server.name, "Completed")

@@ -93,7 +93,7 @@ function FindButton({ onPress }: { onPress: () => void }) {
     <button
       type="button"
       onClick={onPress}
-      className="mb-4 flex h-7.5 w-full items-center gap-2 rounded-md border border-line bg-surface pr-1.5 pl-2 text-ink-3 transition-colors duration-150 hover:border-line-strong hover:text-ink-2"
+      className="mb-4 flex h-7.5 w-full shrink-0 items-center gap-2 rounded-md border border-line bg-surface pr-1.5 pl-2 text-ink-3 transition-colors duration-150 hover:border-line-strong hover:text-ink-2"
     >
       <Search className="size-4" aria-hidden />
       <span className="flex-1 text-left">{m.shell.find}</span>

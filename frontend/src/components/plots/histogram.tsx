@@ -1,6 +1,7 @@
 import { type PointerEvent, useState } from "react";
 import { useFormat } from "@/app/look";
 import { cn } from "@/lib/cn";
+import { clock } from "./clock";
 
 export interface Series {
   id: string;
@@ -78,6 +79,7 @@ export function Histogram({
   const wide = WIDTH / Math.max(bins.length, 1);
   const shown = hovered === null ? undefined : bins[hovered];
   const labels = axisLabels(bins, LABELS);
+  const apart = (labels[1] ?? Infinity) - (labels[0] ?? 0);
   const long = bins.length * step > 2 * 86_400_000;
 
   return (
@@ -135,7 +137,7 @@ export function Histogram({
         {labels.map((at) => (
           <span key={at}>
             {long ? `${format.day(new Date(at))} ` : ""}
-            {format.time(new Date(at)).slice(0, 5)}
+            {clock(format.time(new Date(at)), apart)}
           </span>
         ))}
       </div>

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { clock } from "./clock";
 import { axisLabels } from "./histogram";
 import { sparkPath } from "./sparkline";
 
@@ -13,4 +14,9 @@ test("an axis names the first and the last bin, and no more than there are", () 
   expect(axisLabels(bins, 9)).toEqual([0, 10, 20, 30]);
   expect(axisLabels([], 9)).toEqual([]);
   expect(axisLabels([{ at: 5 }], 9)).toEqual([5]);
+});
+
+test("an axis says seconds only where its marks lie within a minute", () => {
+  expect(clock("14:09:06", 5_000)).toBe("14:09:06");
+  expect(clock("14:09:06", 60_000)).toBe("14:09");
 });

@@ -3,6 +3,7 @@ import UPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { useLook } from "@/app/look";
 import { cn } from "@/lib/cn";
+import { clock } from "./clock";
 import type { Series } from "./histogram";
 
 interface TimePlotProps {
@@ -65,8 +66,9 @@ export function TimePlot({ label, times, series, show, height = 220, onZoom, cla
             font: FONT,
             grid,
             ticks: grid,
-            values: (_plot, splits) =>
-              splits.map((second) => format.time(new Date(second * 1000)).slice(0, 5)),
+            space: 75,
+            values: (_plot, splits, _axis, _space, apart) =>
+              splits.map((second) => clock(format.time(new Date(second * 1000)), apart * 1000)),
           },
           {
             stroke: ink,

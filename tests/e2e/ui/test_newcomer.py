@@ -7,6 +7,8 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,14 +21,15 @@ from tests.support.running import ROOT, RunningHub
 from tests.support.session_by_hand import Session
 from tests.support.upstreams import HttpServer, Upstreams
 from tests.support.waiting import eventually
-from tests.support.web import Language, Theme
 
 PICTURES = ROOT / "docs" / "pictures"
 MOST_BYTES = 150 * 1024
 SIZE = {"width": 1280, "height": 800}
 PASSWORD = "a new long Password 1"
 TOKEN = "wiki-4c1d9a77"
-ENTRY = {"headers": {"Authorization": "Bearer ${USER_WIKI_TOKEN}"}}
+WIKI = {"Authorization": "Bearer ${USER_WIKI_TOKEN}"}
+TICKETS = {"Authorization": "Bearer ${USER_TICKETS_TOKEN}", "X-Project": "${USER_TICKETS_PROJECT}"}
+ROUNDS = 12
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +76,7 @@ def add_a_server(page: Page, server: HttpServer) -> None:
     page.get_by_role("link", name="Server config").click()
     page.locator(".cm-content").last.click()
     page.keyboard.press("Control+a")
-    page.keyboard.insert_text(json.dumps({"mcpServers": {"wiki": server.config(**ENTRY)}}, indent=2) + "\n")
+    page.keyboard.insert_text(json.dumps({"mcpServers": {"wiki": server.config(headers=WIKI)}}, indent=2) + "\n")
     expect(page.get_by_role("complementary", name="Save will record")).to_contain_text("added wiki")
     page.keyboard.press("Control+s")
     expect(page.get_by_text("Saved as version #")).to_be_visible()
@@ -100,6 +103,7 @@ def copy_the_config(page: Page) -> None:
     page.get_by_role("link", name="Connect", exact=True).click()
     page.get_by_label("Name", exact=True).fill("notebook")
     page.get_by_role("button", name="Make a key").click()
+    expect(page.get_by_role("status", name="Your key")).to_be_visible()
     expect(page.get_by_text("Waiting for the first call …")).to_be_visible()
     page.get_by_role("tabpanel").get_by_role("button", name="Copy").first.click()
     expect(page.get_by_role("tabpanel").get_by_role("button", name="Copied").first).to_be_visible()
@@ -137,6 +141,7 @@ def test_a_newcomer_comes_from_a_fresh_hub_to_the_first_call(
     assert all("wiki" in name for name in answer["tools"])
     assert TOKEN not in page.content() + requests.content()
     assert reader.complaints == []
+    page.get_by_role("status").filter(has_text="is connected").scroll_into_view_if_needed()
     picture(page, "connect-en-light")
     with capsys.disabled():
         print(steps.said())
@@ -156,60 +161,104 @@ def picture(page: Page, name: str) -> None:
         assert file.stat().st_size <= MOST_BYTES
 
 
+@dataclass
+class Company:
+    """The newcomer's hub once others are there: made-up names, real calls, and when those began and ended."""
+
+    ann: Admin
+    minji: Person
+    called: tuple[str, str]
+
+
 @pytest.fixture(scope="module")
-def people(fresh_hub: RunningHub, wiki: HttpServer, upstreams: Upstreams) -> dict[str, Person]:
-    """The newcomer's hub once others are there: made-up names, real calls."""
+def company(fresh_hub: RunningHub, wiki: HttpServer, upstreams: Upstreams) -> Company:
     rest = log_in(fresh_hub.url, "ann", PASSWORD)
     ann = Admin(rest, rest.get("/api/user/me")["id"], "ann", PASSWORD)
     calendar, tickets = upstreams.http("calendar"), upstreams.http("tickets")
-    secret = {"Authorization": "Bearer ${USER_TICKETS_TOKEN}", "X-Project": "${USER_TICKETS_PROJECT}"}
-    ann.add_servers({"calendar": calendar.config(), "tickets": tickets.config(headers=secret)})
-    people: dict[str, Person] = {"ann": ann, **{name: ann.user(name) for name in ("minji", "jun", "sofia")}}
-    for number, name in enumerate(("minji", "jun", "sofia")):
-        person = people[name]
+    ann.add_servers({"calendar": calendar.config(), "tickets": tickets.config(headers=TICKETS)})
+    minji, jun, sofia = (ann.user(name) for name in ("minji", "jun", "sofia"))
+    for person in (minji, jun, sofia):
         person.save("wiki", USER_WIKI_TOKEN=TOKEN)
-        if name != "minji":
-            person.save("tickets", USER_TICKETS_TOKEN="tickets-7c2e", USER_TICKETS_PROJECT="HUB")
-        person.group("daily", "wiki", "calendar", *([] if name == "minji" else ["tickets"]))
-        for server in ("wiki", "calendar") if name == "minji" else ("wiki", "calendar", "tickets"):
-            session = Session(
-                fresh_hub.url, person.key(), path=f"/mcp/{server}", client=("Cursor", "VS Code")[number % 2]
-            )
-            session.tools()
-            for turn in range(4 + 2 * number):
-                session.call(("echo", "put", "sleep", "big")[turn % 4], text="hi", key="k", value="v", ms=120, kb=4)
-            if server == "tickets":
-                session.call("fail")
-            session.close()
-    ann.set_admin(people["sofia"].id, True)
-    return people
+        person.group("daily", "wiki", "calendar", "tickets")
+    for person in (jun, sofia):
+        person.save("tickets", USER_TICKETS_TOKEN="tickets-7c2e", USER_TICKETS_PROJECT="HUB")
+    ann.set_admin(sofia.id, True)
+    sessions = [
+        Session(fresh_hub.url, person.key(), path=f"/mcp/{server}", client=client)
+        for person, client in ((minji, "Cursor"), (jun, "VS Code"), (sofia, "Cursor"))
+        for server in ("wiki", "calendar", *([] if person is minji else ["tickets"]))
+    ]
+    for session in sessions:
+        session.tools()
+    began = datetime.now(UTC)
+    for turn in range(ROUNDS):
+        for number, session in enumerate(sessions):
+            session.call("sleep", ms=20 + 37 * ((turn * 5 + number * 3) % 11))
+            session.call("echo" if turn % 4 else "no-such-tool", text="hello")
+    for session in sessions:
+        session.close()
+    return Company(ann, minji, (moment(began), moment(datetime.now(UTC))))
+
+
+def moment(at: datetime) -> str:
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @on_demand
 @pytest.mark.optional
-@pytest.mark.parametrize(
-    ("name", "who", "path", "language", "theme"),
-    [
-        ("requests", "ann", "/admin/requests?span=15m", "en", "light"),
-        ("audit", "ann", "/admin/audit", "en", "dark"),
-        ("settings", "minji", "/settings", "ko", "light"),
-        ("config", "ann", "/admin/config", "ko", "dark"),
-    ],
-)
-def test_pages_look_as_the_guides_show_them(
-    name: str,
-    who: str,
-    path: str,
-    language: Language,
-    theme: Theme,
-    people: dict[str, Person],
-    open_reader: MakeReader,
-) -> None:
-    person = people[who]
-    reader = open_reader(person, url=person.url, language=language, theme=theme, viewport=SIZE)
+def test_requests_look_as_the_guides_show_them(company: Company, open_reader: MakeReader) -> None:
+    began, ended = company.called
+    reader = open_reader(company.ann, url=company.ann.url, viewport=SIZE)
 
-    page = reader.go(path)
+    page = reader.go(f"/admin/requests?from={began}&to={ended}")
     reader.settled()
 
-    picture(page, f"{name}-{language}-{theme}")
+    picture(page, "requests-en-light")
+    assert reader.complaints == []
+
+
+@on_demand
+@pytest.mark.optional
+def test_the_audit_timeline_looks_as_the_guides_show_it(company: Company, open_reader: MakeReader) -> None:
+    reader = open_reader(company.ann, url=company.ann.url, theme="dark", viewport={**SIZE, "height": 720})
+
+    page = reader.go("/admin/audit?span=1h&q=-type:Tool*")
+    reader.settled()
+
+    picture(page, "audit-en-dark")
+    assert reader.complaints == []
+
+
+@on_demand
+@pytest.mark.optional
+def test_my_settings_look_as_the_guides_show_them(company: Company, open_reader: MakeReader) -> None:
+    size = {**SIZE, "height": 480}
+    reader = open_reader(company.minji, url=company.minji.url, language="ko", viewport=size)
+
+    page = reader.go("/settings")
+    page.get_by_role("button", name="연결 확인").first.click()
+    reader.settled()
+
+    picture(page, "settings-ko-light")
+    assert reader.complaints == []
+
+
+@on_demand
+@pytest.mark.optional
+def test_the_editor_looks_as_the_guides_show_it(company: Company, open_reader: MakeReader) -> None:
+    ann = company.ann
+    reader = open_reader(ann, url=ann.url, language="ko", theme="dark", viewport=SIZE)
+    settings, _ = ann.settings()
+    servers = settings["mcpServers"]
+    del servers["calendar"]
+    servers["tickets"]["headers"]["X-Project"] = "HUB"
+
+    page = reader.go("/admin/config")
+    page.locator(".cm-content").last.click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(json.dumps(settings, indent=2) + "\n")
+    expect(page.get_by_role("complementary").filter(has_text="calendar").first).to_be_visible()
+    reader.settled()
+
+    picture(page, "config-ko-dark")
     assert reader.complaints == []

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.ui.conftest import MakeReader
@@ -70,28 +69,22 @@ def last_hour(page: Page) -> dict[str, str]:
     return {"from": since}
 
 
-@pytest.mark.parametrize(
-    ("name", "path", "query"),
-    [
+def test_a_figure_leads_to_what_is_behind_it(open_reader: MakeReader, admin: Admin) -> None:
+    reader = open_reader(admin)
+    page = reader.go("/admin")
+
+    for name, path, query in (
         ("sessions", "/admin/sessions", {}),
         ("in-flight", "/admin/requests", {"q": ["status:Pending"], "span": ["24h"]}),
         ("errors", "/admin/requests", {"span": ["24h"], "view": ["server"]}),
         ("users", "/admin/users", {"view": ["pending"]}),
         ("tools", "/admin/tool-changes", {}),
-    ],
-)
-def test_a_figure_leads_to_what_is_behind_it(
-    open_reader: MakeReader, admin: Admin, name: str, path: str, query: dict[str, list[str]]
-) -> None:
-    reader = open_reader(admin)
-    page = reader.go("/admin")
-
-    figure(page, name).click()
-    page.wait_for_url(f"**{path}*")
-
-    assert parse_qs(urlsplit(page.url).query) == query
-    page.go_back()
-    expect(reader.heading("Overview")).to_be_visible()
+    ):
+        figure(page, name).click()
+        page.wait_for_url(f"**{path}*")
+        assert parse_qs(urlsplit(page.url).query) == query, name
+        page.go_back()
+        expect(reader.heading("Overview")).to_be_visible()
 
 
 def test_a_change_of_rights_appears_by_itself_and_leads_to_its_event(

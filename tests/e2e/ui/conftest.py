@@ -48,13 +48,18 @@ def open_reader(
         return reader.sign_in(who) if who is not None else reader
 
     yield open_
-    if request.node.stash.get(FAILED, True):
-        folder = Path(os.environ.get("MCPHUB_PICTURES") or tmp_path)
-        for number, reader in enumerate(opened):
-            name = re.sub(r"\W+", "-", f"{request.node.name}-{number}")[:120]
-            print(f"picture: {picture(reader.page, folder, name)}")
+    keep_pictures(request, opened, tmp_path)
     for reader in opened:
         reader.close()
+
+
+def keep_pictures(request: pytest.FixtureRequest, readers: list[Reader], tmp_path: Path) -> None:
+    """What readers of a test that failed see."""
+    if request.node.stash.get(FAILED, True):
+        folder = Path(os.environ.get("MCPHUB_PICTURES") or tmp_path)
+        for number, reader in enumerate(readers):
+            name = re.sub(r"\W+", "-", f"{request.node.name}-{number}")[:120]
+            print(f"picture: {picture(reader.page, folder, name)}")
 
 
 @pytest.fixture

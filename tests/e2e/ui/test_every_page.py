@@ -5,17 +5,17 @@ pages there are.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-from tests.e2e.ui.conftest import MakeReader
+from tests.e2e.ui.conftest import MakeReader, keep_pictures
 from tests.support.rest import Admin, Person
-from tests.support.running import ROOT
-from tests.support.web import NARROW, Language, Theme, UiPage, faults, words_of_another_language
+from tests.support.running import ROOT, RunningHub
+from tests.support.web import NARROW, WIDE, Language, Reader, Theme, UiPage, faults, words_of_another_language
 
 HERE = Path(__file__).parent
 TREE = ROOT / "frontend" / "src" / "routeTree.gen.ts"
@@ -44,6 +44,45 @@ def test_every_page_of_the_router_has_a_test() -> None:
     assert len(known) == len(set(known))
 
 
+@pytest.fixture(scope="module")
+def kept() -> Iterator[dict[tuple[str, str, str], Reader]]:
+    """Readers by who they are, their language and theme: one opens all pages, as the files of the interface stay."""
+    readers: dict[tuple[str, str, str], Reader] = {}
+    yield readers
+    for reader in readers.values():
+        reader.close()
+
+
+@pytest.fixture
+def kept_reader(
+    request: pytest.FixtureRequest,
+    kept: dict[tuple[str, str, str], Reader],
+    browser: Browser,
+    hub: RunningHub,
+    shared_people: dict[str, Person],
+    tmp_path: Path,
+) -> Iterator[Callable[[str, Language, Theme], Reader]]:
+    """Takes one of `kept`; it is left at an empty page."""
+    taken: list[Reader] = []
+
+    def take(who: str, language: Language, theme: Theme) -> Reader:
+        if (who, language, theme) not in kept:
+            reader = Reader(browser, hub.url, language=language, theme=theme)
+            if who != "nobody":
+                reader.sign_in(shared_people[who])
+            kept[who, language, theme] = reader
+        taken.append(kept[who, language, theme])
+        return taken[-1]
+
+    yield take
+    keep_pictures(request, taken, tmp_path)
+    for reader in taken:
+        reader.page.goto("about:blank")
+        reader.page.set_viewport_size(WIDE)  # type: ignore[arg-type]  # a size is a size
+        reader.under_way.clear()
+        reader.complaints.clear()
+
+
 # Colours depend on the theme and words on the language, so each is seen once and not with each of the other.
 @pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("ko", "dark")])
 @pytest.mark.parametrize("page", announced(), ids=lambda page: page.route)
@@ -53,12 +92,15 @@ def test_a_page_is_whole_in_each_language_and_theme_and_on_a_narrow_screen(
     theme: Theme,
     admin: Admin,
     open_reader: MakeReader,
+    kept_reader: Callable[[str, Language, Theme], Reader],
     make_user: Callable[[str], Person],
-    shared_people: dict[str, Person],
 ) -> None:
-    who = make_user("page") if page.who == "fresh" else shared_people.get(page.who)
-    reader = open_reader(who, language=language, theme=theme)
-    path = page.state(who if page.who == "fresh" else admin) if page.state is not None else page.path or page.route
+    if page.who == "fresh":
+        whose: Person = make_user("page")
+        reader = open_reader(whose, language=language, theme=theme)
+    else:
+        whose, reader = admin, kept_reader(page.who, language, theme)
+    path = page.state(whose) if page.state is not None else page.path or page.route
 
     shown = reader.go(path)
     reader.settled()

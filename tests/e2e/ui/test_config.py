@@ -17,7 +17,7 @@ PAGES = [
     UiPage("/admin/config/history", who="admin"),
 ]
 PLAIN = {"type": "streamable-http", "url": "http://127.0.0.1:9/mcp"}
-LITERAL = "xoxb-0123456789abcdefABCDEF0123"
+LITERAL = "xoxb-0123456789abcdefABCDEF0123"  # scan:allow
 
 
 @pytest.fixture

@@ -44,10 +44,12 @@ class Drift:
         """Returns when the change waits."""
         before = [change["hash"] for change in self.waiting()]
         self.server.become(definition)
-        self.lists()
-        eventually(
-            lambda: [change["hash"] for change in self.waiting()] != before, within=10, what="the change on the record"
-        )
+
+        def waits() -> bool:
+            self.lists()  # again, as clients do
+            return [change["hash"] for change in self.waiting()] != before
+
+        eventually(waits, within=10, what="the change on the record")
 
 
 @pytest.fixture

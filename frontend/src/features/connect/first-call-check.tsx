@@ -1,6 +1,6 @@
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { CircleCheck } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { useFormat } from "@/app/look";
 import { StaleChip } from "@/components/states";
 import { Time } from "@/components/time";
@@ -8,7 +8,7 @@ import { useMessages } from "@/i18n";
 import { connectTexts } from "@/i18n/connect";
 import { rich } from "@/i18n/rich";
 import { firstCall } from "./model";
-import { callsQuery } from "./queries";
+import { callsQuery, keysQuery } from "./queries";
 
 /** Waits for the first call since the page was opened, and says who it was. */
 export function FirstCallCheck() {
@@ -19,6 +19,11 @@ export function FirstCallCheck() {
   const before = useQuery(callsQuery(null));
   const call = firstCall(now.data ?? []);
   const last = before.data?.[0];
+  const queries = useQueryClient();
+  const connected = call !== null;
+  useEffect(() => {
+    if (connected) void queries.invalidateQueries({ queryKey: keysQuery.queryKey }); // the key was used
+  }, [connected, queries]);
   return (
     <div role="status" aria-live="polite" className="flex flex-col gap-1">
       {call === null ? (

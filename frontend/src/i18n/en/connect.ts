@@ -1,3 +1,4 @@
+import { counted } from "../counted";
 export const connect = {
   title: "Connect",
   subtitle: "Put your servers into Cursor, Claude Code, VS Code, or any other MCP client.",
@@ -33,7 +34,8 @@ export const connect = {
   waiting: "Waiting for the first call …",
   waitingHint: "Restart the client if it was open. Its first request appears here by itself.",
   connected: (client: string) => `<b>${client}</b> is connected`,
-  connectedDetail: (protocol: string, tools: string) => `protocol ${protocol}, ${tools} tools visible`,
+  connectedDetail: (protocol: string, tools: string) =>
+    `protocol ${protocol}, ${counted(tools, "tool")} visible`,
   connectedProtocol: (protocol: string) => `protocol ${protocol}`,
   unknownClient: "A client",
   seenSince: "Counted from the moment this page was opened.",

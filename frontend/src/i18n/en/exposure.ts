@@ -1,3 +1,4 @@
+import { counted } from "../counted";
 /** How a client's list looks: where it is chosen, and where it is shown. */
 export const exposure = {
   title: "What clients list",
@@ -9,7 +10,7 @@ export const exposure = {
     servers: "Your assistant asks a server what it can do, and calls it. Short lists, whatever is behind.",
   },
   lists: (count: string) => `lists ${count}`,
-  listsNow: (count: string) => `Your clients list ${count} tools now.`,
+  listsNow: (count: string) => `Your clients list ${counted(count, "tool")} now.`,
   changed: (name: string) => `Clients list by <b>${name}</b> from now on`,
   why: "List `hub_why`",
   whyText: "A tool by which your assistant can ask why it does not see something.",

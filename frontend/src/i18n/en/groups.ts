@@ -1,3 +1,4 @@
+import { counted } from "../counted";
 export const groups = {
   title: "Groups",
   subtitle: "Choose which of your servers your clients see, and switch between choices.",
@@ -9,9 +10,9 @@ export const groups = {
     "A group is a set of servers for one kind of work. Switch it on, and clients see its servers only.",
   rule: {
     everything: (servers: string, tools: string) =>
-      `Clients see all your servers: <b>${servers} servers, ${tools} tools</b>. You have no group that narrows it.`,
+      `Clients see all your servers: <b>${counted(servers, "server")}, ${counted(tools, "tool")}</b>. You have no group that narrows it.`,
     union: (servers: string, tools: string, active: string, groups: string) =>
-      `Clients see <b>${servers} servers, ${tools} tools</b>: what the groups that are on hold together (${active} of ${groups}).`,
+      `Clients see <b>${counted(servers, "server")}, ${counted(tools, "tool")}</b>: what the groups that are on hold together (${active} of ${groups}).`,
     nothing: "Clients see <b>no tool</b> now, because no group is on. Switch one on, or delete all of them.",
   },
   list: "My groups",

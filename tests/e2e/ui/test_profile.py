@@ -65,7 +65,7 @@ def test_what_clients_list_is_chosen_with_its_result_before_the_eyes(
     expect(lists.locator("label").locator("[data-count]")).to_have_text(["lists 12", "lists 12", "lists 1"])
     lists.get_by_role("radio", name="One tool for each server").check()
 
-    expect(lists).to_contain_text("Your clients list 1 tools now.")
+    expect(lists).to_contain_text("Your clients list 1 tool now.")
     assert listed(person.url, person.key()) == [f"server_{git}"]
     lists.get_by_role("switch", name="List hub_why").click()
     expect(page.get_by_text("hub_why is listed")).to_be_visible()

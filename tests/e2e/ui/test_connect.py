@@ -103,7 +103,7 @@ def test_one_server_has_its_own_address_and_lists_are_chosen_with_their_result(
     lists = page.get_by_role("group", name="What clients list")
     expect(page.get_by_text("Your clients list 12 tools now.")).to_be_visible()
     lists.get_by_role("radio", name="One tool for each server").check()
-    expect(page.get_by_text("Your clients list 1 tools now.")).to_be_visible()
+    expect(page.get_by_text("Your clients list 1 tool now.")).to_be_visible()
     assert listed(reader.url, key) == [f"server_{git}"]
     page.get_by_role("combobox", name="For which servers").click()
     page.get_by_role("option", name=git, exact=True).click()

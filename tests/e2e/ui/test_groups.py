@@ -86,7 +86,7 @@ def test_a_new_group_narrows_clients_to_exactly_what_is_previewed(open_reader: M
     page.get_by_role("region", name="New group").get_by_role("button", name="New group").click()
 
     expect(rule(page)).to_contain_text(
-        "Clients see 1 servers, 6 tools: what the groups that are on hold together (1 of 1)"
+        "Clients see 1 server, 6 tools: what the groups that are on hold together (1 of 1)"
     )
     expect(row(page, "backend").get_by_role("gridcell").nth(3)).to_have_text("6")
     expect(preview(page)).to_contain_text("lists 6")

@@ -438,7 +438,7 @@ class HubGateway(Listener):
     async def list_tools(self, principal: Principal, server_id: str) -> list[Tool]:
         server = self._model.servers[server_id]
         asker = one_shot(self._model, principal, ALL, NEWEST)
-        return _tools(server, await self._relay.router.listed(asker, server))
+        return _tools(server, await self._relay.router.listed(asker, server, anew=True))
 
     async def try_tool(
         self,

@@ -354,6 +354,9 @@ class Router:
     ) -> ServerList:
         """The server's list for the asker, asked for once however many wait.
 
+        Args:
+            anew: not one kept, and not one that was asked for before the last change.
+
         Raises:
             Answer: it cannot be had, and there is no older one.
         """
@@ -361,17 +364,24 @@ class Router:
         found = self._lists.get(key)
         if found is not None and not anew and _fresh(found):
             return current(server, found)
+        joined = key in self._fetching
+        try:
+            answered = await self._fetched(key, asker, server, offer)
+            if anew and joined and answered.stale:  # it was asked for before what was said since
+                answered = await self._fetched(key, asker, server, offer)
+        except Answer:
+            if found is not None and not anew:
+                return current(server, found)  # it was good a while ago, and calls say for themselves what is wrong
+            raise
+        return current(server, answered)
+
+    async def _fetched(self, key: Key, asker: Asker, server: ServerState, offer: Offer) -> ServerList:
         task = self._fetching.get(key)
         if task is None:
             task = asyncio.create_task(self._ask(key, asker, server, offer), name=f"list-{server.slug}")
             self._fetching[key] = task
             task.add_done_callback(lambda _: self._fetching.pop(key, None))
-        try:
-            return current(server, await asyncio.shield(task))
-        except Answer:
-            if found is not None and not anew:
-                return current(server, found)  # it was good a while ago, and calls say for themselves what is wrong
-            raise
+        return await asyncio.shield(task)
 
     # changes
 

@@ -8,9 +8,10 @@ import pytest
 from mcphub.domain.access import Principal
 from mcphub.domain.events import SERVERS, GroupCreated, ToolDisabled, group_tag, server_tag, user_tag
 from mcphub.domain.substitution import MissingVariables
+from mcphub.gateway.errors import Answer
 from mcphub.gateway.load import TooBusy
 from mcphub.gateway.upstream.runtime import Reply
-from tests.support.gateway import World
+from tests.support.gateway import World, tool
 
 ANN = Principal("ann")
 TOKEN = {"headers": {"X-A": "${USER_X_TOKEN}"}}
@@ -53,6 +54,38 @@ async def test_a_call_nobody_waits_for_any_more_is_cancelled_at_the_server(world
 
     assert (tried.result, json.loads(tried.error)["code"], over) == (None, -32800, ["tools/call"])
     assert world.traffic.ends == [("tools/call", "wiki", "search", "Cancelled", "client_gone")]
+
+
+async def test_tools_asked_for_after_a_reload_are_those_of_after_it(world):
+    wiki, read, gate = world.server("wiki", "search"), asyncio.Event(), asyncio.Event()
+    answer = wiki.answer
+
+    async def slow(*asked):
+        reply = await answer(*asked)
+        read.set()
+        await gate.wait()
+        return reply
+
+    wiki.answer = slow
+    before = asyncio.create_task(world.gateway.list_tools(ANN, "wiki"))
+    await read.wait()
+    wiki.tools.append(tool("added"))
+    await world.gateway.reload("wiki")
+    after = asyncio.create_task(world.gateway.list_tools(ANN, "wiki"))
+    await asyncio.sleep(0)
+    gate.set()
+
+    assert [found.name for found in await before] == ["search"]
+    assert [found.name for found in await after] == ["search", "added"]
+
+
+async def test_tools_that_cannot_be_asked_for_are_not_those_of_a_while_ago(world):
+    wiki = world.server("wiki", "search")
+    await world.gateway.list_tools(ANN, "wiki")
+    wiki.down = "it is down"
+
+    with pytest.raises(Answer):
+        await world.gateway.list_tools(ANN, "wiki")
 
 
 async def test_what_the_upstream_refuses_is_its_own_error(world):

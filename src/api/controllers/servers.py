@@ -362,9 +362,7 @@ class ServersController(Controller):
         catalog: NamedDependency[Catalog],
         services: NamedDependency[Services],
     ) -> ListedToolsAnswer:
-        """As a client of the caller's would, for whom no client has listed it yet. A list that is fresh is not asked
-        for again.
-        """
+        """As a client of the caller's would, and by now: a list that is kept is asked for again."""
         server = services.model.settings.by_name(name)
         if server is None or server not in catalog.visible(caller.user_id):
             raise not_visible()

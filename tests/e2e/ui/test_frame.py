@@ -1,5 +1,6 @@
 """The frame around every page: language and theme that are kept, the command menu, keys, old links, and dead ends."""
 
+import re
 from collections.abc import Callable
 
 import httpx
@@ -109,11 +110,13 @@ def test_clients_get_json_where_there_is_nothing_for_them(hub: RunningHub, path:
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
-def test_a_page_comes_compressed_and_with_its_policy(hub: RunningHub) -> None:
-    answer = httpx.get(hub.url + "/connect", headers={**BROWSER, "Accept-Encoding": "gzip"}, trust_env=False)
+def test_a_page_comes_with_its_policy_and_its_parts_compressed(hub: RunningHub) -> None:
+    answer = httpx.get(hub.url + "/connect", headers=BROWSER, trust_env=False)
+    (styles,) = re.findall(r'href="(/assets/[^"]+[.]css)"', answer.text)
+    part = httpx.get(hub.url + styles, headers={"Accept-Encoding": "gzip"}, trust_env=False)
 
-    assert answer.headers["content-encoding"] == "gzip"
     assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert part.headers["content-encoding"] == "gzip"
     assert httpx.head(hub.url + "/connect", headers=BROWSER, trust_env=False).status_code == 200
 
 

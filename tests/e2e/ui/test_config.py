@@ -157,6 +157,7 @@ def test_keys_values_and_variables_are_completed(
     page.keyboard.type("${USER_UI_KN")
     page.keyboard.press("Control+Space")
     expect(options).to_contain_text("USER_UI_KNOWN")
+    page.wait_for_timeout(200)  # for 75 ms the editor takes no key for its list: it may have been meant for the text
     page.keyboard.press("Enter")
     expect(page.locator(".cm-content")).to_contain_text('"url": "${USER_UI_KNOWN}"')
 

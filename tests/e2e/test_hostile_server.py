@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,7 +198,8 @@ async def files(ide: Ide, me: dict[str, Any], victim: Victim, layers: set[str]) 
     if victim.account == 0 and kept:
         assert await attack(ide, "write", path="/usr/bin/mcphub-hostile") in REFUSED
         assert await attack(ide, "write", path="/proc/sys/kernel/core_pattern") in REFUSED
-        assert await attack(ide, "write", path=f"{ROOT}/src/hostile.py") in REFUSED
+        if not ROOT.is_relative_to(tempfile.gettempdir()):  # directories for temporary files are open to it
+            assert await attack(ide, "write", path=f"{ROOT}/src/hostile.py") in REFUSED
 
 
 async def processes(ide: Ide, victim: Victim, layers: set[str]) -> None:

@@ -68,7 +68,7 @@ def reader(open_reader: MakeReader, make_user: Callable[[str], Person]) -> Reade
     return open_reader(make_user("reader"))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def shared_people(hub: RunningHub) -> dict[str, Person]:
     """Who opens pages that only look: a user with a value and a key, an auditor, an administrator."""
     admin = hub.admin

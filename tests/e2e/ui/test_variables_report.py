@@ -72,8 +72,7 @@ def test_an_issue_says_whose_it_is_and_a_clean_up_destroys_what_was_typed_for(
     admin.save_settings(settings)
     page = open_reader(admin).go(f"/admin/variables?tab=issues&q={scene.with_value.username}")
 
-    row = rows(page, "Issues").nth(1)
-    expect(row).to_contain_text("Nobody asks for it any more")
+    row = rows(page, "Issues").filter(has_text="Nobody asks for it any more")  # other servers may want values as well
     expect(row.get_by_role("link", name=scene.with_value.username)).to_have_attribute(
         "href", f"/admin/users/{scene.with_value.id}"
     )

@@ -20,7 +20,7 @@ AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 390, "height": 844}
-QUIET, LOOK = 500, 50  # milliseconds in which a page asks for nothing, and between two looks
+QUIET, LOOK = 300, 50  # milliseconds in which a page asks for nothing, and between two looks
 Language = Literal["en", "ko"]
 Theme = Literal["light", "dark"]
 

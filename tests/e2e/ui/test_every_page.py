@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -83,9 +84,24 @@ def kept_reader(
         reader.complaints.clear()
 
 
-# Colours depend on the theme and words on the language, so each is seen once and not with each of the other.
-@pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("ko", "dark")])
-@pytest.mark.parametrize("page", announced(), ids=lambda page: page.route)
+LOOKS: list[tuple[Language, Theme]] = [("en", "light"), ("ko", "dark")]
+
+
+def looks() -> list[Any]:
+    """Every page in each language and theme; of the two looks the short run takes one, page by page in turn."""
+    return [
+        pytest.param(
+            page,
+            *look,
+            id=f"{page.route}-{'-'.join(look)}",
+            marks=[] if at == number % len(LOOKS) else [pytest.mark.soak],
+        )
+        for number, page in enumerate(announced())
+        for at, look in enumerate(LOOKS)
+    ]
+
+
+@pytest.mark.parametrize(("page", "language", "theme"), looks())
 def test_a_page_is_whole_in_each_language_and_theme_and_on_a_narrow_screen(
     page: UiPage,
     language: Language,

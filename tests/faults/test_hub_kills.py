@@ -101,6 +101,7 @@ async def test_a_killed_hub_loses_nothing_and_leaves_no_process(
         await asyncio.to_thread(hub.wait_ready, READY_WITHIN_S)
     await some_work(busy, chance)
     await busy.stop()
+    await asyncio.sleep(1)  # rows of calls wait a tenth of a second for company
 
     await asyncio.to_thread(check, hub, busy, recorder)
     if kills > 10:
@@ -127,6 +128,7 @@ async def test_a_killed_database_server_comes_back_and_nothing_is_lost(
         await until(lambda n=enough: len(busy.acknowledged) >= n, within=READY_WITHIN_S, what="it is writable again")
     await some_work(busy, chance)
     await busy.stop()
+    await asyncio.sleep(1)  # rows of calls wait a tenth of a second for company
 
     assert hub.pid == hub_pid
     assert hub.process is not None

@@ -317,7 +317,7 @@ for path in sys.argv[1:]:
     closed = [
         "/etc/mcphub-new",
         "/usr/bin/mcphub-new",
-        "/root/mcphub-new",
+        "/srv/mcphub-new",
         "/proc/sys/kernel/core_pattern",
         "/dev/kmsg",
     ]

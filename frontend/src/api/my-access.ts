@@ -1,6 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { client } from "./client";
 import { data } from "./data";
+import type { SimulatorAccess } from "./schema.gen";
 
 const EVERY = 5_000; // milliseconds; lists change when a server or somebody else's change does
 
@@ -22,3 +23,8 @@ export const myAccessQuery = (url = "/mcp", groups: string[] | null = null) =>
       ),
     refetchInterval: EVERY,
   });
+
+/** Some server of the list has shown no tool yet: it was not asked, waits for a value, or has none. */
+export function mayGrow(access: SimulatorAccess): boolean {
+  return access.servers.some(({ reason, tools }) => reason === "allowed" && tools.length === 0);
+}

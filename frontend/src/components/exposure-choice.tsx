@@ -1,6 +1,7 @@
 import { useQueries, useQuery } from "@tanstack/react-query";
-import { myAccessQuery } from "@/api/my-access";
+import { mayGrow, myAccessQuery } from "@/api/my-access";
 import { type ExposureMode, MODES, useChangePreferences } from "@/api/preferences";
+import type { SimulatorAccess } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { useMe } from "@/app/session";
 import { useToast } from "@/app/use-toast";
@@ -56,7 +57,7 @@ export function ExposureChoice() {
             />
             <span className="font-semibold">{m.exposure.names[mode]}</span>
             <span className="text-ink-2 text-xs tabular-nums" data-count={list?.listed.length}>
-              {list ? m.exposure.lists(format.number(list.listed.length)) : ""}
+              {list ? m.exposure.lists(format.number(list.listed.length) + more(list)) : ""}
             </span>
             <span className="col-span-2 col-start-2 text-ink-2 text-xs">{m.exposure.hints[mode]}</span>
           </label>
@@ -72,8 +73,12 @@ export function ListedNow({ className }: { className?: string }) {
   const format = useFormat();
   const { data: access } = useQuery(myAccessQuery());
   return (
-    <span className={className}>
-      {access ? m.exposure.listsNow(format.number(access.listed.length)) : ""}
+    <span className={className} title={access && mayGrow(access) ? m.exposure.more : undefined}>
+      {access ? m.exposure.listsNow(format.number(access.listed.length) + more(access)) : ""}
     </span>
   );
+}
+
+function more(access: SimulatorAccess) {
+  return mayGrow(access) ? "+" : "";
 }

@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { CircleCheck } from "lucide-react";
 import { useEffect, useState } from "react";
+import { MY_ACCESS } from "@/api/my-access";
 import { useFormat } from "@/app/look";
 import { StaleChip } from "@/components/states";
 import { Time } from "@/components/time";
@@ -22,7 +23,9 @@ export function FirstCallCheck() {
   const queries = useQueryClient();
   const connected = call !== null;
   useEffect(() => {
-    if (connected) void queries.invalidateQueries({ queryKey: keysQuery.queryKey }); // the key was used
+    if (!connected) return;
+    void queries.invalidateQueries({ queryKey: keysQuery.queryKey }); // a key was used
+    void queries.invalidateQueries({ queryKey: MY_ACCESS }); // and servers have listed their tools
   }, [connected, queries]);
   return (
     <div role="status" aria-live="polite" className="flex flex-col gap-1">

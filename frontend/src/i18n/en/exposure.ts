@@ -11,6 +11,7 @@ export const exposure = {
   },
   lists: (count: string) => `lists ${count}`,
   listsNow: (count: string) => `Your clients list ${counted(count, "tool")} now.`,
+  more: "A server has not shown its tools yet.",
   changed: (name: string) => `Clients list by <b>${name}</b> from now on`,
   why: "List `hub_why`",
   whyText: "A tool by which your assistant can ask why it does not see something.",

@@ -12,6 +12,7 @@ export const exposure: Shape<typeof en> = {
   },
   lists: (count) => `목록 ${count}개`,
   listsNow: (count) => `지금 클라이언트에 도구 ${count}개가 보입니다.`,
+  more: "아직 도구 목록을 받지 않은 서버가 있습니다.",
   changed: (name) => `이제 클라이언트 목록을 <b>${name}</b> 방식으로 보여 줍니다`,
   why: "`hub_why` 보여 주기",
   whyText: "어떤 도구가 왜 안 보이는지 AI가 물어볼 수 있는 도구입니다.",

@@ -22,6 +22,7 @@ from tests.conformance.key_door import KeyDoor
 from tests.support.rest import Person
 from tests.support.running import RunningHub, free_port
 from tests.support.upstreams import HttpServer
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -106,7 +107,8 @@ def test_the_suites_went_through_the_key_and_into_the_history(place: Place, tmp_
     without = httpx.post(f"{place.hub.mcp}/everything", json={}, trust_env=False)
     assert run.code == 0, run.said
     assert without.status_code == 401
-    assert any(
-        request["tool"] == "test_simple_text" and request["status"] == "Completed"
-        for request in place.person.requests()
+    eventually(
+        lambda: place.person.requests(tool="test_simple_text", status="Completed"),
+        within=10,
+        what="the call is on the record",
     )

@@ -19,6 +19,7 @@ from tests.support.recorder import Recorder
 from tests.support.rest import Person
 from tests.support.running import RunningHub
 from tests.support.upstreams import Upstreams
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -170,8 +171,11 @@ async def test_the_history_has_one_row_for_each_request_a_client_made(hub: Runni
     async with client(hub, person, "2026-07-28", elicitation_callback=Human("Carol").fill_in) as ide:
         await ide.call_tool("far__ask", {"method": "elicitation/create", "params": FORM})
 
-    rows = [row for row in person.requests() if row["method"] == "tools/call"]
-    assert sorted((row["tool"], row["status"]) for row in rows) == [("ask", "Completed"), ("ask", "Completed")]
+    def rows() -> list[tuple[str, str]]:
+        return [(row["tool"], row["status"]) for row in person.requests(method="tools/call")]
+
+    ended = [("ask", "Completed")] * 2
+    await until(lambda: rows() == ended, within=10, what=lambda: f"each request is on the record: {rows()}")
 
 
 async def test_a_key_that_is_revoked_ends_the_newest_clients_too(hub: RunningHub, scene: Scene) -> None:

@@ -25,11 +25,11 @@ async def until(condition: Callable[[], Any], *, within: float, what: str | Call
     return time.monotonic() - begun
 
 
-def eventually(condition: Callable[[], Any], *, within: float, what: str) -> float:
+def eventually(condition: Callable[[], Any], *, within: float, what: str | Callable[[], str]) -> float:
     """`until` for tests without an event loop."""
     begun = time.monotonic()
     while not condition():
         if time.monotonic() - begun > within * slower():
-            raise AssertionError(f"not within {within} s: {what}")
+            raise AssertionError(f"not within {within} s: {what() if callable(what) else what}")
         time.sleep(0.02)
     return time.monotonic() - begun

@@ -1,7 +1,7 @@
 """The second log: sessions and requests, written in batches beside the calls and never in their way.
 
 Promises:
-- a forwarded call's start is in the spool before the call goes out, and in PostgreSQL some milliseconds later;
+- a forwarded call's start is in the spool before the call goes out, and in PostgreSQL a tenth of a second later;
 - every start gets exactly one end: from the call itself, or from the sweeper after a crash;
 - rows that had to be dropped are counted, and a `gap` row says how many.
 

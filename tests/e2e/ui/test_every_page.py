@@ -1,4 +1,4 @@
-"""What holds on every page, in both languages and both themes; and that no page is without a test.
+"""What holds on every page, in English and light and in Korean and dark; and that no page is without a test.
 
 A test file of this folder announces its pages: `PAGES = [UiPage(route="/connect")]`. The router's own list says which
 pages there are.

@@ -60,9 +60,11 @@ CHAIN = """
     where ledger.position = %s
 """
 HISTORY = """
-    select position, data::text from public.ledger
-    where tags @> array[%(tag)s] and type = any(%(types)s) and position <= %(upto)s
-    order by position
+    select ledger.position, ledger.data::text,
+           %(own)s::text is null or coalesce(audit.actor = %(own)s or audit.user_id = %(own)s, false)
+    from public.ledger left join audit on audit.position = ledger.position
+    where ledger.tags @> array[%(tag)s] and ledger.type = any(%(types)s) and ledger.position <= %(upto)s
+    order by ledger.position
 """
 
 
@@ -342,10 +344,15 @@ class Timeline:
         wanted = Wanted(own=own, trace=Choice((trace,)))
         return (await self._facts(wanted, 2 * NEAR, after=position - NEAR, before=position + NEAR))[:NEAR]
 
-    async def history(self, tag: str, types: Iterable[str], upto: int) -> list[tuple[int, str]]:
-        """Position and text of a subject's facts of these types, oldest first."""
-        given = {"tag": tag, "types": list(types), "upto": upto}
-        return [(position, data) for position, data in await self._tuples(HISTORY, given)]
+    async def history(
+        self, tag: str, types: Iterable[str], upto: int, *, own: str | None = None
+    ) -> list[tuple[int, str]]:
+        """Position and text of a subject's facts of these types, oldest first; with `own`, none at all when one of them
+        is another's: a part of a history would tell a wrong state.
+        """
+        given = {"tag": tag, "types": list(types), "upto": upto, "own": own}
+        rows = await self._tuples(HISTORY, given)
+        return [(position, data) for position, data, _ in rows] if all(mine for _, _, mine in rows) else []
 
     async def link(self, position: int) -> Link:
         (row,) = await self._tuples(CHAIN, (position,))

@@ -211,6 +211,19 @@ async def test_a_value_saved_again_shows_masks_and_that_it_changed(api):
     assert answer.json()["data"]["names"][fact["data"]["server_id"]] == "desk"
 
 
+async def test_who_acted_on_somebody_once_is_not_told_what_others_did_to_them(api):
+    admin, once, bob = await api.user("admin", admin=True), await api.user("once", admin=True), await api.user("bob")
+    await admin.put(f"/api/admin/users/{bob.user_id}/auditor", {"isAuditor": True})
+    await once.put(f"/api/admin/users/{bob.user_id}/active", {"isActive": False})
+    await admin.put(f"/api/admin/users/{once.user_id}/admin", {"isAdmin": False})
+    once = await api.log_in("once")
+    (fact,) = await once.data("GET", f"{AUDIT}?type=UserDeactivated")
+
+    assert (await once.get(f"{AUDIT}/{fact['position']}")).json()["detail"]["changed"] is None
+    detail = (await admin.get(f"{AUDIT}/{fact['position']}")).json()["detail"]
+    assert detail["changed"]["before"]["auditor"] is True
+
+
 async def test_a_sign_in_changes_no_state(api):
     bob = await api.user("bob")
     (fact,) = await bob.data("GET", f"{AUDIT}?type=SignedIn")
@@ -315,6 +328,17 @@ async def test_the_stream_ends_with_the_rights_of_its_reader(api):
     await admin.put(f"/api/admin/users/{bob.user_id}/active", {"isActive": False})
 
     await asyncio.wait_for(stream.task, 10)
+
+
+@pytest.mark.parametrize("last", ["999999999", "999999999.999999999"])
+async def test_a_place_that_was_never_there_is_not_waited_for(api, last):
+    bob = await api.user("bob")
+    stream = await Stream(api.app, bob, query="type=GroupCreated", last=last).opened()
+
+    await group(bob, "alpha")
+
+    assert (await stream.next())["data"]["name"] == "alpha"
+    await stream.close()
 
 
 @pytest.mark.parametrize("last", ["x", "1.2.3", "-1"])

@@ -130,7 +130,7 @@ class Chain(Out, kw_only=True):
 class FactDetail(Out, kw_only=True):
     """One fact with what it changed, and those beside it: of the same subject, and of the same cause.
 
-    `changed` is null for a fact that changes no state, as a sign-in.
+    `changed` is null for a fact that changes no state, as a sign-in, and where it took facts the reader may not see.
     """
 
     fact: Fact
@@ -276,7 +276,7 @@ class AuditController(Controller):
         subject, earlier, later, change = fact.subject, None, None, None
         if subject is not None:
             earlier, later = await timeline.neighbours(position, subject.tag, own=own)
-            history = await timeline.history(subject.tag, kind_of(item.type), position)
+            history = await timeline.history(subject.tag, kind_of(item.type), position, own=own)
             change = await asyncio.to_thread(changed, item.type, history, whole=caller.reads_all)
         link = await timeline.link(position)
         chain = Chain(hash=link.hash.hex(), previous=link.previous.hex(), holds=link.holds)
@@ -315,7 +315,9 @@ class EventsController(Controller):
             place = Place.read(last)
             if place is None:
                 raise bad_cursor()
-            begin = place if "." in last else Place(place.position, newest.number)
+            number = place.number if "." in last else newest.number
+            # What nobody gave out yet, or what a restored database has lost, would be waited for without an end.
+            begin = Place(min(place.position, newest.position), min(number, newest.number))
         return stream(events(_following(services, caller, sought, begin), lambda: guard.still(caller)))
 
 

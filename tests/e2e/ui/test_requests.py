@@ -111,7 +111,7 @@ def test_figures_are_those_of_the_calls_that_were_made(
             + [ms(tools[tool][f"{name}Ms"]) for name in ("mean", "p50", "p95", "p99")]
         )
     bars = page.get_by_role("figure", name="Requests over time").locator("tbody td")
-    assert sum(int(bar.inner_text()) for bar in bars.all()) == 4
+    eventually(lambda: sum(map(int, bars.all_inner_texts())) == 4, within=10, what="the plot shows four requests")
 
 
 def test_a_user_is_a_group_and_a_press_on_their_name_narrows_to_them(

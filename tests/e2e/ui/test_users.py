@@ -316,6 +316,7 @@ def test_one_user_shows_what_they_have_and_no_value(
     expect(page.get_by_text("backend", exact=True)).to_be_visible()
     page.get_by_role("tab", name="Variables 1").click()
     slots = page.get_by_role("listitem").filter(has_text=server).get_by_role("listitem")
+    expect(slots).to_have_count(2)
     assert sorted(" ".join(text.split()[:2]) for text in slots.all_inner_texts()) == [
         "Missing PEOPLE_TWO",
         "Set PEOPLE_ONE",

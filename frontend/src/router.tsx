@@ -1,6 +1,6 @@
 import { createRouter, lazyRouteComponent } from "@tanstack/react-router";
 import { makeQueryClient } from "./api/query-client";
-import { meQuery } from "./app/session";
+import { forgetForOthers, meQuery } from "./app/session";
 import { routeTree } from "./routeTree.gen";
 
 // Loaded behind the first page, so that they are there when the hub is not.
@@ -19,6 +19,7 @@ export const queryClient = makeQueryClient((problem) => {
     void router.navigate({ to: "/login", search: { next: href } });
   }
 });
+forgetForOthers(queryClient);
 
 export const router = createRouter({
   routeTree,

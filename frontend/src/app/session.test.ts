@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import { mayOpen, safeNext } from "./session";
+import { makeQueryClient } from "@/api/query-client";
+import type { Me } from "@/api/schema.gen";
+import { forgetForOthers, mayOpen, meQuery, safeNext } from "./session";
 
 test("administrators open what auditors open, and not the other way round", () => {
   const admin = { isAdmin: true, isAuditor: false };
@@ -17,10 +19,29 @@ test("nobody is led out of the hub", () => {
     "https://evil.example/",
     "//evil.example",
     "/\\evil.example",
+    "/\t/evil.example",
+    "\n//evil.example",
     "javascript:alert(1)",
     "",
     undefined,
   ]) {
     expect(safeNext(next)).toBe("/");
   }
+});
+
+test("nothing that was read for one person is there for the next", () => {
+  const queries = makeQueryClient(() => undefined);
+  forgetForOthers(queries);
+  const comes = (id: string) => queries.setQueryData(meQuery.queryKey, { id } as Me);
+  comes("admin");
+  queries.setQueryData(["users"], ["bob"]);
+  queries.setQueryData(meQuery.queryKey, null);
+  comes("admin");
+  expect(queries.getQueryData(["users"])).toEqual(["bob"]);
+
+  queries.setQueryData(meQuery.queryKey, null);
+  comes("bob");
+
+  expect(queries.getQueryData(["users"])).toBeUndefined();
+  expect(queries.getQueryData(meQuery.queryKey)?.id).toBe("bob");
 });

@@ -1,4 +1,4 @@
-import { queryOptions, useSuspenseQuery } from "@tanstack/react-query";
+import { type QueryClient, queryOptions, useSuspenseQuery } from "@tanstack/react-query";
 import { client } from "@/api/client";
 import { data } from "@/api/data";
 import { Problem } from "@/api/problem";
@@ -18,6 +18,19 @@ export const meQuery = queryOptions({
   staleTime: 60_000,
 });
 
+/** Reads everything anew when another tab signed in somebody else: what is there was read for whoever was here before. */
+export function forgetForOthers(queries: QueryClient): void {
+  let last: string | undefined;
+  queries.getQueryCache().subscribe(({ type, query }) => {
+    if (type !== "updated" || query.queryKey[0] !== meQuery.queryKey[0]) return;
+    const id = queries.getQueryData(meQuery.queryKey)?.id;
+    if (id === undefined) return;
+    const another = last !== undefined && last !== id;
+    last = id;
+    if (another) void queries.resetQueries({ predicate: (one) => one.queryKey[0] !== meQuery.queryKey[0] });
+  });
+}
+
 /** The person in front of a page that only somebody signed in gets to see. */
 export function useMe(): Me {
   const { data: me } = useSuspenseQuery(meQuery);
@@ -36,7 +49,11 @@ export function mayOpen(me: Pick<Me, "isAdmin" | "isAuditor">, role: Role): bool
   return true;
 }
 
-/** The address behind `next=` when it is a page of this hub, else the start page. */
+const SOMEWHERE = "http://hub.invalid";
+
+/** The address behind `next=` when it is a page of this hub, else the start page. Read as a browser reads it, which
+ * passes over tabs and line ends. */
 export function safeNext(next: string | undefined): string {
-  return next && /^\/(?![/\\])/.test(next) ? next : "/";
+  if (!next?.startsWith("/") || !URL.canParse(next, SOMEWHERE)) return "/";
+  return new URL(next, SOMEWHERE).origin === SOMEWHERE ? next : "/";
 }

@@ -5,6 +5,7 @@ import {
   changes,
   type FieldView,
   fits,
+  helpOf,
   narrowed,
   pasted,
   type Section,
@@ -121,4 +122,16 @@ test("the history of a variable is of that variable, and names whoever was not i
     { position: 3, at: "t", removed: true, by: "Root" },
     { position: 1, at: "t", removed: false, by: "" },
   ]);
+});
+
+test("help leads into the web and nowhere else", () => {
+  expect(helpOf(slot({ helpUrl: "https://id.example/tokens" }))).toEqual({
+    href: "https://id.example/tokens",
+    text: "id.example/tokens",
+  });
+  expect(helpOf(slot({ helpUrl: "javascript:alert(1)" }))).toEqual({
+    href: null,
+    text: "javascript:alert(1)",
+  });
+  expect(helpOf(slot())).toBeNull();
 });

@@ -6,6 +6,7 @@ import type {
   ValueMeta,
   ValuesAnswer,
 } from "@/api/schema.gen";
+import { webAddress } from "@/lib/web-address";
 
 export interface FieldView {
   slot: SlotView;
@@ -135,4 +136,11 @@ export function narrowed(sections: Section[], wanted: string): Section[] {
       server.toLowerCase().includes(text) ||
       fields.some(({ slot }) => `${slot.name} ${slot.label}`.toLowerCase().includes(text)),
   );
+}
+
+/** Where somebody finds out what to type; text only when whoever set it up wrote no address of the web. */
+export function helpOf({
+  helpUrl = "",
+}: Pick<SlotView, "helpUrl">): { href: string | null; text: string } | null {
+  return helpUrl === "" ? null : { href: webAddress(helpUrl), text: helpUrl.replace(/^https?:\/\//, "") };
 }

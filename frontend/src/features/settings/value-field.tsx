@@ -6,7 +6,7 @@ import { CopyButton } from "@/components/ui/copy-button";
 import { MaskedValue, SecretInput } from "@/components/ui/secret-field";
 import { useMessages } from "@/i18n";
 import { settingsTexts } from "@/i18n/settings";
-import { type FieldView, fits } from "./model";
+import { type FieldView, fits, helpOf } from "./model";
 import { ValueHistory } from "./value-history";
 
 interface ValueFieldProps {
@@ -29,6 +29,7 @@ export function ValueField({ server, field, typed, error, onChange, onShare }: V
   const wrongForm =
     typeof typed === "string" && !fits(slot, typed) ? m.errors.codes.pattern_mismatch : undefined;
   const problem = error ?? wrongForm;
+  const help = helpOf(slot);
   const back = () => {
     setReplacing(false);
     onChange(undefined);
@@ -102,16 +103,18 @@ export function ValueField({ server, field, typed, error, onChange, onShare }: V
           ) : null}
           {meta?.rejectedAt && typed === undefined ? <Rejected at={meta.rejectedAt} /> : null}
           {slot.description ? <p className="text-ink-3">{slot.description}</p> : null}
-          {slot.helpUrl ? (
+          {help?.href ? (
             <a
-              href={slot.helpUrl}
+              href={help.href}
               target="_blank"
               rel="noreferrer"
               className="inline-flex items-center gap-1 text-ink-3 underline underline-offset-2 hover:text-ink"
             >
-              {slot.helpUrl.replace(/^https?:\/\//, "")}
+              {help.text}
               <ExternalLink className="size-3" aria-hidden />
             </a>
+          ) : help ? (
+            <p className="break-all text-ink-3">{help.text}</p>
           ) : null}
           <Sharing server={server} field={field} onShare={onShare} />
         </div>

@@ -1,3 +1,4 @@
+import { webAddress } from "@/lib/web-address";
 import { isObject, type Schema } from "./schema";
 
 /** One piece of what a tool answered, by how it is shown. */
@@ -65,11 +66,6 @@ function dataBlock(data: string, mime: string, uri: string): Block {
   return IMAGES.test(mime) && BASE64.test(data)
     ? { kind: "image", source: `data:${mime};base64,${data.replaceAll(/\s/g, "")}`, mime, size }
     : { kind: "file", mime, size, uri };
-}
-
-/** An address a browser may be led to; anything else, `javascript:` above all, is text only. */
-export function webAddress(uri: string): string | null {
-  return URL.canParse(uri) && /^https?:$/.test(new URL(uri).protocol) ? uri : null;
 }
 
 /** Objects and lists that were written as text; undefined for any other text. */

@@ -1,6 +1,6 @@
 """What of the hub is well and what is not: looked at when somebody asks, each part with what was found.
 
-Nothing is changed, and no finding holds a secret. A part that does not answer within a second is not well.
+Nothing is changed, and no finding holds a secret. A part that does not answer within two seconds is not well.
 """
 
 import asyncio

@@ -94,33 +94,53 @@ class Connection(HttpToolsProtocol):
         self.heard = self.loop.time()  # since when the client owes us something
         self._in_head = True
         self._head = 0
+        self._unfinished = 0  # bytes since the parser last had something whole
 
     def data_received(self, data: bytes) -> None:
         if not self._in_head:
             self.heard = self.loop.time()
+        self._unfinished += len(data)
         super().data_received(data)
         if self._in_head:
             self._head += len(data)
             if self._head > HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response("The request's headers are too large.")
+        elif self._unfinished > HEAD_BYTES and not self.transport.is_closing():
+            # The parser holds a line until it ends, and copies it with every piece: behind a body, too.
+            self.transport.abort()
 
     def on_message_begin(self) -> None:
+        self._unfinished = 0
         self.heard = self.loop.time()
         self._in_head = True
         self._head = 0
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """RFC 9110 §5.5: blanks around a value are not part of it; the parser leaves those behind it."""
+        """RFC 9110 §5.5: blanks around a value are not part of it; the parser leaves those behind it.
+
+        §6.5.1: what stands behind a body is no header. A proxy that takes out who a client says to be does so before.
+        """
+        self._unfinished = 0
         self._head += len(name) + len(value)
         if self._head > HEAD_BYTES:
             raise HeadTooLarge
-        super().on_header(name, value.rstrip(b" \t"))
+        if self._in_head:
+            super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._unfinished = 0
         super().on_headers_complete()
         self.cycle.__class__ = Cycle  # its task has not begun yet
+
+    def on_body(self, body: bytes) -> None:
+        self._unfinished = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unfinished = 0
+        super().on_message_complete()
 
     @property
     def answering(self) -> bool:

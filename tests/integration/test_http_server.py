@@ -174,6 +174,28 @@ async def test_a_head_that_never_ends_is_refused_once_it_is_too_large() -> None:
     assert status == 400
 
 
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+
+
+async def test_what_stands_behind_a_body_is_no_header() -> None:
+    """A proxy that says who the client is says it in the head, and takes out there what the client says."""
+    async with serving(Echo()) as (_, port):
+        status, body = await exchange(port, CHUNKED + b"0\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n")
+
+    assert (status, json.loads(body)["size"]) == (200, 3)
+    assert "x-forwarded-for" not in json.loads(body)["headers"]
+
+
+async def test_a_line_behind_a_body_that_never_ends_is_not_listened_to() -> None:
+    echo = Echo()
+    async with serving(echo) as (_, port):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(CHUNKED + b"0\r\nX-Much: " + b"y" * 16 * http_server.HEAD_BYTES)
+
+        await asyncio.wait_for(echo.left.wait(), 10)
+        writer.close()
+
+
 @pytest.mark.parametrize("begin", [b"", b"POST / HTTP/1.1\r\nHos", post("/", b"abc")[:-1]])
 async def test_a_client_that_does_not_go_on_is_let_go(begin: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HEAD_SECONDS", "BODY_SECONDS", "SWEEP_SECONDS"):

@@ -1,6 +1,8 @@
 """HTTP/1.1 to upstreams, against servers that answer byte by byte as a test says."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -165,6 +167,7 @@ async def test_a_stream_that_is_closed_takes_its_connection_with_it() -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", "no HTTP"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "no HTTP"),
         (b"HTTP/1.1 200 OK\r\nA: " + b"a" * http1.HEAD_BYTES + b"\r\n\r\n", "no HTTP"),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"a" * 16 * http1.HEAD_BYTES, "no HTTP"),  # and it never ends
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "protocol"),
     ],
 )
@@ -174,6 +177,12 @@ async def test_what_is_no_answer_is_said(answer: bytes, why: str) -> None:
             await send()
 
         assert len(server.requests) == 1
+
+
+async def test_a_line_behind_a_body_that_never_ends_is_given_up() -> None:
+    async with talking(SSE + b"0\r\nA: " + b"a" * 16 * http1.HEAD_BYTES) as (_, send):
+        with pytest.raises(UpstreamUnreachable, match="no HTTP"):
+            await asyncio.wait_for((await send()).read(), 20)
 
 
 async def test_an_answer_that_breaks_off_is_none() -> None:
@@ -238,4 +247,18 @@ async def test_a_connection_that_was_not_used_for_long_is_closed(monkeypatch: py
         await asyncio.wait_for(server.left.wait(), 20)
 
         assert await (await send()).read() == b"{}"
+        assert server.connections == 2
+
+
+async def test_connections_that_are_never_kept_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http1, "UNUSED_SECONDS", 0.05)
+    last = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    async with talking(last, last) as (server, send):
+        made = [weakref.ref((await send())._connection) for _ in range(2)]
+
+        def forgotten() -> bool:
+            gc.collect()
+            return not any(connection() for connection in made)
+
+        await until(forgotten, within=5, what="a closed connection is still held")
         assert server.connections == 2

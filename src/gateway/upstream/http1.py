@@ -167,6 +167,7 @@ class Connection(asyncio.Protocol):
         self._answer: Answer | None = None
         self._headers: list[tuple[str, str]] = []
         self._head = 0
+        self._unfinished = 0  # bytes since the parser last had something whole
         self._bodiless = False
         self._interim = False
         self._paused = False
@@ -221,10 +222,15 @@ class Connection(asyncio.Protocol):
             self.drop("it spoke without being asked")
             return
         self.silent = False
+        self._unfinished += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self.drop("this is no HTTP" if isinstance(error, httptools.HttpParserError) else "it changes the protocol")
+            return
+        # The parser holds a line until it ends, in the head and behind a body, and copies it with every piece.
+        if self._unfinished > HEAD_BYTES and not self.closed:
+            self.drop("this is no HTTP")
 
     def connection_lost(self, error: Exception | None) -> None:
         self.closed = True
@@ -241,12 +247,14 @@ class Connection(asyncio.Protocol):
             raise Unasked
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._unfinished = 0
         self._head += len(name) + len(value)
         if self._head > HEAD_BYTES:
             raise HeadTooLarge
         self._headers.append((name.decode("latin-1"), value.decode("utf-8", "surrogateescape").strip(" \t")))
 
     def on_headers_complete(self) -> None:
+        self._unfinished = 0
         status = self._parser.get_status_code()
         self._interim = status < 200
         answer, begun = self._answer, self._begun
@@ -263,11 +271,13 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def on_body(self, body: bytes) -> None:
+        self._unfinished = 0
         if self._answer is not None and not self._answer.piece(body) and not self._paused:
             self._paused = True
             self._transport.pause_reading()
 
     def on_message_complete(self) -> None:
+        self._unfinished = 0
         if self._interim:
             return
         answer, self._answer = self._answer, None
@@ -327,6 +337,7 @@ class Connections:
         assert isinstance(made, Connection)
         made.origin = origin
         self._open.add(made)
+        self._sweep_later()  # also when none is ever kept
         return made
 
     def _kept(self, origin: Origin) -> Connection | None:
@@ -343,6 +354,9 @@ class Connections:
     def _freed(self, connection: Connection) -> None:
         connection.since = time.monotonic()
         self._unused.setdefault(connection.origin, []).append(connection)
+        self._sweep_later()
+
+    def _sweep_later(self) -> None:
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(UNUSED_SECONDS, self._sweep)
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { arrived, emptyList, MOST_WAITING, released } from "./live-list";
+import { arrived, emptyList, MOST, released } from "./live-list";
 
 test("what comes while somebody looks is shown at once, newest first", () => {
   const list = [1, 2, 3].reduce((now, item) => arrived(now, item, false), emptyList<number>());
@@ -16,8 +16,15 @@ test("what comes while nobody looks waits, and nothing of it is lost", () => {
 
 test("more than is kept is a gap, and nothing is put behind it", () => {
   let list = emptyList<number>();
-  for (let item = 0; item <= MOST_WAITING; item++) list = arrived(list, item, true);
+  for (let item = 0; item <= MOST; item++) list = arrived(list, item, true);
   expect(list.gap).toBe(true);
-  expect(list.waiting).toHaveLength(MOST_WAITING);
+  expect(list.waiting).toHaveLength(MOST);
   expect(arrived(list, -1, false)).toBe(list);
+});
+
+test("a page that stays open for days keeps so much and no more", () => {
+  let list = emptyList<number>();
+  for (let item = 0; item <= MOST; item++) list = arrived(list, item, false);
+  expect(list.gap).toBe(true);
+  expect(list.shown).toHaveLength(MOST);
 });

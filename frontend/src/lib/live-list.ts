@@ -6,7 +6,7 @@ export interface LiveList<Item> {
   gap: boolean;
 }
 
-export const MOST_WAITING = 5000;
+export const MOST = 5000; // items that came in live, on the screen and waiting each
 
 export function emptyList<Item>(): LiveList<Item> {
   return { shown: [], waiting: [], gap: false };
@@ -15,8 +15,9 @@ export function emptyList<Item>(): LiveList<Item> {
 /** One more. `wait`: nobody looks at the top, or the list stands still. */
 export function arrived<Item>(list: LiveList<Item>, item: Item, wait: boolean): LiveList<Item> {
   if (list.gap) return list;
-  if (!wait && list.waiting.length === 0) return { ...list, shown: [item, ...list.shown] };
-  if (list.waiting.length >= MOST_WAITING) return { ...list, gap: true };
+  const waits = wait || list.waiting.length > 0;
+  if ((waits ? list.waiting : list.shown).length >= MOST) return { ...list, gap: true };
+  if (!waits) return { ...list, shown: [item, ...list.shown] };
   return { ...list, waiting: [item, ...list.waiting] };
 }
 

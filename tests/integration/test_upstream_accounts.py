@@ -38,6 +38,17 @@ def test_a_number_is_never_given_twice_whatever_became_of_its_directory(tmp_path
     assert Accounts(tmp_path).of(place) == first + 1
 
 
+def test_what_begins_before_a_directory_was_handed_over_gets_the_same_number(tmp_path: Path) -> None:
+    """The launcher of the second process would take the directory from the first one."""
+    accounts, place = Accounts(tmp_path), tmp_path / "ann"
+    place.mkdir()
+
+    numbers = {accounts.of(place) for _ in range(3)}
+
+    assert len(numbers) == 1
+    assert list(accounts.given()) == list(numbers)
+
+
 def test_a_file_of_numbers_that_was_damaged_begins_elsewhere(tmp_path: Path) -> None:
     place = tmp_path / "ann"
     place.mkdir()

@@ -28,6 +28,7 @@ class Accounts:
     def __init__(self, folder: Path) -> None:
         self._next = folder / NEXT
         self._range = _range() if os.geteuid() == 0 and sys.platform == "linux" else (0, 0)
+        self._lately: dict[Path, int] = {}  # directory → the number it was given, until the directory says so itself
 
     def of(self, place: Path) -> int:
         """The account of a directory, a new one where it has none yet; 0 when there are no accounts here."""
@@ -37,12 +38,18 @@ class Accounts:
         owner = place.lstat().st_uid
         number, began = self._read()
         if began <= owner < number:
+            self._lately.pop(place, None)
             return owner
+        # A launcher has yet to hand it over, or could not: another number would take it from the processes that begin
+        # at the same time, and use up the range.
+        if began <= (lately := self._lately.get(place, -1)) < number:
+            return lately
         if number >= end:
             return 0
         written = self._next.with_suffix(".new")
         written.write_text(f"{number + 1} {began} {self._next}")
         written.replace(self._next)
+        self._lately[place] = number
         return number
 
     def given(self) -> range:

@@ -345,6 +345,19 @@ def test_what_an_earlier_process_made_as_root_is_handed_over_and_no_link_is_foll
 
 
 @needs_root
+def test_a_link_that_the_account_put_in_place_of_its_directory_hands_nothing_over(make_home: Any) -> None:
+    target, link = make_home(), make_home() / "session-s1"
+    (target / "tmp").mkdir()
+    link.symlink_to(target)
+    os.lchown(link, ACCOUNT, ACCOUNT)
+
+    with pytest.raises(OSError, match=r"Not a directory|symbolic links"):
+        sandbox.hand_over([str(link)], ACCOUNT)
+
+    assert (target / "tmp").stat().st_uid == 0
+
+
+@needs_root
 def test_ending_an_account_ends_what_left_its_group_and_hides_its_environment(hub: Hub) -> None:
     leaves = "import os\nif os.fork(): os._exit(0)\nos.setsid()\nfor n in (0, 1, 2): os.close(n)\n"
     leaves += "os.execve('/bin/sleep', ['sleep', '600'], {})"

@@ -305,9 +305,13 @@ def hand_over(places: "list[str]", account: int) -> None:
     """
     for place in places:
         if os.lstat(place).st_uid == account:
+            # Never through a link: a directory of a session lies in one that is the account's, whose processes may put
+            # something else in its place at any moment.
+            opened = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             # the hub makes it anew when the server removed it
             with suppress(OSError):
-                os.chown(os.path.join(place, "tmp"), account, account, follow_symlinks=False)
+                os.chown("tmp", account, account, dir_fd=opened, follow_symlinks=False)
+            os.close(opened)
             continue
         if account:
             for _, folders, files, here in os.fwalk(place, topdown=False):

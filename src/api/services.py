@@ -6,12 +6,13 @@ from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 from psycopg_pool import AsyncConnectionPool
 
 from mcphub.api.access_log import AccessLog
 from mcphub.api.incoming import incoming
+from mcphub.api.streams import OpenStreams
 from mcphub.domain.access import AccessModel
 from mcphub.domain.actor import ACTOR, current
 from mcphub.domain.hub import Command, Hub
@@ -130,4 +131,5 @@ class Services(Struct):
     access_log: AccessLog
     rejections: Rejections
     started_at: float  # Unix seconds
+    streams: OpenStreams = field(default_factory=OpenStreams)
     draining: bool = False

@@ -1,14 +1,19 @@
 """Live streams to browsers: server-sent events that end when their reader may no longer read them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
 from litestar.response import Stream
 
+from mcphub.api.problems import Problem
+
 PING_SECONDS = 15.0
 LOOK_SECONDS = 0.5  # how long a stream may outlive its reader's rights
+MOST = 20  # that one user follows at a time
 
 
 def stream(events: AsyncIterator[bytes]) -> Stream:
@@ -17,7 +22,37 @@ def stream(events: AsyncIterator[bytes]) -> Stream:
     return Stream(events, media_type="text/event-stream", headers=headers)
 
 
-async def events(source: AsyncIterator[dict[str, Any]], still: Callable[[], bool]) -> AsyncIterator[bytes]:
+class OpenStreams:
+    """How many each user follows. Every one of them asks the database again and again."""
+
+    def __init__(self) -> None:
+        self._of: Counter[str] = Counter()
+
+    def one_more(self, user_id: str, events: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        """The same events, counted while somebody reads them.
+
+        Raises:
+            Problem: the user follows as many as may be.
+        """
+        if self._of[user_id] >= MOST:
+            raise Problem(
+                429, "too_busy", f"You follow {MOST} streams already.", "Close one, then try again.", retry_after=5
+            )
+        return self._counted(user_id, events)
+
+    async def _counted(self, user_id: str, events: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        self._of[user_id] += 1
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    yield event
+        finally:
+            self._of[user_id] -= 1
+            if not self._of[user_id]:
+                del self._of[user_id]
+
+
+async def events(source: AsyncIterator[dict[str, Any]], still: Callable[[], bool]) -> AsyncGenerator[bytes]:
     """Records as events; a comment when nothing happens for a while.
 
     Args:

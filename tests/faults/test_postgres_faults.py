@@ -93,8 +93,8 @@ def test_a_killed_postmaster_comes_back_and_nothing_acknowledged_is_lost(owners:
 
     with Load(owner.dsn["mcphub_owner"]) as load:
         for _ in range(2):  # the second time as fast as the first: success resets the pauses
-            os.kill(postmaster(owner), 9)
             load.failures.clear()
+            os.kill(postmaster(owner), 9)
             eventually(lambda: load.failures, within=GO_WITHIN_S, what="the load notices")
             load.goes_on(within=COME_BACK_WITHIN_S)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import psycopg
 import structlog
 
-from mcphub.api import health
+from mcphub.api import health, streams
 from mcphub.api.controllers import operation
 from mcphub.gateway.facade import LiveCall, LiveSession
 from mcphub.gateway.upstream.contained import Contained
@@ -379,6 +379,28 @@ async def test_a_stream_of_sessions_says_what_changed_and_ends_with_the_rights_o
     assert nobody["body"] == b'data: {"data":[]}\n\n'
     assert (shown["id"], shown["username"], shown["inFlight"]) == ("s1", "second", 1)
     assert b"data" not in rest
+
+
+async def test_one_user_follows_so_many_streams_and_a_closed_one_makes_room(api, monkeypatch):
+    monkeypatch.setattr(streams, "MOST", 2)
+    admin, second = await api.user("admin", admin=True), await api.user("second", admin=True)
+    readers = [Reader(api.app, "/api/logs/stream", admin) for _ in range(2)]
+    for reader in readers:
+        await reader.next(), await reader.next()
+
+    refused = await admin.get("/api/logs/stream")
+    other = Reader(api.app, "/api/logs/stream", second)
+    assert (await other.next())["status"] == 200
+    readers[0].left.set()
+    await asyncio.wait_for(readers[0].task, 2)
+    again = Reader(api.app, "/api/logs/stream", admin)
+
+    assert refused.status_code == 429
+    assert refused.json()["code"] == "too_busy"
+    assert (await again.next())["status"] == 200
+    for reader in (readers[1], other, again):
+        reader.left.set()
+        await asyncio.wait_for(reader.task, 2)
 
 
 async def test_what_the_log_page_shows_was_redacted_when_it_was_written(api):

@@ -318,7 +318,8 @@ class EventsController(Controller):
             number = place.number if "." in last else newest.number
             # What nobody gave out yet, or what a restored database has lost, would be waited for without an end.
             begin = Place(min(place.position, newest.position), min(number, newest.number))
-        return stream(events(_following(services, caller, sought, begin), lambda: guard.still(caller)))
+        source = events(_following(services, caller, sought, begin), lambda: guard.still(caller))
+        return stream(services.streams.one_more(caller.user_id, source))
 
 
 class ActivitiesController(Controller):

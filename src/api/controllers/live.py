@@ -151,7 +151,8 @@ class LiveController(Controller):
         guard: NamedDependency[Guard],
     ) -> Stream:
         """Each event is the whole answer: `{data: […]}`; the first one comes at once."""
-        return stream(events(_followed(services), lambda: guard.still(caller)))
+        source = events(_followed(services), lambda: guard.still(caller))
+        return stream(services.streams.one_more(caller.user_id, source))
 
     @delete("/sessions/{session_id:str}", operation_id="endSession", summary="End a session of an IDE", who=ADMIN)
     async def end(self, session_id: FromPath[str], services: NamedDependency[Services]) -> None:

@@ -78,7 +78,8 @@ class LogsController(Controller):
         """Takes the filters of the list. With `Last-Event-ID`, a record's number, it goes on behind that."""
         after = int(last) if last and last.isascii() and last.isdecimal() and len(last) <= LONGEST_NUMBER else None
         records = _wanted(services.log_ring, sought, after)
-        return stream(events(records, lambda: guard.still(caller)))
+        source = events(records, lambda: guard.still(caller))
+        return stream(services.streams.one_more(caller.user_id, source))
 
 
 async def _wanted(ring: LogRing, sought: LogFilter, after: int | None) -> AsyncIterator[dict[str, Any]]:

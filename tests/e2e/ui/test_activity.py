@@ -45,7 +45,7 @@ def test_somebody_sees_their_own_requests_and_no_others(
     expect(strip.locator("dd > span").first).to_have_text(str(figures["count"]))
     expect(page.get_by_role("columnheader", name="User")).to_have_count(0)
     row(page, own).click()
-    expect(page.get_by_role("complementary", name="Request")).to_contain_text("Nothing was left out.")
+    expect(page.get_by_role("complementary", name="Request")).to_contain_text("Left out of the list")
     reader.go(f"/activity?e={other}")
     expect(page.get_by_text("There is no such request")).to_be_visible()
 

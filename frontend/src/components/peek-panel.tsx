@@ -1,5 +1,6 @@
 import { type KeyboardEvent, type PointerEvent, type ReactNode, useState } from "react";
 import { useMessages } from "@/i18n";
+import { cn } from "@/lib/cn";
 
 interface PeekPanelProps {
   /** Names it for readers of the screen. */
@@ -7,6 +8,7 @@ interface PeekPanelProps {
   title: ReactNode;
   buttons: ReactNode;
   children: ReactNode;
+  className?: string;
 }
 
 const KEY = "mcphub.peek"; // of the browser's storage
@@ -16,7 +18,7 @@ const USUAL = 468;
 const STEP = 24;
 
 /** Something of a list, beside it; the list stays in use. As wide as somebody drew it; over the list on narrow screens. */
-export function PeekPanel({ label, title, buttons, children }: PeekPanelProps) {
+export function PeekPanel({ label, title, buttons, children, className }: PeekPanelProps) {
   const m = useMessages();
   const [width, setWidth] = useState(stored);
   const change = (wanted: number) => {
@@ -42,7 +44,10 @@ export function PeekPanel({ label, title, buttons, children }: PeekPanelProps) {
   return (
     <aside
       aria-label={label}
-      className="relative flex flex-col border-line bg-surface max-lg:fixed max-lg:inset-x-0 max-lg:bottom-0 max-lg:z-30 max-lg:max-h-[75dvh] max-lg:rounded-t-lg max-lg:border-t max-lg:shadow-pop lg:w-(--peek) lg:shrink-0 lg:border-l"
+      className={cn(
+        "relative flex flex-col border-line bg-surface max-lg:fixed max-lg:inset-x-0 max-lg:bottom-0 max-lg:z-30 max-lg:max-h-[75dvh] max-lg:rounded-t-lg max-lg:border-t max-lg:shadow-pop lg:w-(--peek) lg:shrink-0 lg:border-l",
+        className,
+      )}
       style={{ "--peek": `${width}px` } as React.CSSProperties}
     >
       <div

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { X } from "lucide-react";
 import { useState } from "react";
+import { PeekPanel } from "@/components/peek-panel";
 import { Loaded, SkeletonRows } from "@/components/states";
 import { Time } from "@/components/time";
 import { Badge } from "@/components/ui/badge";
@@ -28,21 +29,24 @@ export function LinePanel({ line, onClose, onOnly }: LinePanelProps) {
   const m = useMessages(logsTexts);
   const [around, setAround] = useState<string | null>(null);
   return (
-    <aside
-      aria-label={m.logs.detail}
-      className="scroll-thin flex max-h-[60%] flex-col overflow-y-auto border-line border-t bg-surface lg:max-h-none lg:w-[468px] lg:shrink-0 lg:border-t-0 lg:border-l"
-    >
-      <div className="flex items-center gap-2 border-line border-b px-4 py-2">
-        <h2 className="min-w-0 truncate font-mono font-semibold">{line.event}</h2>
-        <Badge tone={LEVEL_TONE[line.level]}>{m.logs.levels[line.level]}</Badge>
-        <span className="ml-auto flex items-center gap-1">
+    <PeekPanel
+      label={m.logs.detail}
+      title={
+        <>
+          <span className="min-w-0 truncate font-mono">{line.event}</span>
+          <Badge tone={LEVEL_TONE[line.level]}>{m.logs.levels[line.level]}</Badge>
+        </>
+      }
+      buttons={
+        <>
           <CopyButton value={() => JSON.stringify(line.record, null, 2)} label={m.logs.copyJson} />
           <IconButton label={m.common.close} onClick={onClose}>
             <X aria-hidden />
           </IconButton>
-        </span>
-      </div>
-      <dl className="grid grid-cols-[auto_minmax(0,1fr)_auto] items-baseline gap-x-3 gap-y-1 px-4 py-3 text-sm">
+        </>
+      }
+    >
+      <dl className="grid grid-cols-[auto_minmax(0,1fr)_auto] items-baseline gap-x-3 gap-y-1 text-sm">
         <dt className="text-ink-3">{m.logs.fields.time}</dt>
         <dd className="col-span-2">{line.at ? <Time at={line.at} as="full" /> : "–"}</dd>
         <dt className="text-ink-3">{m.logs.fields.source}</dt>
@@ -62,7 +66,7 @@ export function LinePanel({ line, onClose, onOnly }: LinePanelProps) {
           </div>
         ))}
       </dl>
-      <div className="flex flex-wrap gap-2 px-4 pb-3">
+      <div className="flex flex-wrap gap-2 py-3">
         {line.requestId ? (
           <Link
             to="/admin/requests/$requestId"
@@ -75,7 +79,7 @@ export function LinePanel({ line, onClose, onOnly }: LinePanelProps) {
         {around === line.id ? null : <Button onClick={() => setAround(line.id)}>{m.logs.around}</Button>}
       </div>
       {around === line.id ? <Around line={line} /> : null}
-    </aside>
+    </PeekPanel>
   );
 }
 
@@ -97,7 +101,7 @@ function Around({ line }: { line: Line }) {
   const m = useMessages(logsTexts);
   const lines = useQuery(aroundQuery(line.n));
   return (
-    <section aria-label={m.logs.aroundTitle} className="border-line border-t pb-3">
+    <section aria-label={m.logs.aroundTitle} className="-mx-4 border-line border-t">
       <h3 className="px-4 pt-2 pb-1 font-medium text-2xs text-ink-3">{m.logs.aroundTitle}</h3>
       <Loaded query={lines} skeleton={<SkeletonRows rows={6} />}>
         {(found) => (

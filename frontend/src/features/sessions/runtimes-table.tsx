@@ -1,6 +1,5 @@
 import { ChevronRight, Power } from "lucide-react";
 import { useMemo, useState } from "react";
-import { explain } from "@/api/problem";
 import type { UpstreamRuntime } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { type Column, DataTable } from "@/components/data-table/data-table";
@@ -9,11 +8,11 @@ import { Time } from "@/components/time";
 import { Badge } from "@/components/ui/badge";
 import { Button, IconButton } from "@/components/ui/button";
 import { CodeBlock } from "@/components/ui/code-block";
-import { Confirm } from "@/components/ui/confirm";
 import { Sheet } from "@/components/ui/dialog";
 import { useMessages } from "@/i18n";
 import { sessionsTexts } from "@/i18n/sessions";
 import { useEndRuntime } from "./commands";
+import { EndQuestion } from "./end-question";
 
 interface RuntimesTableProps {
   runtimes: UpstreamRuntime[];
@@ -27,6 +26,7 @@ export function RuntimesTable({ runtimes, chosen, onChoose }: RuntimesTableProps
   const m = useMessages(sessionsTexts);
   const format = useFormat();
   const [asked, setAsked] = useState<UpstreamRuntime | null>(null);
+  const end = useEndRuntime();
   const columns = useMemo<Column<UpstreamRuntime>[]>(() => {
     const c = m.sessions.columns;
     return [
@@ -143,29 +143,14 @@ export function RuntimesTable({ runtimes, chosen, onChoose }: RuntimesTableProps
           )}
         </div>
       </Sheet>
-      <AskFirst runtime={asked} onDone={() => setAsked(null)} />
+      <EndQuestion
+        what={asked}
+        end={end}
+        title={({ server }) => m.sessions.endRuntimeTitle(server)}
+        text={m.sessions.endRuntimeText}
+        action={m.sessions.endRuntime}
+        onDone={() => setAsked(null)}
+      />
     </>
-  );
-}
-
-function AskFirst({ runtime, onDone }: { runtime: UpstreamRuntime | null; onDone: () => void }) {
-  const m = useMessages(sessionsTexts);
-  const end = useEndRuntime();
-  if (runtime === null) return null;
-  const done = () => {
-    end.reset();
-    onDone();
-  };
-  return (
-    <Confirm
-      open
-      onOpenChange={(open) => !open && done()}
-      title={m.sessions.endRuntimeTitle(runtime.server)}
-      text={m.sessions.endRuntimeText}
-      action={m.sessions.endRuntime}
-      busy={end.isPending}
-      error={end.error ? explain(end.error, m) : undefined}
-      onConfirm={() => end.mutate(runtime, { onSuccess: done })}
-    />
   );
 }

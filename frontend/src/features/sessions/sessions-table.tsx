@@ -1,13 +1,11 @@
 import { useNavigate } from "@tanstack/react-router";
 import { Copy, Ellipsis, ListTree, Power } from "lucide-react";
 import { useMemo, useState } from "react";
-import { explain } from "@/api/problem";
 import type { LiveSession } from "@/api/schema.gen";
 import { useToast } from "@/app/use-toast";
 import { type Column, DataTable } from "@/components/data-table/data-table";
 import { Time } from "@/components/time";
 import { IconButton } from "@/components/ui/button";
-import { Confirm } from "@/components/ui/confirm";
 import { copyText } from "@/components/ui/copy-button";
 import { Menu, MenuItem, MenuSeparator } from "@/components/ui/menu";
 import { useMessages } from "@/i18n";
@@ -15,6 +13,7 @@ import { sessionsTexts } from "@/i18n/sessions";
 import { cn } from "@/lib/cn";
 import { ActivityCell } from "./activity-cell";
 import { useEndSession } from "./commands";
+import { EndQuestion } from "./end-question";
 import type { ShownSession } from "./model";
 
 /** Clients that are connected, and what each of them does. */
@@ -23,6 +22,7 @@ export function SessionsTable({ rows, empty }: { rows: ShownSession[]; empty: Re
   const navigate = useNavigate();
   const toast = useToast();
   const [asked, setAsked] = useState<LiveSession | null>(null);
+  const end = useEndSession();
   const columns = useMemo<Column<ShownSession>[]>(() => {
     const c = m.sessions.columns;
     const requestsOf = (id: string) =>
@@ -129,29 +129,14 @@ export function SessionsTable({ rows, empty }: { rows: ShownSession[]; empty: Re
         rowClass={({ endedAt }) => (endedAt === null ? undefined : "text-ink-3")}
         empty={empty}
       />
-      <AskFirst session={asked} onDone={() => setAsked(null)} />
+      <EndQuestion
+        what={asked}
+        end={end}
+        title={({ username }) => m.sessions.endTitle(username)}
+        text={m.sessions.endText}
+        action={m.sessions.end}
+        onDone={() => setAsked(null)}
+      />
     </>
-  );
-}
-
-function AskFirst({ session, onDone }: { session: LiveSession | null; onDone: () => void }) {
-  const m = useMessages(sessionsTexts);
-  const end = useEndSession();
-  if (session === null) return null;
-  const done = () => {
-    end.reset();
-    onDone();
-  };
-  return (
-    <Confirm
-      open
-      onOpenChange={(open) => !open && done()}
-      title={m.sessions.endTitle(session.username)}
-      text={m.sessions.endText}
-      action={m.sessions.end}
-      busy={end.isPending}
-      error={end.error ? explain(end.error, m) : undefined}
-      onConfirm={() => end.mutate(session, { onSuccess: done })}
-    />
   );
 }

@@ -1,5 +1,5 @@
 import { Ellipsis, PencilLine, TextCursorInput } from "lucide-react";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { explain } from "@/api/problem";
 import type { ToolView } from "@/api/schema.gen";
 import { Button, IconButton } from "@/components/ui/button";
@@ -53,11 +53,12 @@ export function ToolActions({ tool }: { tool: ToolView }) {
   );
 }
 
-type Commands = ReturnType<typeof useToolCommands>;
+/** A change of one text; `null` takes the administrator's away, and the server's own stands again. */
+type TextChange = ReturnType<typeof useToolCommands>["rename" | "describe"];
 
 interface RenameProps {
   tool: ToolView;
-  rename: Commands["rename"];
+  rename: TextChange;
   onClose: () => void;
 }
 
@@ -65,86 +66,110 @@ function Rename({ tool, rename, onClose }: RenameProps) {
   const m = useMessages(toolsTexts);
   const [name, setName] = useState(tool.displayName ?? tool.name);
   const wrong = name !== "" && !NAME.test(name) ? m.tools.nameForm : undefined;
-  const save = (wanted: string | null) => rename.mutate(wanted, { onSuccess: onClose });
   const ready = NAME.test(name) && name !== (tool.displayName ?? tool.name);
   return (
-    <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+    <TextDialog
       title={m.tools.rename}
       description={m.tools.renameText}
-      actions={
-        <>
-          {tool.displayName === undefined ? null : (
-            <Button size="md" className="mr-auto" disabled={rename.isPending} onClick={() => save(null)}>
-              {m.tools.resetName}
-            </Button>
-          )}
-          <Button size="md" onClick={onClose}>
-            {m.common.cancel}
-          </Button>
-          <Button
-            size="md"
-            tone="primary"
-            busy={rename.isPending}
-            disabled={!ready}
-            onClick={() => save(name)}
-          >
-            {m.common.save}
-          </Button>
-        </>
-      }
+      reset={tool.displayName === undefined ? null : m.tools.resetName}
+      change={rename}
+      value={name}
+      ready={ready}
+      onClose={onClose}
     >
-      <Field
-        label={m.tools.newName}
-        hint={m.tools.ownNameIs(tool.name)}
-        error={wrong ?? (rename.error ? explain(rename.error, m) : undefined)}
-      >
-        {(parts) => (
-          <Input
-            {...parts}
-            autoFocus
-            autoComplete="off"
-            spellCheck={false}
-            className="font-mono"
-            value={name}
-            onChange={(event) => {
-              rename.reset();
-              setName(event.target.value);
-            }}
-            onKeyDown={(event) => {
-              if (event.key === "Enter" && ready) save(name);
-            }}
-          />
-        )}
-      </Field>
-    </Dialog>
+      {(save) => (
+        <Field
+          label={m.tools.newName}
+          hint={m.tools.ownNameIs(tool.name)}
+          error={wrong ?? (rename.error ? explain(rename.error, m) : undefined)}
+        >
+          {(parts) => (
+            <Input
+              {...parts}
+              autoFocus
+              autoComplete="off"
+              spellCheck={false}
+              className="font-mono"
+              value={name}
+              onChange={(event) => {
+                rename.reset();
+                setName(event.target.value);
+              }}
+              onKeyDown={(event) => {
+                if (event.key === "Enter" && ready) save();
+              }}
+            />
+          )}
+        </Field>
+      )}
+    </TextDialog>
   );
 }
 
 interface DescribeProps {
   tool: ToolView;
-  describe: Commands["describe"];
+  describe: TextChange;
   onClose: () => void;
 }
 
 function Describe({ tool, describe, onClose }: DescribeProps) {
   const m = useMessages(toolsTexts);
   const [text, setText] = useState(tool.description);
-  const save = (wanted: string | null) => describe.mutate(wanted, { onSuccess: onClose });
-  const ready = text.trim() !== "" && text.length <= MOST_TEXT && text !== tool.description;
+  return (
+    <TextDialog
+      title={m.tools.describe}
+      description={m.tools.describeText}
+      reset={tool.originalDescription === undefined ? null : m.tools.resetDescription}
+      change={describe}
+      value={text}
+      ready={text.trim() !== "" && text.length <= MOST_TEXT && text !== tool.description}
+      onClose={onClose}
+      className="w-[min(40rem,calc(100vw-2rem))]"
+    >
+      {() => (
+        <Field label={m.tools.description} error={describe.error ? explain(describe.error, m) : undefined}>
+          {(parts) => (
+            <Textarea
+              {...parts}
+              autoFocus
+              rows={6}
+              maxLength={MOST_TEXT}
+              value={text}
+              onChange={(event) => setText(event.target.value)}
+            />
+          )}
+        </Field>
+      )}
+    </TextDialog>
+  );
+}
+
+interface TextDialogProps {
+  title: string;
+  description: string;
+  /** What the button says that takes the administrator's text away; null when there is none. */
+  reset: string | null;
+  change: TextChange;
+  value: string;
+  /** May the value be saved? */
+  ready: boolean;
+  onClose: () => void;
+  className?: string;
+  children: (save: () => void) => ReactNode;
+}
+
+function TextDialog({ reset, change, value, ready, onClose, children, ...rest }: TextDialogProps) {
+  const m = useMessages();
+  const save = (wanted: string | null) => change.mutate(wanted, { onSuccess: onClose });
   return (
     <Dialog
       open
       onOpenChange={(open) => !open && onClose()}
-      title={m.tools.describe}
-      description={m.tools.describeText}
-      className="w-[min(40rem,calc(100vw-2rem))]"
       actions={
         <>
-          {tool.originalDescription === undefined ? null : (
-            <Button size="md" className="mr-auto" disabled={describe.isPending} onClick={() => save(null)}>
-              {m.tools.resetDescription}
+          {reset === null ? null : (
+            <Button size="md" className="mr-auto" disabled={change.isPending} onClick={() => save(null)}>
+              {reset}
             </Button>
           )}
           <Button size="md" onClick={onClose}>
@@ -153,27 +178,17 @@ function Describe({ tool, describe, onClose }: DescribeProps) {
           <Button
             size="md"
             tone="primary"
-            busy={describe.isPending}
+            busy={change.isPending}
             disabled={!ready}
-            onClick={() => save(text)}
+            onClick={() => save(value)}
           >
             {m.common.save}
           </Button>
         </>
       }
+      {...rest}
     >
-      <Field label={m.tools.description} error={describe.error ? explain(describe.error, m) : undefined}>
-        {(parts) => (
-          <Textarea
-            {...parts}
-            autoFocus
-            rows={6}
-            maxLength={MOST_TEXT}
-            value={text}
-            onChange={(event) => setText(event.target.value)}
-          />
-        )}
-      </Field>
+      {children(() => save(value))}
     </Dialog>
   );
 }

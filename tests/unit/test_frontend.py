@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mcphub.domain.errors import Refused
+from tests.support import problem_codes
 
 ROOT = Path(__file__).parents[2]
 FRONTEND = ROOT / "frontend"
@@ -40,23 +40,36 @@ def test_the_built_interface_keeps_to_its_weight() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def codes() -> set[str]:
-    """Every code a problem of the hub carries."""
-    kinds = list(Refused.__subclasses__())
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-    found = {kind.code for kind in kinds}
-    for file in (ROOT / "src").rglob("*.py"):
-        found |= set(re.findall(r"Problem\(\s*\d{3},\s*\"([a-z_]+)\"", file.read_text()))
-    return found
+def said(language: str, feature: str, block: str) -> set[str]:
+    """The codes that a block of texts has sentences for."""
+    text = (FRONTEND / "src" / "i18n" / language / f"{feature}.ts").read_text()
+    (inside,) = re.findall(rf"^const {block}\b[^{{]*\{{\n(.*?)^\}};", text, re.S | re.M)
+    return set(re.findall(r"^  ([a-z_]+):", inside, re.M))
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_every_problem_of_the_hub_has_a_sentence(language: str) -> None:
-    text = (FRONTEND / "src" / "i18n" / language / "errors.ts").read_text()
-    known = set(re.findall(r"^  ([a-z_]+):", text, re.M))
+    assert problem_codes.of_problems() - said(language, "errors", "codes") == set()
 
-    assert codes() - {"refused"} - known == set()
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_every_finding_in_a_settings_document_has_a_sentence(language: str) -> None:
+    assert problem_codes.of_findings() - said(language, "config", "findings") == set()
+
+
+def test_codes_are_found_wherever_the_hub_writes_them() -> None:
+    ways = {
+        "admin_required",  # of a problem
+        "unknown_field",  # said by name
+        "last_admin",  # of a refusal
+        "body_too_large",  # of a refusal in a room of its own
+        "masked_value",  # of a field, from a table
+        "bad_cursor",  # of a field
+        "not_a_member",  # of a refused sign-in
+    }
+
+    assert ways - problem_codes.of_problems() == set()
+    assert {"duplicate_key", "type_conflict", "literal_secret"} - problem_codes.of_findings() == set()
 
 
 def test_features_do_not_import_each_other() -> None:

@@ -45,7 +45,7 @@ from mcphub.gateway.server_list import described, renamed
 from mcphub.gateway.server_tools import PREFIX, tool_name
 from mcphub.gateway.session import Asker, Limits, Session, passed_back
 from mcphub.gateway.telling import Tells, telling
-from mcphub.gateway.tool_calls import ToolCalls
+from mcphub.gateway.tool_calls import ToolCalls, reports_error
 from mcphub.gateway.traffic import NotRecorded, Request, Status, TrafficWriter
 from mcphub.gateway.turns import Turns
 from mcphub.gateway.upstream.runtime import (
@@ -66,6 +66,8 @@ log = structlog.get_logger()
 WHY_OFFERED = {TOOLS: DEFINITION, PROMPTS: PROMPT}
 TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+CALLING = {"tools/call", "tasks/result"}  # what a tool's own result answers
+TOOL_ERROR = "tool_error"  # the reason of a call that was answered, and with an error of the tool itself
 SUBSCRIBING = {"resources/subscribe", "resources/unsubscribe"}
 LOG_MESSAGE = b'"notifications/message"'
 CONTROL_TOTAL = 600.0  # seconds a request that is no tool call may take with all its progress
@@ -608,7 +610,10 @@ class Relay:
             if call.opens_urls:
                 raise rejected
             reply = Reply(result=errors.with_text(reply.result or b"{}", str(rejected)))
-        return wire.result(id_, call.incoming(reply.result or b"{}"))
+        result = reply.result or b"{}"
+        if method in CALLING and reports_error(result):
+            call.note = TOOL_ERROR
+        return wire.result(id_, call.incoming(result))
 
     def explained(self, error: Exception, server: ServerState, request_id: str) -> Exception:
         """What the caller is told about a failure on the way to a server."""

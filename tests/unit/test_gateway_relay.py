@@ -19,6 +19,7 @@ from mcphub.domain.events import (
     user_tag,
 )
 from mcphub.gateway import wire
+from mcphub.gateway.tool_calls import reports_error
 from mcphub.gateway.upstream.runtime import Reply, UpstreamTimeout, UpstreamUnreachable
 from tests.support.gateway import World, tool
 
@@ -385,6 +386,43 @@ async def test_a_failing_upstream_is_told_to_the_model_as_a_result(world, error,
     assert says in answer.json["result"]["content"][0]["text"]
     assert answer.headers["x-mcphub-request-id"] in answer.json["result"]["content"][0]["text"]
     assert world.traffic.ends[-1][:4] == ("tools/call", "wiki", "work", status)
+
+
+@pytest.mark.parametrize(
+    ("result", "reported"),
+    [
+        (b'{"content":[],"isError":true}', True),
+        (b'{ "content" : [ ] , "isError" : true }\n', True),
+        (b'{"isError":true,"content":[{"type":"text","text":"no"}]}', True),
+        (b'{"isError":true,"structuredContent":{"isError":false}}', True),
+        (b'{"content":[],"isError":false}', False),
+        (b'{"content":[]}', False),
+        (b'{"content":[],"isError":"true"}', False),
+        (b'{"content":[],"structuredContent":{"isError":true}}', False),
+        (b'{"isError":false,"structuredContent":{"isError":true}}', False),
+        (b'{"content":[{"type":"text","text":"\\"isError\\":true}"}]}', False),
+        (b'{"content":[{"type":"text","text":"isError"}]}', False),
+    ],
+)
+async def test_an_answer_says_by_its_own_member_alone_that_the_tool_failed(result, reported):
+    assert reports_error(result) is reported
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/wiki"])
+async def test_a_tool_that_reports_an_error_has_answered_and_its_row_says_so(world, path):
+    key = world.user("ann")
+    wiki = world.server("wiki", "work")
+    result = b'{"isError":true, "content":[{"type":"text","text":"no such page"}]}'
+
+    async def fail(method, params, caller):
+        return Reply(result=result)
+
+    wiki.behave = fail
+    name = "work" if path.endswith("wiki") else "wiki__work"
+    answer = await world.rpc("tools/call", {"name": name}, **await world.client(key, path))
+
+    assert result in answer.body
+    assert world.traffic.ends[-1] == ("tools/call", "wiki", "work", "Completed", "tool_error")
 
 
 async def test_an_error_of_the_upstream_keeps_its_code_and_data(world):

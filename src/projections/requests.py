@@ -18,9 +18,10 @@ from psycopg_pool import AsyncConnectionPool
 
 from mcphub.domain.left_out import LeftOut
 
-__all__ = ["BadCursor", "Filters", "Page", "RequestRow", "Requests", "Stats", "UserStats"]
+__all__ = ["BadCursor", "Filters", "Is", "Page", "RequestRow", "Requests", "Stats", "UserStats"]
 
 By = Literal["user", "server", "tool", "time", ""]
+Is = Literal["error", "tool_error"]
 RowT = TypeVar("RowT", bound=Struct)
 
 MOST_ROWS = 200  # of a page
@@ -42,7 +43,11 @@ class BadCursor(ValueError):
 
 
 class Filters(Struct, frozen=True, kw_only=True):
-    """None means any. `latency`: milliseconds it took at least. The span ends just before `to`."""
+    """None means any. `latency`: milliseconds it took at least. The span ends just before `to`.
+
+    `is_`: "tool_error" for what a tool answered with an error of its own, "error" for that and for what was not
+    answered because something failed.
+    """
 
     user: str | None = None
     session: UUID | None = None
@@ -53,6 +58,7 @@ class Filters(Struct, frozen=True, kw_only=True):
     from_: datetime | None = None
     to: datetime | None = None
     latency: float | None = None
+    is_: Is | None = None
 
 
 class RequestRow(Struct, frozen=True, kw_only=True):
@@ -96,7 +102,11 @@ class Page(Struct, frozen=True):
 
 
 class Stats(Struct, frozen=True, kw_only=True):
-    """Figures of one group; those of durations are None when nothing was answered."""
+    """Figures of one group; those of durations are None when nothing was answered.
+
+    `errors` and `error_rate` are of what the hub or a server did; `tool_errors` are answers that report an error of the
+    tool's own, and count as answered.
+    """
 
     user: str | None
     server: str | None
@@ -107,6 +117,7 @@ class Stats(Struct, frozen=True, kw_only=True):
     denied: int
     cancelled: int
     error_rate: float
+    tool_errors: int
     mean_ms: float | None
     p50_ms: float | None
     p95_ms: float | None
@@ -252,7 +263,7 @@ class _Recent(Struct):
 
 def _plain(filters: Filters) -> dict[str, Any]:
     names = ("user", "session", "server", "tool", "method", "status", "latency")
-    return {name: getattr(filters, name) for name in names}
+    return {**{name: getattr(filters, name) for name in names}, "is": filters.is_}
 
 
 def _before(cursor: str) -> UUID:

@@ -17,8 +17,9 @@ STARTED = """
 """
 ENDED = """
     insert into public.traffic
-        (at, kind, boot, request_id, session_id, user_id, server, tool, method, status, duration_ms, node)
-    values (%(at)s, 4, 1, %(id)s, %(session)s, %(user)s, %(server)s, %(tool)s, 'tools/call', %(status)s, %(took)s, 'n1')
+        (at, kind, boot, request_id, session_id, user_id, server, tool, method, status, reason, duration_ms, node)
+    values (%(at)s, 4, 1, %(id)s, %(session)s, %(user)s, %(server)s, %(tool)s, 'tools/call', %(status)s, %(reason)s,
+            %(took)s, 'n1')
 """
 
 
@@ -29,7 +30,17 @@ ENDED_LIST = """
 
 
 async def call(
-    api, number, user, *, server="desk", tool="search", status="Completed", took=10.0, ago=60.0, session=None
+    api,
+    number,
+    user,
+    *,
+    server="desk",
+    tool="search",
+    status="Completed",
+    reason=None,
+    took=10.0,
+    ago=60.0,
+    session=None,
 ):
     """A request in the history; without a status it still runs."""
     at = datetime.now(UTC) - timedelta(seconds=ago)
@@ -41,6 +52,7 @@ async def call(
         "server": server,
         "tool": tool,
         "status": status,
+        "reason": reason,
         "took": took,
         "session": session,
     }
@@ -154,6 +166,28 @@ async def test_requests_are_filtered_and_paged(api):
         "tool=%00",
     ):
         assert problem(await bob.get(f"{REQUESTS}?{query}"))[0] == 422
+
+
+async def test_what_went_wrong_is_found_whoever_it_was_that_failed(api):
+    bob = await api.user("bob")
+    await call(api, 1, bob.user_id, ago=50)
+    told = await call(api, 2, bob.user_id, reason="tool_error", ago=40)
+    failed = await call(api, 3, bob.user_id, status="Failed", reason="unreachable", ago=30)
+    late = await call(api, 4, bob.user_id, status="TimedOut", ago=20)
+    await call(api, 5, bob.user_id, status="Denied", reason="no_active_group", ago=10)
+    await call(api, 6, bob.user_id, status="", ago=5)
+
+    async def found(query):
+        rows = await bob.data("GET", f"{REQUESTS}?{query}")
+        figures = await bob.data("GET", f"{REQUESTS}/stats?{query}")
+        return [row["id"] for row in rows], sum(each["count"] for each in figures)
+
+    (figures,) = await bob.data("GET", f"{REQUESTS}/stats")
+    assert await found("is=error") == ([late, failed, told], 3)
+    assert await found("is=tool_error") == ([told], 1)
+    assert await found("is=error&status=Failed") == ([failed], 1)
+    assert (figures["count"], figures["errors"], figures["toolErrors"], figures["errorRate"]) == (5, 2, 1, 0.4)
+    assert problem(await bob.get(f"{REQUESTS}?is=slow"))[0] == 422
 
 
 async def test_a_list_says_what_it_left_out_and_of_servers_for_others_only_to_who_reads_everything(api):

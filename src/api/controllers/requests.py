@@ -19,7 +19,7 @@ from mcphub.api.problems import auditor_required, invalid, not_found
 from mcphub.api.schemas import Envelope, Out, Page
 from mcphub.api.services import Services
 from mcphub.gateway.request_id import readable
-from mcphub.projections.requests import BadCursor, Filters, RequestRow, Requests
+from mcphub.projections.requests import BadCursor, Filters, Is, RequestRow, Requests
 
 Status = Literal["Pending", "Completed", "Failed", "TimedOut", "Cancelled", "Denied", "Interrupted"]
 MOST_LATENCY = 1e9  # milliseconds
@@ -86,7 +86,11 @@ class RequestAnswer(Envelope, kw_only=True):
 
 
 class Figures(Out, kw_only=True):
-    """Of one group; those of durations are null when nothing was answered. `user` is an id, `username` their name."""
+    """Of one group; those of durations are null when nothing was answered. `user` is an id, `username` their name.
+
+    `errors` and `errorRate` are of what the hub or a server did. `toolErrors` are answers in which a tool reports an
+    error of its own.
+    """
 
     user: str | None
     username: str | None
@@ -98,6 +102,7 @@ class Figures(Out, kw_only=True):
     denied: int
     cancelled: int
     error_rate: float
+    tool_errors: int
     mean_ms: float | None
     p50_ms: float | None
     p95_ms: float | None
@@ -145,10 +150,14 @@ class RequestsController(Controller):
         from_: Annotated[datetime | None, QueryParameter(name="from")] = None,
         to: Annotated[datetime | None, QueryParameter()] = None,
         latency: Annotated[float | None, QueryParameter()] = None,
+        is_: Annotated[Is | None, QueryParameter(name="is")] = None,
         limit: Annotated[int, QueryParameter()] = DEFAULT,
         after: Annotated[str | None, QueryParameter(name="cursor")] = None,
     ) -> RequestsAnswer:
-        """`latency`: milliseconds it took at least; `user`: an id or a name."""
+        """`latency`: milliseconds it took at least; `user`: an id or a name.
+
+        `is`: `error` for what failed and for answers that report an error of the tool, `tool_error` for these alone.
+        """
         filters = Filters(
             user=_whose(caller, every, _user(services, user)),
             session=session,
@@ -159,6 +168,7 @@ class RequestsController(Controller):
             from_=_zoned(from_, "from"),
             to=_zoned(to, "to"),
             latency=_milliseconds(latency),
+            is_=is_,
         )
         size = size_of(limit)
         try:
@@ -183,6 +193,7 @@ class RequestsController(Controller):
         from_: Annotated[datetime | None, QueryParameter(name="from")] = None,
         to: Annotated[datetime | None, QueryParameter()] = None,
         latency: Annotated[float | None, QueryParameter()] = None,
+        is_: Annotated[Is | None, QueryParameter(name="is")] = None,
         by: Annotated[Literal["", "user", "server", "tool", "time"], QueryParameter()] = "",
         bucket: Annotated[int, QueryParameter()] = 3600,
     ) -> FiguresAnswer:
@@ -199,6 +210,7 @@ class RequestsController(Controller):
             from_=_zoned(from_, "from"),
             to=_zoned(to, "to"),
             latency=_milliseconds(latency),
+            is_=is_,
         )
         found = await requests.stats(filters, by=by, bucket=timedelta(seconds=bucket))
         mine = await requests.of_user(caller.user_id)

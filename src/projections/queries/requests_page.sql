@@ -7,6 +7,7 @@
 -- low, high    ids from low to high, both included: the same span in the id's own time; before: below the last page's id
 -- ending       how the id's hex ends, or null
 -- failed_only  the status is that of an end other than Completed; said apart, so that the small index of those is used
+-- is           error: what failed, and answers that report an error of the tool; tool_error: these alone; null for any
 -- size         rows
 select start.request_id, start.at as started_at, done.at as ended_at, coalesce(done.status, 'Pending') as status,
        start.user_id, start.key_id, start.session_id, start.server, start.tool, start.method, start.era, start.mode,
@@ -34,6 +35,18 @@ where start.kind = 3
   and (not %(failed_only)s or start.request_id in (
       select failed.request_id from traffic as failed
       where failed.kind = 4 and failed.status <> 'Completed' and failed.status = %(status)s
+        and failed.request_id >= %(low)s and failed.request_id <= %(high)s
+        and failed.at >= %(since)s - interval '1 hour'))
+  and (%(is)s::text is null or start.request_id in (
+      -- each half as one of the small indexes has it
+      select failed.request_id from traffic as failed
+      where %(is)s = 'error' and failed.kind = 4 and failed.status <> 'Completed'
+        and failed.status in ('Failed', 'TimedOut', 'Interrupted')
+        and failed.request_id >= %(low)s and failed.request_id <= %(high)s
+        and failed.at >= %(since)s - interval '1 hour'
+      union all
+      select failed.request_id from traffic as failed
+      where failed.kind = 4 and failed.reason = 'tool_error'
         and failed.request_id >= %(low)s and failed.request_id <= %(high)s
         and failed.at >= %(since)s - interval '1 hour'))
   and (%(status)s::text is null or coalesce(done.status, 'Pending') = %(status)s)

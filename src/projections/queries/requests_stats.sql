@@ -4,7 +4,8 @@
 -- bucket        length of a time bucket, counted from midnight UTC
 -- filters       as in requests_page.sql; the span is of the time it ended
 --
--- An error is what the hub or an upstream did: denied and cancelled requests are none. Durations count only where
+-- An error is what the hub or an upstream did: denied and cancelled requests are none, and what a tool answers with an
+-- error of its own is counted beside them. Durations count only where
 -- somebody waited for an answer and got one.
 select case when %(by)s = 'user' then user_id end as "user",
        case when %(by)s in ('server', 'tool') then server end as server,
@@ -15,6 +16,7 @@ select case when %(by)s = 'user' then user_id end as "user",
        count(*) filter (where status = 'Denied') as denied,
        count(*) filter (where status = 'Cancelled') as cancelled,
        count(*) filter (where status in ('Failed', 'TimedOut', 'Interrupted')) / count(*)::float8 as error_rate,
+       count(*) filter (where reason = 'tool_error') as tool_errors,
        avg(duration_ms) filter (where status in ('Completed', 'Failed', 'TimedOut')) as mean_ms,
        percentile_cont(0.5) within group (order by duration_ms)
            filter (where status in ('Completed', 'Failed', 'TimedOut')) as p50_ms,
@@ -32,6 +34,8 @@ where kind = 4
   and (%(method)s::text is null or method = %(method)s)
   and (%(status)s::text is null or status = %(status)s)
   and (%(latency)s::real is null or duration_ms >= %(latency)s)
+  and (%(is)s::text is null or reason = 'tool_error'
+       or (%(is)s = 'error' and status in ('Failed', 'TimedOut', 'Interrupted')))
 group by 1, 2, 3, 4
 order by 4, 5 desc, 1, 2, 3
 limit %(size)s

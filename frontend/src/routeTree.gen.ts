@@ -37,6 +37,8 @@ import { Route as AppAdminAuditIndexRouteImport } from './routes/_app/admin/audi
 import { Route as AppAdminAuditPositionRouteImport } from './routes/_app/admin/audit.$position'
 import { Route as AppAdminConfigIndexRouteImport } from './routes/_app/admin/config.index'
 import { Route as AppAdminConfigHistoryRouteImport } from './routes/_app/admin/config.history'
+import { Route as AppAdminProjectionsIndexRouteImport } from './routes/_app/admin/projections.index'
+import { Route as AppAdminProjectionsNameRouteImport } from './routes/_app/admin/projections.$name'
 import { Route as AppAdminRequestsIndexRouteImport } from './routes/_app/admin/requests.index'
 import { Route as AppAdminRequestsRequestIdRouteImport } from './routes/_app/admin/requests.$requestId'
 import { Route as AppAdminStreamsStreamIdRouteImport } from './routes/_app/admin/streams.$streamId'
@@ -184,6 +186,17 @@ const AppAdminConfigHistoryRoute = AppAdminConfigHistoryRouteImport.update({
   path: '/admin/config/history',
   getParentRoute: () => AppRoute,
 } as any)
+const AppAdminProjectionsIndexRoute =
+  AppAdminProjectionsIndexRouteImport.update({
+    id: '/admin/projections/',
+    path: '/admin/projections/',
+    getParentRoute: () => AppRoute,
+  } as any)
+const AppAdminProjectionsNameRoute = AppAdminProjectionsNameRouteImport.update({
+  id: '/admin/projections/$name',
+  path: '/admin/projections/$name',
+  getParentRoute: () => AppRoute,
+} as any)
 const AppAdminRequestsIndexRoute = AppAdminRequestsIndexRouteImport.update({
   id: '/admin/requests/',
   path: '/admin/requests/',
@@ -247,11 +260,13 @@ export interface FileRoutesByFullPath {
   '/user-groups/': typeof AppUserGroupsIndexRoute
   '/admin/audit/$position': typeof AppAdminAuditPositionRoute
   '/admin/config/history': typeof AppAdminConfigHistoryRoute
+  '/admin/projections/$name': typeof AppAdminProjectionsNameRoute
   '/admin/requests/$requestId': typeof AppAdminRequestsRequestIdRoute
   '/admin/streams/$streamId': typeof AppAdminStreamsStreamIdRoute
   '/admin/users/$userId': typeof AppAdminUsersUserIdRoute
   '/admin/audit/': typeof AppAdminAuditIndexRoute
   '/admin/config/': typeof AppAdminConfigIndexRoute
+  '/admin/projections/': typeof AppAdminProjectionsIndexRoute
   '/admin/requests/': typeof AppAdminRequestsIndexRoute
   '/admin/users/': typeof AppAdminUsersIndexRoute
   '/servers/$name/': typeof AppServersNameIndexRoute
@@ -283,11 +298,13 @@ export interface FileRoutesByTo {
   '/user-groups': typeof AppUserGroupsIndexRoute
   '/admin/audit/$position': typeof AppAdminAuditPositionRoute
   '/admin/config/history': typeof AppAdminConfigHistoryRoute
+  '/admin/projections/$name': typeof AppAdminProjectionsNameRoute
   '/admin/requests/$requestId': typeof AppAdminRequestsRequestIdRoute
   '/admin/streams/$streamId': typeof AppAdminStreamsStreamIdRoute
   '/admin/users/$userId': typeof AppAdminUsersUserIdRoute
   '/admin/audit': typeof AppAdminAuditIndexRoute
   '/admin/config': typeof AppAdminConfigIndexRoute
+  '/admin/projections': typeof AppAdminProjectionsIndexRoute
   '/admin/requests': typeof AppAdminRequestsIndexRoute
   '/admin/users': typeof AppAdminUsersIndexRoute
   '/servers/$name': typeof AppServersNameIndexRoute
@@ -321,11 +338,13 @@ export interface FileRoutesById {
   '/_app/user-groups/': typeof AppUserGroupsIndexRoute
   '/_app/admin/audit/$position': typeof AppAdminAuditPositionRoute
   '/_app/admin/config/history': typeof AppAdminConfigHistoryRoute
+  '/_app/admin/projections/$name': typeof AppAdminProjectionsNameRoute
   '/_app/admin/requests/$requestId': typeof AppAdminRequestsRequestIdRoute
   '/_app/admin/streams/$streamId': typeof AppAdminStreamsStreamIdRoute
   '/_app/admin/users/$userId': typeof AppAdminUsersUserIdRoute
   '/_app/admin/audit/': typeof AppAdminAuditIndexRoute
   '/_app/admin/config/': typeof AppAdminConfigIndexRoute
+  '/_app/admin/projections/': typeof AppAdminProjectionsIndexRoute
   '/_app/admin/requests/': typeof AppAdminRequestsIndexRoute
   '/_app/admin/users/': typeof AppAdminUsersIndexRoute
   '/_app/servers/$name/': typeof AppServersNameIndexRoute
@@ -359,11 +378,13 @@ export interface FileRouteTypes {
     | '/user-groups/'
     | '/admin/audit/$position'
     | '/admin/config/history'
+    | '/admin/projections/$name'
     | '/admin/requests/$requestId'
     | '/admin/streams/$streamId'
     | '/admin/users/$userId'
     | '/admin/audit/'
     | '/admin/config/'
+    | '/admin/projections/'
     | '/admin/requests/'
     | '/admin/users/'
     | '/servers/$name/'
@@ -395,11 +416,13 @@ export interface FileRouteTypes {
     | '/user-groups'
     | '/admin/audit/$position'
     | '/admin/config/history'
+    | '/admin/projections/$name'
     | '/admin/requests/$requestId'
     | '/admin/streams/$streamId'
     | '/admin/users/$userId'
     | '/admin/audit'
     | '/admin/config'
+    | '/admin/projections'
     | '/admin/requests'
     | '/admin/users'
     | '/servers/$name'
@@ -432,11 +455,13 @@ export interface FileRouteTypes {
     | '/_app/user-groups/'
     | '/_app/admin/audit/$position'
     | '/_app/admin/config/history'
+    | '/_app/admin/projections/$name'
     | '/_app/admin/requests/$requestId'
     | '/_app/admin/streams/$streamId'
     | '/_app/admin/users/$userId'
     | '/_app/admin/audit/'
     | '/_app/admin/config/'
+    | '/_app/admin/projections/'
     | '/_app/admin/requests/'
     | '/_app/admin/users/'
     | '/_app/servers/$name/'
@@ -649,6 +674,20 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AppAdminConfigHistoryRouteImport
       parentRoute: typeof AppRoute
     }
+    '/_app/admin/projections/': {
+      id: '/_app/admin/projections/'
+      path: '/admin/projections'
+      fullPath: '/admin/projections/'
+      preLoaderRoute: typeof AppAdminProjectionsIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/admin/projections/$name': {
+      id: '/_app/admin/projections/$name'
+      path: '/admin/projections/$name'
+      fullPath: '/admin/projections/$name'
+      preLoaderRoute: typeof AppAdminProjectionsNameRouteImport
+      parentRoute: typeof AppRoute
+    }
     '/_app/admin/requests/': {
       id: '/_app/admin/requests/'
       path: '/admin/requests'
@@ -723,11 +762,13 @@ interface AppRouteChildren {
   AppUserGroupsIndexRoute: typeof AppUserGroupsIndexRoute
   AppAdminAuditPositionRoute: typeof AppAdminAuditPositionRoute
   AppAdminConfigHistoryRoute: typeof AppAdminConfigHistoryRoute
+  AppAdminProjectionsNameRoute: typeof AppAdminProjectionsNameRoute
   AppAdminRequestsRequestIdRoute: typeof AppAdminRequestsRequestIdRoute
   AppAdminStreamsStreamIdRoute: typeof AppAdminStreamsStreamIdRoute
   AppAdminUsersUserIdRoute: typeof AppAdminUsersUserIdRoute
   AppAdminAuditIndexRoute: typeof AppAdminAuditIndexRoute
   AppAdminConfigIndexRoute: typeof AppAdminConfigIndexRoute
+  AppAdminProjectionsIndexRoute: typeof AppAdminProjectionsIndexRoute
   AppAdminRequestsIndexRoute: typeof AppAdminRequestsIndexRoute
   AppAdminUsersIndexRoute: typeof AppAdminUsersIndexRoute
   AppServersNameIndexRoute: typeof AppServersNameIndexRoute
@@ -756,11 +797,13 @@ const AppRouteChildren: AppRouteChildren = {
   AppUserGroupsIndexRoute: AppUserGroupsIndexRoute,
   AppAdminAuditPositionRoute: AppAdminAuditPositionRoute,
   AppAdminConfigHistoryRoute: AppAdminConfigHistoryRoute,
+  AppAdminProjectionsNameRoute: AppAdminProjectionsNameRoute,
   AppAdminRequestsRequestIdRoute: AppAdminRequestsRequestIdRoute,
   AppAdminStreamsStreamIdRoute: AppAdminStreamsStreamIdRoute,
   AppAdminUsersUserIdRoute: AppAdminUsersUserIdRoute,
   AppAdminAuditIndexRoute: AppAdminAuditIndexRoute,
   AppAdminConfigIndexRoute: AppAdminConfigIndexRoute,
+  AppAdminProjectionsIndexRoute: AppAdminProjectionsIndexRoute,
   AppAdminRequestsIndexRoute: AppAdminRequestsIndexRoute,
   AppAdminUsersIndexRoute: AppAdminUsersIndexRoute,
   AppServersNameIndexRoute: AppServersNameIndexRoute,

@@ -29,7 +29,7 @@ from mcphub.api.controllers.me import MeController
 from mcphub.api.controllers.oauth import OAuthController
 from mcphub.api.controllers.operation import OperationController
 from mcphub.api.controllers.pages import PagesController
-from mcphub.api.controllers.projections import ProjectionsController, Rebuilds
+from mcphub.api.controllers.projections import ProjectionsController
 from mcphub.api.controllers.requests import RequestsController
 from mcphub.api.controllers.servers import ServersController
 from mcphub.api.controllers.settings_file import SettingsFileController, SystemConfigController
@@ -48,6 +48,7 @@ from mcphub.api.people import People
 from mcphub.api.problems import answer_problem, not_authenticated
 from mcphub.api.schemas import Envelope, StrictRequest
 from mcphub.api.services import Accepted, Services
+from mcphub.api.table_work import TableWork
 from mcphub.api.upkeep import Upkeep
 from mcphub.api.values import Values
 from mcphub.api.web_ui import WebUi, load_assets
@@ -133,7 +134,7 @@ def parts_of(services: Services) -> dict[str, Any]:
         "env_scheduler": EnvScheduler(services),
         "keyring": Keyring(services, catalog),
         "requests": Requests(services.read),
-        "rebuilds": Rebuilds(services),
+        "table_work": TableWork(services),
         "health": Health(services),
     }
 

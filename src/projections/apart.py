@@ -1,4 +1,4 @@
-"""A rebuild in a process of its own, so that a hub which rebuilds answers calls as if it did not.
+"""A rebuild, or a comparison with one, in a process of its own: meanwhile a hub answers calls as if there were none.
 
 In a thread it would share the interpreter's lock: each wake-up of the event loop waited for its turn, and the garbage
 collector's look at a million rows for longer still.
@@ -13,15 +13,15 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
 import msgspec
 import psycopg
 
-from mcphub.projections.projection import Projection
-from mcphub.projections.rebuild import Progress, quiet, rebuild
+from mcphub.projections.rebuild import Comparison, Progress, compare, quiet, rebuild
 from mcphub.projections.tables import all_projections, ensure_schema
+
+Job = Literal["rebuild", "compare"]
 
 SAY_EVERY_S = 0.2
 NICENESS = 5  # calls come first
@@ -38,6 +38,7 @@ class Said(msgspec.Struct):
     upto: int
     done: bool = False
     error: str = ""
+    found: Comparison | None = None
 
 
 def rebuild_apart(dsn: str, progress: Progress = quiet) -> int:
@@ -50,7 +51,18 @@ def rebuild_apart(dsn: str, progress: Progress = quiet) -> int:
     Raises:
         RebuildFailed: also when a rebuild is running already.
     """
-    command = [sys.executable, "-m", __spec__.name]
+    return _apart("rebuild", dsn, progress).position
+
+
+def compare_apart(dsn: str, progress: Progress = quiet) -> Comparison:
+    """Compares every read table with what a rebuild would make; as `rebuild_apart`."""
+    found = _apart("compare", dsn, progress).found
+    assert found is not None
+    return found
+
+
+def _apart(job: Job, dsn: str, progress: Progress) -> Said:
+    command = [sys.executable, "-m", __spec__.name, job]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/") as child:
         try:
             assert child.stdin is not None
@@ -62,16 +74,16 @@ def rebuild_apart(dsn: str, progress: Progress = quiet) -> int:
                 if said.error:
                     raise RebuildFailed(said.error)
                 if said.done:
-                    return said.position
+                    return said
                 progress(said.position, said.upto)
         finally:
             if child.poll() is None:
                 child.terminate()
-        raise RebuildFailed(f"the process that rebuilds ended with {child.wait()}")
+        raise RebuildFailed(f"the process ended with {child.wait()}")
 
 
 def main() -> None:
-    """The process: connection string in, lines out."""
+    """The process: what to do as its argument, connection string in, lines out."""
     said, out, ended = Said(0, 0), sys.stdout.buffer, threading.Event()
 
     def say() -> None:
@@ -95,19 +107,22 @@ def main() -> None:
     ticking = threading.Thread(target=tick, daemon=True)
     ticking.start()
     try:
-        said.position = _rebuild(dsn, all_projections(), note)
+        with psycopg.connect(dsn, autocommit=True) as db:
+            projections = all_projections()
+            outdated = ensure_schema(db, projections)
+            if sys.argv[1] == "rebuild":
+                said.position = rebuild(db, projections, note)
+            elif outdated:
+                raise RuntimeError("these tables are of another version of the hub and wait for a rebuild")
+            else:
+                said.found = compare(db, projections, note)
+                said.position = said.found.position
         said.done = True
     except Exception as error:
         said.error = f"{type(error).__name__}: {_told(error)}"
     ended.set()
     ticking.join()
     say()
-
-
-def _rebuild(dsn: str, projections: Sequence[Projection[Any]], progress: Progress) -> int:
-    with psycopg.connect(dsn, autocommit=True) as db:
-        ensure_schema(db, projections)
-        return rebuild(db, projections, progress)
 
 
 def _told(error: Exception) -> str:

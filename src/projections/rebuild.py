@@ -20,8 +20,10 @@ from mcphub.domain.codec import Recorded
 from mcphub.domain.events import AnyEvent, Event
 from mcphub.projections.projection import Projection, Table, copy_line
 from mcphub.projections.tables import (
+    BATCH,
+    COMPARE_LOCK,
     REBUILD_LOCK,
-    apply_locked,
+    apply_batch,
     head,
     lock_tracking,
     make_indexes,
@@ -198,8 +200,11 @@ def _swap(db: Connection[Any], projections: Sequence[Projection[Any]], position:
     return position
 
 
-def _catch_up(db: Connection[Any], projections: Sequence[Projection[Any]], position: int) -> int:
-    while facts := read_facts(db, position):
+def _catch_up(
+    db: Connection[Any], projections: Sequence[Projection[Any]], position: int, *, upto: int | None = None
+) -> int:
+    """To the head, or to that position."""
+    while facts := read_facts(db, position, BATCH if upto is None else min(BATCH, upto - position)):
         for projection in projections:
             write(db, projection, facts)
         position = facts[-1].position
@@ -213,30 +218,80 @@ def digests(db: Connection[Any], schema: str, projections: Sequence[Projection[A
         order = sql.SQL(", ").join(
             sql.SQL('{}::text collate "C"').format(sql.Identifier(column)) for column in projection.key_columns
         )
+        # Of each row first: a table as one text would not fit into PostgreSQL's gigabyte.
         query = sql.SQL(
-            "select encode(sha256(coalesce(string_agg(t::text, E'\\n' order by {}), '')::bytea), 'hex') from {}.{} t"
+            "select encode(sha256(coalesce(string_agg(sha256(convert_to(t::text, 'UTF8')), ''::bytea order by {}),"
+            " ''::bytea)), 'hex') from {}.{} t"
         )
         row = db.execute(query.format(order, sql.Identifier(schema), sql.Identifier(projection.name))).fetchone()
         out[projection.name] = row[0] if row else ""
     return out
 
 
-def check(db: Connection[Any], projections: Sequence[Projection[Any]]) -> dict[str, tuple[str, str]]:
-    """Rebuilds beside and compares; returns {table: (live digest, rebuilt digest)} of the tables that differ.
+class Comparison(msgspec.Struct, frozen=True):
+    """The tables as they are, and as a rebuild makes them, at one position: a digest of each by name."""
 
-    Holds the tracking rows while it catches up, so that both stand at the same position.
+    position: int
+    live: dict[str, str]
+    rebuilt: dict[str, str]
+
+    @property
+    def different(self) -> dict[str, tuple[str, str]]:
+        """{table: (live digest, rebuilt digest)} of the tables that differ."""
+        return {name: (here, self.rebuilt[name]) for name, here in self.live.items() if here != self.rebuilt[name]}
+
+
+def compare(db: Connection[Any], projections: Sequence[Projection[Any]], progress: Progress = quiet) -> Comparison:
+    """Rebuilds beside and compares; the living tables stay, and nobody waits.
+
+    They are read in one snapshot, and the others are brought to where that stands: so both have one position.
+
+    Args:
+        db: autocommit, as the role that owns the read schema.
+        progress: told (position, head) after each chunk; what it raises ends the comparison.
+
+    Raises:
+        RuntimeError: a rebuild or another comparison is running.
     """
-    try:
-        position = load(db, "read_check", projections)
-        with db.transaction():
-            lock_tracking(db)
-            db.execute("set local search_path = read, public")
-            while 0 < apply_locked(db, projections) < head(db):
+    with _alone(db), psycopg.connect(db.info.dsn, password=db.info.password, autocommit=True) as living:
+        try:
+            position = load(db, "read_check", projections, progress=progress)
+            work_in(db, "read")
+            while 0 < apply_batch(db, projections) < position:  # where no hub runs
                 pass
-            db.execute("set local search_path = read_check, public")
-            _catch_up(db, projections, position)
-            live, rebuilt = digests(db, "read", projections), digests(db, "read_check", projections)
-        return {name: (live[name], rebuilt[name]) for name in live if live[name] != rebuilt[name]}
+            work_in(db, "read_check")
+            with living.transaction():
+                living.execute("set transaction isolation level repeatable read, read only")
+                position = _catch_up(db, projections, position, upto=_reached(living, position))
+                return Comparison(
+                    position, digests(living, "read", projections), digests(db, "read_check", projections)
+                )
+        finally:
+            work_in(db, "read")
+            db.execute("drop schema if exists read_check cascade")
+
+
+def check(db: Connection[Any], projections: Sequence[Projection[Any]]) -> dict[str, tuple[str, str]]:
+    """Rebuilds beside and compares; returns {table: (live digest, rebuilt digest)} of the tables that differ."""
+    return compare(db, projections).different
+
+
+@contextmanager
+def _alone(db: Connection[Any]) -> Iterator[None]:
+    """Neither beside a rebuild nor beside another comparison. Shared, so that it does not look like a rebuild."""
+    taken: list[tuple[str, int]] = []
+    try:
+        for kind, lock in (("_shared", REBUILD_LOCK), ("", COMPARE_LOCK)):
+            if not db.execute(f"select pg_try_advisory_lock{kind}(%s)", (lock,)).fetchone()[0]:  # type: ignore[index]
+                raise RuntimeError("a rebuild or a comparison is running already")
+            taken.append((kind, lock))
+        yield
     finally:
-        work_in(db, "read")
-        db.execute("drop schema if exists read_check cascade")
+        for kind, lock in taken:
+            db.execute(f"select pg_advisory_unlock{kind}(%s)", (lock,))
+
+
+def _reached(db: Connection[Any], position: int) -> int:
+    """Where the living tables stand in this snapshot, at least there."""
+    row = db.execute("select max(position) from public.tracking").fetchone()
+    return max(position, row[0] if row else 0)

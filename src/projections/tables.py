@@ -25,6 +25,7 @@ log = structlog.get_logger()
 BATCH = 1000
 ARRAYS = {str: "text[]", int: "bigint[]", bool: "boolean[]"}  # of key columns
 REBUILD_LOCK = 7_206_002
+COMPARE_LOCK = 7_206_012
 
 READ = """
     select position, recorded_at, id::text, tags, meta::text, data::text

@@ -441,6 +441,84 @@ async def test_read_tables_are_rebuilt_on_request_and_say_where_they_stand(api):
     assert (await bob.post("/api/user/groups", {"name": "mine", "servers": []})).status_code == 201
 
 
+async def ended(admin):
+    """The work on the tables, once it has ended."""
+    async with asyncio.timeout(30):
+        while True:
+            answer = (await admin.get("/api/admin/projections")).json()
+            if not answer["work"]["running"]:
+                return answer
+            await asyncio.sleep(0.05)
+
+
+async def test_a_check_finds_the_table_that_is_not_what_a_rebuild_makes_and_changes_none(api):
+    admin = await api.user("admin", admin=True)
+    async with api.services.read.connection() as db:
+        await db.execute("update read.users set username = 'somebody else'")
+
+    asked = await admin.post("/api/admin/projections/users/check")
+    again = await admin.post("/api/admin/projections/users/rebuild")
+    found = await ended(admin)
+
+    assert (asked.status_code, asked.json()["work"]["kind"]) == (202, "check")
+    assert problem(again) == (409, "rebuild_running")
+    checked = {view["name"]: view["checked"] for view in found["data"]}
+    assert [name for name, one in checked.items() if not one["equal"]] == ["users"]
+    assert {one["position"] for one in checked.values()} == {api.services.tail.position}
+    assert {len(one["checksum"]) for one in checked.values()} == {64}
+    assert (found["work"]["error"], {view["state"] for view in found["data"]}) == ("", {"live"})
+    async with api.services.read.connection() as db:
+        assert await (await db.execute("select username from read.users")).fetchone() == ("somebody else",)
+        assert await (await db.execute("select to_regnamespace('read_check')")).fetchone() == (None,)
+    await admin.post("/api/admin/projections/users/rebuild")
+    assert {str(view["checked"]) for view in (await ended(admin))["data"]} == {"None"}
+
+
+async def test_a_parked_table_shows_its_event_and_tries_it_again(api):
+    admin = await api.user("admin", admin=True)
+    async with api.services.read.connection() as db:
+        await db.execute(
+            "update public.tracking set status = 'failed', error = 'KeyError at 2', failed_at_position = 2,"
+            " position = 1 where name = 'groups'"
+        )
+
+    parked = (await admin.get("/api/admin/projections/groups")).json()["data"]
+    retried = await admin.post("/api/admin/projections/groups/retry")
+    await admin.post("/api/user/groups", {"name": "mine", "servers": []})
+    again = await admin.post("/api/admin/projections/groups/retry")
+
+    assert (parked["state"], parked["error"], parked["failedAtPosition"]) == ("failed", "KeyError at 2", 2)
+    assert parked["failedAt"]["type"] == "PasswordSet"
+    assert parked["lag"] > 0
+    assert parked["lateSeconds"] >= 0
+    assert parked["bytes"] > 0
+    assert retried.status_code == 202
+    assert problem(again) == (409, "not_parked")
+    (live,) = [view for view in await admin.data("GET", "/api/admin/projections") if view["name"] == "groups"]
+    assert (live["state"], live["lag"], live["failedAt"]) == ("live", 0, None)
+    unknown = [await admin.get("/api/admin/projections/none")]
+    unknown += [await admin.post(f"/api/admin/projections/none/{what}") for what in ("check", "retry")]
+    assert {problem(one) for one in unknown} == {(404, "not_found")}
+
+
+async def test_a_stream_of_the_read_tables_says_how_far_a_rebuild_is(api):
+    admin = await api.user("admin", admin=True)
+    reader = Reader(api.app, "/api/admin/projections/stream", admin)
+    _, _, before = [await reader.next() for _ in range(3)]
+
+    await admin.post("/api/admin/projections/users/rebuild")
+    said = [json.loads(before["body"].removeprefix(b"data: "))]
+    while said[-1]["work"] is None or said[-1]["work"]["running"]:
+        said.append(json.loads((await asyncio.wait_for(reader.messages.get(), 30))["body"].removeprefix(b"data: ")))
+    reader.left.set()
+    await asyncio.wait_for(reader.task, 2)
+
+    assert said[0]["work"] is None
+    assert {view["name"] for view in said[0]["data"]} >= {"users", "audit"}
+    work = said[-1]["work"]
+    assert (work["kind"], work["error"], work["position"]) == ("rebuild", "", api.services.tail.position)
+
+
 # the description
 
 

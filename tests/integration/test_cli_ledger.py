@@ -307,6 +307,22 @@ def test_a_read_table_somebody_changed_is_found_and_made_right(lived_in: Command
     assert lived_in.json("rebuild", "--check")["equal"] is True
 
 
+def test_a_parked_read_table_is_shown_and_let_on(lived_in: Commands, database: Database) -> None:
+    sql(
+        database,
+        "update tracking set status = 'failed', error = 'KeyError at 2', failed_at_position = 2, position = 1"
+        " where name = 'keys'",
+    )
+
+    said = lived_in.say("projections", code=1)
+    after = {table["name"]: table for table in lived_in.json("projections", "--retry", "keys")}
+
+    assert "parked at 2 (" in said
+    assert "): KeyError at 2" in said
+    assert (after["keys"]["status"], after["keys"]["position"]) == ("live", 1)
+    assert "no table keys is parked" in lived_in.say("projections", "--retry", "keys", code=1)
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -7,8 +7,8 @@ import pytest
 
 from mcphub.domain.errors import Refused
 from mcphub.domain.users import RegisterUser, SetUserActive
-from mcphub.projections.apart import RebuildFailed, rebuild_apart
-from mcphub.projections.rebuild import check, digests, load, rebuild
+from mcphub.projections.apart import RebuildFailed, compare_apart, rebuild_apart
+from mcphub.projections.rebuild import check, compare, digests, load, rebuild
 from mcphub.projections.tables import (
     REBUILD_LOCK,
     all_projections,
@@ -218,6 +218,48 @@ def test_a_rebuild_that_fails_changes_nothing_and_the_next_one_works(teller, db)
     assert digests(db, "read", all_projections()) == before
 
 
+def test_tables_are_compared_at_one_position_while_commands_go_on(teller, db, database):
+    some_history(teller, 3)
+    catch_up(db)
+    stop = threading.Event()
+
+    def go_on():
+        with psycopg.connect(database.app_dsn, autocommit=True) as own:
+            work_in(own, "read")
+            while not stop.is_set():
+                some_history(teller, 1)
+                apply_batch(own, all_projections())
+
+    writer = threading.Thread(target=go_on)
+    writer.start()
+    try:
+        found = [compare(db, all_projections()) for _ in range(3)]
+    finally:
+        stop.set()
+        writer.join()
+
+    assert [one.different for one in found] == [{}, {}, {}]
+    assert found[0].position < found[1].position < found[2].position <= head(db)
+
+
+def test_one_comparison_at_a_time_and_none_beside_a_rebuild(teller, db, database):
+    seen = []
+
+    def meanwhile(*_):
+        with psycopg.connect(database.app_dsn, autocommit=True) as other:
+            for work in (compare, rebuild):
+                with pytest.raises(RuntimeError, match="running already"):
+                    work(other, all_projections())
+        seen.append(True)
+
+    some_history(teller, 1)
+    compare(db, all_projections(), meanwhile)
+    rebuild(db, all_projections(), meanwhile)
+
+    assert len(seen) >= 2
+    assert compare_apart(database.app_dsn).different == {}
+
+
 def test_a_rebuild_in_a_process_of_its_own_says_how_far_it_is(teller, db, database):
     some_history(teller)
     said = []
@@ -248,6 +290,7 @@ def test_a_progress_that_raises_ends_the_process(teller, db, database):
         with pytest.raises(KeyboardInterrupt):
             rebuild_apart(database.app_dsn, stop)
 
+    db.execute("select pg_advisory_lock(%(lock)s), pg_advisory_unlock(%(lock)s)", {"lock": REBUILD_LOCK})  # it is gone
     assert check(db, all_projections()) == {}
 
 

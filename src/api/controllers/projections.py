@@ -1,90 +1,104 @@
-"""Where the read tables stand, and making them anew."""
+"""Where the read tables stand, making them anew, and whether a rebuild would give the same."""
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-import structlog
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from msgspec import Struct
+from litestar.response import Stream
+from msgspec import to_builtins
+from msgspec.structs import asdict
 from psycopg.rows import class_row
 
-from mcphub.api.caller import ADMIN
+from mcphub.api.caller import ADMIN, Caller, Guard
 from mcphub.api.problems import Problem, not_found
 from mcphub.api.schemas import Envelope, Out
 from mcphub.api.services import Services
-from mcphub.projections.projector import all_projections, rebuild_apart
+from mcphub.api.streams import events, stream
+from mcphub.api.table_work import Checked, TableWork, Work
+from mcphub.projections.table_states import (
+    PARKED_AGAIN,
+    TABLE_STATES,
+    Pace,
+    TableState,
+    known_names,
+    waits_for_rebuild,
+)
 
-log = structlog.get_logger()
+LOOK_SECONDS = 0.5  # between two looks at what a stream shows
 
-STANDINGS = """
-    select name, position, version, status, error, failed_at_position, updated_at,
-           (select position from public.ledger_head) as head
-    from public.tracking order by name
-"""
+State = Literal["live", "catching_up", "failed", "rebuilding", "outdated"]
+
+
+class ParkedAt(Out, kw_only=True):
+    """The event a table cannot take."""
+
+    position: int
+    type: str
+    recorded_at: datetime
+
+
+class CheckedView(Out, kw_only=True):
+    """What the last comparison of this hub found; `checksum` is of the table as it was at that position."""
+
+    at: datetime
+    position: int
+    checksum: str
+    equal: bool
 
 
 class ProjectionView(Out, kw_only=True):
-    """`lag` in facts. `error` and `failedAtPosition` name the fact it cannot take; a rebuild clears them."""
+    """`lag` in events, `lateSeconds` since the oldest of them was recorded, `rate` in events a second of late.
+
+    `error` and `failedAtPosition` name the event it cannot take. It goes on by a retry or a rebuild; none is left out.
+    """
 
     name: str
     position: int
     head: int
     lag: int
-    state: Literal["live", "failed", "rebuilding"]
+    late_seconds: float
+    rate: float
+    state: State
     version: int
+    bytes: int
     error: str | None
     failed_at_position: int | None
+    failed_at: ParkedAt | None
+    checked: CheckedView | None
     updated_at: datetime
+
+
+class WorkView(Out, kw_only=True):
+    """A rebuild or a check of all tables. `secondsLeft` is null while nothing is known of it; `error` empty unless it
+    failed.
+    """
+
+    kind: Literal["rebuild", "check"]
+    running: bool
+    position: int
+    head: int
+    rate: float
+    seconds_left: float | None
+    started_at: datetime
+    ended_at: datetime | None
+    error: str
 
 
 class ProjectionsAnswer(Envelope, kw_only=True):
+    """`work` is what runs on the tables, or ran last; null when nothing did since the hub started."""
+
     data: list[ProjectionView]
+    work: WorkView | None
 
 
-class _Row(Struct):
-    name: str
-    position: int
-    version: int
-    status: str
-    error: str | None
-    failed_at_position: int | None
-    updated_at: datetime
-    head: int
-
-
-class Rebuilds:
-    """At most one rebuild at a time, in a process of its own."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._running: asyncio.Task[None] | None = None
-
-    @property
-    def running(self) -> bool:
-        return self._running is not None and not self._running.done()
-
-    def start(self) -> None:
-        """
-        Raises:
-            Problem: one is running.
-        """
-        if self.running or self._services.projector.rebuilding is not None:
-            raise Problem(409, "rebuild_running", "The read tables are being rebuilt.", "Wait until it has finished.")
-        self._running = asyncio.create_task(self._run(), name="rebuild")
-
-    async def _run(self) -> None:
-        try:
-            position = await asyncio.to_thread(self._rebuild)
-        except Exception as error:
-            log.warning("rebuild_failed", why=type(error).__name__)
-        else:
-            log.info("rebuild_finished", position=position)
-
-    def _rebuild(self) -> int:
-        return rebuild_apart(self._services.write.conninfo)
+class ProjectionAnswer(Envelope, kw_only=True):
+    data: ProjectionView
+    work: WorkView | None
 
 
 class ProjectionsController(Controller):
@@ -93,9 +107,37 @@ class ProjectionsController(Controller):
 
     @get("/", operation_id="projections", summary="Where the read tables stand", who=ADMIN)
     async def projections(
-        self, services: NamedDependency[Services], rebuilds: NamedDependency[Rebuilds]
+        self, services: NamedDependency[Services], table_work: NamedDependency[TableWork]
     ) -> ProjectionsAnswer:
-        return ProjectionsAnswer(data=await _standings(services, rebuilds))
+        return await _answer(services, table_work)
+
+    @get(
+        "/stream",
+        operation_id="projectionStream",
+        summary="The same, whenever it is something else, as server-sent events",
+        media_type="text/event-stream",
+        who=ADMIN,
+    )
+    async def follow(
+        self,
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
+        table_work: NamedDependency[TableWork],
+        guard: NamedDependency[Guard],
+    ) -> Stream:
+        """Each event is the whole answer: `{data: […], work: …}`; the first one comes at once."""
+        source = events(_followed(services, table_work), lambda: guard.still(caller))
+        return stream(services.streams.one_more(caller.user_id, source))
+
+    @get("/{name:str}", operation_id="projection", summary="Where one of them stands", who=ADMIN)
+    async def projection(
+        self, name: FromPath[str], services: NamedDependency[Services], table_work: NamedDependency[TableWork]
+    ) -> ProjectionAnswer:
+        answer = await _answer(services, table_work)
+        for view in answer.data:
+            if view.name == name:
+                return ProjectionAnswer(data=view, work=answer.work)
+        raise _no_such(name)
 
     @post(
         "/{name:str}/rebuild",
@@ -105,31 +147,130 @@ class ProjectionsController(Controller):
         who=ADMIN,
     )
     async def rebuild(
-        self, name: FromPath[str], services: NamedDependency[Services], rebuilds: NamedDependency[Rebuilds]
+        self, name: FromPath[str], services: NamedDependency[Services], table_work: NamedDependency[TableWork]
     ) -> ProjectionsAnswer:
         """Readers notice nothing: the new ones are made beside the living ones and take their place at once."""
-        if name not in {projection.name for projection in all_projections()}:
-            raise not_found(f"There is no projection {name!r}.")
-        rebuilds.start()
-        return ProjectionsAnswer(data=await _standings(services, rebuilds))
+        _must_be_known(name)
+        table_work.start("rebuild")
+        return await _answer(services, table_work)
+
+    @post(
+        "/{name:str}/check",
+        operation_id="checkProjection",
+        summary="Compare the read tables with what a rebuild would make, all of them",
+        status_code=202,
+        who=ADMIN,
+    )
+    async def check(
+        self, name: FromPath[str], services: NamedDependency[Services], table_work: NamedDependency[TableWork]
+    ) -> ProjectionsAnswer:
+        """Nothing is swapped and nobody waits; `checked` of each table says what was found."""
+        _must_be_known(name)
+        table_work.start("check")
+        return await _answer(services, table_work)
+
+    @post(
+        "/{name:str}/retry",
+        operation_id="retryProjection",
+        summary="Let a parked read table try its event again",
+        status_code=202,
+        who=ADMIN,
+    )
+    async def retry(
+        self, name: FromPath[str], services: NamedDependency[Services], table_work: NamedDependency[TableWork]
+    ) -> ProjectionsAnswer:
+        _must_be_known(name)
+        if not await asyncio.to_thread(_retry, services, name):
+            raise Problem(409, "not_parked", f"The table {name} is not parked.", "There is nothing to try again.")
+        services.projector.wake()
+        return await _answer(services, table_work)
 
 
-async def _standings(services: Services, rebuilds: Rebuilds) -> list[ProjectionView]:
-    async with services.read.connection() as db, db.cursor(row_factory=class_row(_Row)) as cursor:
-        await cursor.execute(STANDINGS)
-        rows = await cursor.fetchall()
-    rebuilding = rebuilds.running or services.projector.rebuilding is not None
-    return [
-        ProjectionView(
-            name=row.name,
-            position=row.position,
-            head=row.head,
-            lag=max(0, row.head - row.position),
-            state="rebuilding" if rebuilding else "failed" if row.status == "failed" else "live",
-            version=row.version,
-            error=row.error,
-            failed_at_position=row.failed_at_position,
-            updated_at=row.updated_at,
-        )
-        for row in rows
-    ]
+def _no_such(name: str) -> Problem:
+    return not_found(f"There is no projection {name!r}.")
+
+
+def _must_be_known(name: str) -> None:
+    if name not in known_names():
+        raise _no_such(name)
+
+
+def _retry(services: Services, name: str) -> bool:
+    with services.write.connection() as db:
+        return bool(db.execute(PARKED_AGAIN, (name,)).rowcount)
+
+
+async def _followed(services: Services, table_work: TableWork) -> AsyncIterator[dict[str, Any]]:
+    pace, before = Pace(), None
+    while True:
+        answer = await _answer(services, table_work, pace)
+        if answer != before:
+            yield {"data": to_builtins(answer.data), "work": to_builtins(answer.work)}
+            before = answer
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _answer(services: Services, table_work: TableWork, pace: Pace | None = None) -> ProjectionsAnswer:
+    """
+    Args:
+        pace: of whoever looks again and again; a single look knows none.
+    """
+    async with services.read.connection() as db, db.cursor(row_factory=class_row(TableState)) as cursor:
+        await cursor.execute(TABLE_STATES)
+        states = await cursor.fetchall()
+    now, outdated = time.monotonic(), waits_for_rebuild(states)
+    work = table_work.work
+    return ProjectionsAnswer(
+        data=[
+            _view(
+                state,
+                outdated=state.name in outdated,
+                rate=pace.look(state.name, state.position, now) if pace is not None else 0.0,
+                checked=table_work.checked.get(state.name),
+            )
+            for state in states
+        ],
+        work=None if work is None else _work_view(work),
+    )
+
+
+def _view(state: TableState, *, outdated: bool, rate: float, checked: Checked | None) -> ProjectionView:
+    parked = None
+    if state.failed_at is not None and state.failed_type is not None and state.failed_recorded_at is not None:
+        parked = ParkedAt(position=state.failed_at, type=state.failed_type, recorded_at=state.failed_recorded_at)
+    return ProjectionView(
+        name=state.name,
+        position=state.position,
+        head=state.head,
+        lag=state.lag,
+        late_seconds=round(state.late_s, 1),
+        rate=round(rate, 1),
+        state=_state(state, outdated=outdated),
+        version=state.version,
+        bytes=state.bytes,
+        error=state.error,
+        failed_at_position=state.failed_at,
+        failed_at=parked,
+        checked=None
+        if checked is None
+        else CheckedView(at=checked.at, position=checked.position, checksum=checked.digest, equal=checked.equal),
+        updated_at=state.updated_at,
+    )
+
+
+def _state(state: TableState, *, outdated: bool) -> State:
+    if state.rebuilding:
+        return "rebuilding"
+    if state.status == "failed":
+        return "failed"
+    if outdated:
+        return "outdated"
+    return "catching_up" if state.lag else "live"
+
+
+def _work_view(work: Work) -> WorkView:
+    fields = asdict(work)
+    pace = fields.pop("pace")
+    running = work.ended_at is None
+    left = (work.head - work.position) / pace if running and pace else None
+    return WorkView(running=running, rate=round(pace, 1), seconds_left=left, **fields)

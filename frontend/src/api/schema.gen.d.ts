@@ -260,6 +260,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/projections/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same, whenever it is something else, as server-sent events */
+        get: operations["projectionStream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/projections/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where one of them stands */
+        get: operations["projection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/projections/{name}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Compare the read tables with what a rebuild would make, all of them */
+        post: operations["checkProjection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/projections/{name}/rebuild": {
         parameters: {
             query?: never;
@@ -271,6 +322,23 @@ export interface paths {
         put?: never;
         /** Make the read tables anew, all of them */
         post: operations["rebuildProjection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/projections/{name}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a parked read table try its event again */
+        post: operations["retryProjection"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2029,6 +2097,14 @@ export interface components {
             /** @default false */
             hidden?: boolean;
         };
+        /** CheckedView */
+        CheckedView: {
+            /** Format: date-time */
+            at: string;
+            checksum: string;
+            equal: boolean;
+            position: number;
+        };
         /** CleanUp */
         CleanUp: {
             /** @default false */
@@ -2207,6 +2283,7 @@ export interface components {
             p99Ms: number | null;
             server: string | null;
             tool: string | null;
+            toolErrors: number;
             user: string | null;
             username: string | null;
         };
@@ -2742,6 +2819,13 @@ export interface components {
             limit: number;
             next: string | null;
         };
+        /** ParkedAt */
+        ParkedAt: {
+            position: number;
+            /** Format: date-time */
+            recordedAt: string;
+            type: string;
+        };
         /** Place */
         Place: {
             name: string;
@@ -2775,16 +2859,30 @@ export interface components {
             title: string;
             type: string;
         };
+        /** ProjectionAnswer */
+        ProjectionAnswer: {
+            data: components["schemas"]["ProjectionView"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+            work: components["schemas"]["WorkView"] | null;
+        };
         /** ProjectionView */
         ProjectionView: {
+            bytes: number;
+            checked: components["schemas"]["CheckedView"] | null;
             error: string | null;
+            failedAt: components["schemas"]["ParkedAt"] | null;
             failedAtPosition: number | null;
             head: number;
             lag: number;
+            lateSeconds: number;
             name: string;
             position: number;
+            rate: number;
             /** @enum {string} */
-            state: "live" | "failed" | "rebuilding";
+            state: "live" | "catching_up" | "failed" | "rebuilding" | "outdated";
             /** Format: date-time */
             updatedAt: string;
             version: number;
@@ -2796,6 +2894,7 @@ export interface components {
             position?: number;
             /** @default true */
             success?: boolean;
+            work: components["schemas"]["WorkView"] | null;
         };
         /** Reach */
         Reach: {
@@ -3532,6 +3631,20 @@ export interface components {
             name: string;
             reason: string;
         };
+        /** WorkView */
+        WorkView: {
+            endedAt: string | null;
+            error: string;
+            head: number;
+            /** @enum {string} */
+            kind: "rebuild" | "check";
+            position: number;
+            rate: number;
+            running: boolean;
+            secondsLeft: number | null;
+            /** Format: date-time */
+            startedAt: string;
+        };
         /** Access */
         controllers_audit_Access: {
             actor: string;
@@ -3587,6 +3700,7 @@ export type Chain = components['schemas']['Chain'];
 export type Change = components['schemas']['Change'];
 export type Changed = components['schemas']['Changed'];
 export type ChangedField = components['schemas']['ChangedField'];
+export type CheckedView = components['schemas']['CheckedView'];
 export type CleanUp = components['schemas']['CleanUp'];
 export type CleanUpAnswer = components['schemas']['CleanUpAnswer'];
 export type CleanUpResult = components['schemas']['CleanUpResult'];
@@ -3663,9 +3777,11 @@ export type NewUser = components['schemas']['NewUser'];
 export type OneOfMany = components['schemas']['OneOfMany'];
 export type OwnFigures = components['schemas']['OwnFigures'];
 export type Page = components['schemas']['Page'];
+export type ParkedAt = components['schemas']['ParkedAt'];
 export type Place = components['schemas']['Place'];
 export type Preferences = components['schemas']['Preferences'];
 export type ProblemDetails = components['schemas']['ProblemDetails'];
+export type ProjectionAnswer = components['schemas']['ProjectionAnswer'];
 export type ProjectionView = components['schemas']['ProjectionView'];
 export type ProjectionsAnswer = components['schemas']['ProjectionsAnswer'];
 export type Reach = components['schemas']['Reach'];
@@ -3750,6 +3866,7 @@ export type ValuesAnswer = components['schemas']['ValuesAnswer'];
 export type VariableUsage = components['schemas']['VariableUsage'];
 export type VisibleServer = components['schemas']['VisibleServer'];
 export type VisibleTool = components['schemas']['VisibleTool'];
+export type WorkView = components['schemas']['WorkView'];
 export type ControllersAuditAccess = components['schemas']['controllers_audit_Access'];
 export type SimulatorAccess = components['schemas']['simulator_Access'];
 export type $defs = Record<string, never>;
@@ -4407,7 +4524,147 @@ export interface operations {
             };
         };
     };
+    projectionStream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    projection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectionAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    checkProjection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectionsAnswer"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     rebuildProjection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectionsAnswer"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    retryProjection: {
         parameters: {
             query?: never;
             header?: never;
@@ -7226,6 +7483,7 @@ export interface operations {
                 from?: string | null;
                 to?: string | null;
                 latency?: number | null;
+                is?: "error" | "tool_error" | null;
                 limit?: number;
                 cursor?: string | null;
             };
@@ -7277,6 +7535,7 @@ export interface operations {
                 from?: string | null;
                 to?: string | null;
                 latency?: number | null;
+                is?: "error" | "tool_error" | null;
                 by?: "" | "user" | "server" | "tool" | "time";
                 bucket?: number;
             };

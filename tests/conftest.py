@@ -12,6 +12,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -22,6 +23,7 @@ from psycopg import sql
 
 from mcphub.postgres.embedded import EmbeddedPostgres
 from mcphub.postgres.migrate import migrate, migrations_folder
+from tests.support.emptied import Emptied
 from tests.support.owners import Owners, python_for
 
 TEMPLATE = "mcphub_template"
@@ -112,20 +114,38 @@ def template(postgres: EmbeddedPostgres) -> str:
     return TEMPLATE
 
 
+@pytest.fixture(scope="session")
+def lend(make_database: Callable[..., Database], template: str) -> Callable[[], AbstractContextManager[Database]]:
+    """Lends databases with today's schema and no rows of anybody else. One that is as good as new is lent again."""
+    spare: list[Database] = []
+    new = make_database(template)
+    emptied = Emptied(new.admin_dsn)
+    spare.append(new)
+
+    @contextmanager
+    def lent() -> Iterator[Database]:
+        made = spare.pop() if spare else make_database(template)
+        yield made
+        if emptied.again(made.admin_dsn):
+            spare.append(made)
+        else:
+            drop_database(made)
+
+    return lent
+
+
 @pytest.fixture
-def database(make_database: Callable[..., Database], template: str) -> Iterator[Database]:
+def database(lend: Callable[[], AbstractContextManager[Database]]) -> Iterator[Database]:
     """A database with today's schema and no rows of anybody else."""
-    made = make_database(template)
-    yield made
-    drop_database(made)
+    with lend() as made:
+        yield made
 
 
 @pytest.fixture
-def other_database(make_database: Callable[..., Database], template: str) -> Iterator[Database]:
+def other_database(lend: Callable[[], AbstractContextManager[Database]]) -> Iterator[Database]:
     """A second one, for what moves from hub to hub."""
-    made = make_database(template)
-    yield made
-    drop_database(made)
+    with lend() as made:
+        yield made
 
 
 @pytest.fixture

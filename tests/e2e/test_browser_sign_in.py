@@ -1,7 +1,8 @@
 """A real browser signs in at a real hub: who gets in, who does not, and what an attacker's address does to it.
 
-Everything here happens twice: with providers the hub reaches directly, and in a company's network, where the hub
-finds them by the company's proxy and believes the company's certificates, while the browser goes there by itself.
+Everything here happens in a company's network, where the hub finds the providers by the company's proxy and believes
+the company's certificates, while the browser goes there by itself; and, as a soak, with providers that the hub reaches
+directly, as it does in the tests of the API and of the sign-in page.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ SESSION, FLOW = "mcphub_session", "mcphub_flow"
 ONE_TIME = ("code", "state", "nonce", "code_challenge")  # what stands in addresses on the way
 
 
-@pytest.fixture(scope="module", params=["directly", "by the company's proxy"])
+@pytest.fixture(scope="module", params=[pytest.param("directly", marks=pytest.mark.soak), "by the company's proxy"])
 def where(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     behind_proxy = request.param != "directly"
     with company(tmp_path_factory.mktemp("company"), behind_proxy=behind_proxy) as made:

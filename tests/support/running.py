@@ -3,6 +3,7 @@
 Nothing in it is replaced. What it wrote, its processes and its end are seen from outside.
 """
 
+import atexit
 import contextlib
 import json
 import os
@@ -13,13 +14,16 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from mcphub.postgres.embedded import EmbeddedPostgres
 from tests.support.owners import running
 from tests.support.rest import Admin, administrator
 from tests.support.waiting import eventually
@@ -48,6 +52,26 @@ def wanted_port(port: int) -> int:
         except OSError:
             return free_port()
     return port
+
+
+@cache
+def cluster() -> Path:
+    """A home with the database server as a hub makes it, and nothing in that.
+
+    Dozens of hubs are started, and making a cluster is more than half the work of a first start. Who wants to see that
+    start whole says the command.
+    """
+    home = Path(tempfile.mkdtemp(prefix="mcphub-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    server = EmbeddedPostgres(home)
+    server.open()
+    server.close()
+    return home
+
+
+def copy_cluster(home: Path) -> None:
+    made = cluster()
+    subprocess.run(["cp", "-a", str(made / "pg"), str(made / "pg.password"), str(home)], check=True)
 
 
 class RunningHub:
@@ -131,6 +155,8 @@ class RunningHub:
             )
 
     def start(self, *command: str, within: float = 60) -> "RunningHub":
+        if not command and self.account is None and "DATABASE_URL" not in self.env and not any(self.home.iterdir()):
+            copy_cluster(self.home)
         begun = time.monotonic()
         self.launch(*command)
         self.wait_ready(within)

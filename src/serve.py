@@ -28,7 +28,9 @@ from mcphub.api.auth.membership import ROUND_SECONDS, DailyLook
 from mcphub.api.auth.session_times import SessionExpiry
 from mcphub.api.env_scheduler import EnvScheduler
 from mcphub.api.services import Commands, Services
+from mcphub.checkpoints import Checkpoints
 from mcphub.domain.access import AccessModel
+from mcphub.domain.checkpoint import SIGNING
 from mcphub.domain.settings_file import objects
 from mcphub.first_run import FirstRun, Parts, first_run
 from mcphub.folded import folding
@@ -100,6 +102,10 @@ class RunningHub:
         began = time.monotonic()
         settings = self.settings
         base = await self._stack.enter_async_context(Foundation(settings, migrating=self._migrating))
+        # Stopped last of all, so that it has seen the last fact.
+        secret = await asyncio.to_thread(base.vault.secret, SIGNING)
+        checkpoints = Checkpoints(base.database.direct, settings.checkpoint_folder, secret)
+        self._stack.push_async_callback(_quietly, checkpoints.stop)
         address.note(settings.home, settings.public_url)
         for warning in base.warnings:
             log.warning("database_limited", why=warning)
@@ -175,6 +181,7 @@ class RunningHub:
             log_ring=self._ring,
             access_log=access_log,
             rejections=rejections,
+            checkpoints=checkpoints,
             started_at=time.time(),
         )
         sealer = DaySealer(base.hub, base.database.direct, settings.traffic_days)
@@ -222,6 +229,7 @@ class RunningHub:
             Periodic("membership", DailyLook(self.services, Providers(self.settings)).round, ROUND_SECONDS),
             Periodic("traffic-keeper", lambda: traffic.keep(self.settings.traffic_days), MINUTE),
             Periodic("day-sealer", sealer.round, 5 * MINUTE),
+            Periodic("checkpoints", self.services.checkpoints.round, 5 * MINUTE),
             LoopLag().role(),
         ):
             await role.start()

@@ -59,6 +59,7 @@ KNOWN = {
     "MCPHUB_USER_RATE",
     "MCPHUB_PREWARM",
     "MCPHUB_TRAFFIC_DAYS",
+    "MCPHUB_CHECKPOINTS",
     "MCPHUB_AUDIT_MODE",
     "MCPHUB_LOG_LEVEL",
     "MCPHUB_LOG_FORMAT",
@@ -140,6 +141,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     user_rate: int = 120_000  # requests of one user in a minute; 0 for no limit
     prewarm: int = 5  # servers opened ahead when a session begins
     traffic_days: int = 90
+    checkpoints: Path | None = None
     audit_mode: str = "normal"
     log_level: str = "info"
     log_format: str = ""
@@ -147,6 +149,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     node: str = ""
     hub_variables: Mapping[str, str] = {}
     unknown: tuple[str, ...] = ()
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Where signed heads of the ledger are kept; best where whoever can write to the database cannot."""
+        return self.checkpoints or self.home
 
     @property
     def loopback(self) -> bool:
@@ -241,6 +248,7 @@ def read(
         user_rate=_user_rate(env),
         prewarm=_integer(env, "MCPHUB_PREWARM", 5),
         traffic_days=_integer(env, "MCPHUB_TRAFFIC_DAYS", 90),
+        checkpoints=Path(env["MCPHUB_CHECKPOINTS"]).absolute() if env.get("MCPHUB_CHECKPOINTS") else None,
         audit_mode=mode,
         log_level=env.get("MCPHUB_LOG_LEVEL", "info").lower(),
         log_format=env.get("MCPHUB_LOG_FORMAT", ""),

@@ -15,6 +15,7 @@ import structlog
 from msgspec import Struct, field
 
 from mcphub.api.services import Services
+from mcphub.checkpoints import Compared, compare
 from mcphub.postgres.ledger import verify
 
 log = structlog.get_logger()
@@ -81,6 +82,7 @@ class Health:
                     "database": self._database,
                     "ledger": self._ledger,
                     "chain": self._chain,
+                    "completeness": self._completeness,
                     "tail": self._tail,
                     "read_tables": self._read_tables,
                     "servers": self._servers,
@@ -154,6 +156,25 @@ class Health:
             values={"events": checked.events, "position": checked.position},
             command="mcphub verify",
         )
+
+    async def _completeness(self) -> Found:
+        """Is what the last checkpoint names still there? The chain cannot tell when its end is cut off."""
+        checkpoints = self._services.checkpoints
+
+        def ask() -> Compared:
+            last = checkpoints.file.last()
+            with self._services.write.connection(timeout=WITHIN) as db:
+                return compare(db, [last.checkpoint] if last else [])
+
+        found = await asyncio.to_thread(ask)
+        if found.state in {"cut_off", "rewritten"}:
+            values: dict[str, float] = {"position": found.position, "head": found.head}
+            return Found(status="error", code=found.state, values=values, command="mcphub verify")
+        if found.state == "complete":
+            return Found(status="ok", code="complete", values={"position": found.position}, command="mcphub verify")
+        if not found.head or not checkpoints.leads:
+            return Found(status="ok", code="elsewhere" if found.head else "empty")
+        return Found(status="warning", code="unknown", command="mcphub checkpoint")
 
     async def _tail(self) -> Found:
         tail = self._services.tail

@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 from mcphub.api.access_log import AccessLog
 from mcphub.api.incoming import incoming
 from mcphub.api.streams import OpenStreams
+from mcphub.checkpoints import Checkpoints
 from mcphub.domain.access import AccessModel
 from mcphub.domain.actor import ACTOR, current
 from mcphub.domain.hub import Command, Hub
@@ -130,6 +131,7 @@ class Services(Struct):
     log_ring: Any  # logging.LogRing
     access_log: AccessLog
     rejections: Rejections
+    checkpoints: Checkpoints
     started_at: float  # Unix seconds
     streams: OpenStreams = field(default_factory=OpenStreams)
     draining: bool = False

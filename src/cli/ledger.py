@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -24,9 +23,6 @@ from mcphub.cli.shared import (
 
 if TYPE_CHECKING:
     from mcphub.foundation import Foundation
-    from mcphub.sealing import CheckedDay
-
-HASH_AT = "select encode(hash, 'hex') from ledger where position = %s"
 
 
 @click.command()
@@ -52,72 +48,6 @@ def migrate(home: Path | None, check: bool, as_json: bool) -> None:
         answer({"applied": done}, "\n".join(done) or "The schema is up to date.", as_json=as_json)
 
     run(look() if check else apply())
-
-
-@click.command()
-@home_option
-@click.option(
-    "--against", metavar="POSITION:HASH", help="A head noted down before, which the chain must still go through."
-)
-@json_option
-def verify(home: Path | None, against: str | None, as_json: bool) -> None:
-    """Check the ledger's hash chain, and the sealed days of the access log and the traffic.
-
-    Exit code 1 and a position say where the chain breaks, or a day whose rows are not what was sealed.
-    """
-    checkpoint = _checkpoint(against) if against else None
-
-    def work(base: "Foundation") -> bool:
-        import psycopg
-        from msgspec.structs import asdict, replace
-
-        from mcphub.postgres.ledger import verify
-        from mcphub.sealing import check
-
-        with psycopg.connect(base.database.read_only, autocommit=True) as db:
-            found = verify(db)
-            if found.broken_at is None and checkpoint:
-                held = db.execute(HASH_AT, (checkpoint[0],)).fetchone()
-                if held is None or held[0] != checkpoint[1]:
-                    found = replace(found, broken_at=checkpoint[0], why="the hash noted down is not there")
-            # In a chain that breaks there is no seal to believe.
-            days = list(check(db)) if found.broken_at is None else []
-        chain = (
-            f"{found.events:,} events, and the chain holds. Head: {found.position}:{found.hash}"
-            if found.broken_at is None
-            else f"The chain breaks at position {found.broken_at}: {found.why}."
-        )
-        ok = found.broken_at is None and all(day.state in {"holds", "dropped"} for day in days)
-        answer({"ok": ok, **asdict(found), "days": days}, "\n".join([chain, *_days(days)]), as_json=as_json)
-        return ok
-
-    run(_on_ledger(home, work))
-
-
-def _days(days: "Sequence[CheckedDay]") -> Iterator[str]:
-    """What there is to say of sealed days: each that is not what it was, and the others by their number."""
-    counted = Counter((day.log, day.state) for day in days)
-    for log in sorted({day.log for day in days}):
-        late = sum(day.late for day in days if day.log == log and day.state == "holds")
-        yield (
-            f"Sealed days of the {log} log: {counted[log, 'holds']} hold, {counted[log, 'dropped']} left retention"
-            + (f"; {late:,} rows were written after their day was sealed." if late else ".")
-        )
-    for day in days:
-        if day.state == "changed":
-            yield f"The {day.log} log of {day.day} is not what was sealed: rows were changed, removed or added."
-        elif day.state == "missing":
-            yield (
-                f"The {day.log} log of {day.day} is not here, and was not dropped by the hub."
-                " An import brings the ledger alone; otherwise somebody removed it."
-            )
-
-
-def _checkpoint(text: str) -> tuple[int, str]:
-    position, colon, hash_ = text.partition(":")
-    if not (colon and position.isdigit() and len(hash_) == 64):
-        fail("--against takes POSITION:HASH, as a former `mcphub verify` printed it", UNUSABLE)
-    return int(position), hash_.lower()
 
 
 @click.command()
@@ -161,12 +91,27 @@ def _rebuild(base: "Foundation") -> int:
 @click.command()
 @home_option
 @click.option("--since", type=click.IntRange(0), default=0, help="Only what comes behind this position.")
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Make this directory instead: the ledger, checkpoints, the public key, and verify.py, which checks them.",
+)
+@click.option("--with-days", is_flag=True, help="With --bundle: the rows of sealed days of the other logs, too.")
 @json_option
-def export(home: Path | None, since: int, as_json: bool) -> None:
+def export(home: Path | None, since: int, bundle: Path | None, with_days: bool, as_json: bool) -> None:
     """Write the ledger to standard output.
 
     An event a line, as JSON, byte for byte; --json changes nothing. The access log says so first, or none is written.
+
+    --bundle makes a directory that an auditor checks without the hub: python3 DIR/verify.py
     """
+    if bundle is not None:
+        if since:
+            fail("a bundle holds the whole ledger: leave --since out", UNUSABLE)
+        run(_bundled(home, bundle, with_days, as_json))
+        return
+    if with_days:
+        fail("--with-days goes with --bundle", UNUSABLE)
 
     def work(base: "Foundation") -> bool:
         import psycopg
@@ -182,6 +127,28 @@ def export(home: Path | None, since: int, as_json: bool) -> None:
         return True
 
     run(_on_ledger(home, work))
+
+
+async def _bundled(home: Path | None, folder: Path, with_days: bool, as_json: bool) -> None:
+    from mcphub.bundle import write_bundle
+    from mcphub.checkpoints import CheckpointFile
+
+    def work(base: "Foundation") -> int:
+        import psycopg
+
+        note(base, "export", "done")
+        progress = Progress("exporting")
+        with psycopg.connect(base.database.read_only, autocommit=True) as db:
+            try:
+                file = CheckpointFile(base.settings.checkpoint_folder)
+                return write_bundle(db, folder, file, with_days=with_days, progress=progress)
+            finally:
+                progress.end()
+
+    async with at_home(home, depth="schema") as base:
+        events = await asyncio.to_thread(work, base)
+    text = f"{events:,} events are in {folder}. Check them with: python3 {folder}/verify.py"
+    answer({"events": events, "folder": str(folder)}, text, as_json=as_json)
 
 
 @click.command("import")

@@ -127,6 +127,8 @@ def failure(error: Exception) -> tuple[str, int] | None:
     import psycopg
     from psycopg_pool import PoolTimeout
 
+    from mcphub.bundle import BundleExists
+    from mcphub.checkpoints import CheckpointRefused, CheckpointsUnusable
     from mcphub.domain.errors import Refused
     from mcphub.domain.vault import RingUnusable
     from mcphub.http_server import PortUnusable
@@ -145,6 +147,8 @@ def failure(error: Exception) -> tuple[str, int] | None:
             return str(error), UNUSABLE
         case Refused():
             return f"{error} {error.remedy}".strip(), FAILED
+        case CheckpointRefused() | CheckpointsUnusable() | BundleExists():
+            return str(error), FAILED
         case MigrationError() | PostgresFailed() | ImportRefused() | PortUnusable():
             return str(error), FAILED
         case psycopg.Error() | PoolTimeout():

@@ -5,6 +5,7 @@ positions at a time, one behind the other in order of position, hashed again; an
 can hash a day of any size, and an auditor can do the same by hand.
 """
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -77,6 +78,10 @@ DIGEST = """
         group by 1
     ) as chunks
 """
+LINES = """
+    select ({line})::text from {table}
+    where {day_of} >= {since} and {day_of} < {until} and position <= {upto} order by position
+"""
 LAST = "select coalesce(max(position), 0) from {table} where {day_of} >= {since} and {day_of} < {until}"
 LATE = "select count(*) from {table} where {day_of} >= {since} and {day_of} < {until} and position > {upto}"
 
@@ -98,6 +103,15 @@ def digest(db: psycopg.Connection[Any], log: Log, day: date, *, upto: int | None
             db.execute("select pg_advisory_xact_lock(%s)", (log.lock,))
             upto = _one(db, LAST, log, day)
     return DayDigest(*_row(db, DIGEST, log, day, upto))
+
+
+def lines(db: psycopg.Connection[Any], log: Log, day: date, upto: int) -> Iterator[str]:
+    """The rows of a day up to that position, in order, each as it is hashed. Inside a transaction."""
+    with db.cursor(name="lines") as cursor:
+        cursor.itersize = 5000
+        cursor.execute(_statement(LINES, log, day, upto))
+        for (line,) in cursor:
+            yield line
 
 
 def later_rows(db: psycopg.Connection[Any], log: Log, day: date, upto: int) -> int:
@@ -124,8 +138,15 @@ def _one(db: psycopg.Connection[Any], query: str, log: Log, day: date, upto: int
 
 
 def _row(db: psycopg.Connection[Any], query: str, log: Log, day: date, upto: int) -> tuple[Any, ...]:
+    found: tuple[Any, ...] | None = db.execute(_statement(query, log, day, upto)).fetchone()
+    if found is None:
+        raise RuntimeError("an aggregate without a row")
+    return found
+
+
+def _statement(query: str, log: Log, day: date, upto: int) -> sql.Composed:
     midnight = "{}::date::timestamp at time zone 'UTC'"
-    statement = sql.SQL(query).format(
+    return sql.SQL(query).format(
         table=sql.Identifier(log.table),
         day_of=sql.Identifier(log.day_of),
         line=sql.SQL(log.line),
@@ -134,7 +155,3 @@ def _row(db: psycopg.Connection[Any], query: str, log: Log, day: date, upto: int
         until=sql.SQL(f"({midnight})").format(sql.Literal(day + ONE_DAY)),
         upto=sql.Literal(upto),
     )
-    found: tuple[Any, ...] | None = db.execute(statement).fetchone()
-    if found is None:
-        raise RuntimeError("an aggregate without a row")
-    return found

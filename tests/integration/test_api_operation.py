@@ -96,6 +96,33 @@ async def test_a_changed_fact_breaks_the_chain_that_health_looks_at(api, databas
     assert (chain["code"], chain["values"], chain["command"]) == ("broken", {"position": 2}, "mcphub verify")
 
 
+async def test_an_end_that_was_cut_off_shows_in_health_beside_a_chain_that_holds(api, database, monkeypatch):
+    monkeypatch.setattr(health, "KEPT", 0.0)
+    await api.user("admin", admin=True)
+    reader = await api.user("second", admin=True)
+    await api.services.checkpoints.stop()
+    signed = api.services.checkpoints.file.last().checkpoint
+    checks = [await completeness(reader)]
+    with psycopg.connect(database.admin_dsn, autocommit=True) as db:
+        db.execute("set session_replication_role = replica")
+        db.execute("delete from ledger where position = %s", (signed.position,))
+        db.execute(
+            "update ledger_head set (position, hash) = (select position, hash from ledger where position = %s)",
+            (signed.position - 1,),
+        )
+    checks.append(await completeness(reader))
+
+    assert [(check["status"], check["code"]) for check in checks] == [("ok", "complete"), ("error", "cut_off")]
+    assert checks[1]["values"] == {"position": signed.position, "head": signed.position - 1}
+
+
+async def completeness(reader):
+    report = await reader.data("GET", "/api/admin/health")
+    by_name = {check["name"]: check for check in report["checks"]}
+    assert by_name["chain"]["code"] == "holds"
+    return by_name["completeness"]
+
+
 async def test_a_database_that_is_gone_is_said_for_each_part_that_needs_it(api, monkeypatch):
     monkeypatch.setattr(health, "WITHIN", 0.2)
     await api.services.read.close()

@@ -199,6 +199,39 @@ async def test_a_sealed_day_that_is_gone_is_missing_and_named(lived_in: Commands
     assert f"The access log of {OVER} is not here" in lived_in.say("verify", code=1)
 
 
+def test_a_checkpoint_says_what_was_cut_off_and_that_the_rest_holds(
+    lived_in: Commands, database: Database, tmp_path: Path
+) -> None:
+    """By its own exit code, beside the hub and from a copy kept elsewhere."""
+    signed = lived_in.json("checkpoint")["checkpoint"]
+    kept = tmp_path / "kept.jsonl"
+    kept.write_bytes(lived_in.run("checkpoint").stdout)
+    key = lived_in.json("checkpoint", "--public-key")["publicKey"]
+    bundle = tmp_path / "bundle"
+    lived_in.run("export", "--bundle", str(bundle))
+    whole = lived_in.json("verify")
+    sql(database, "delete from ledger where position > 3")
+    sql(database, "update ledger_head set (position, hash) = (select position, hash from ledger where position = 3)")
+
+    found = lived_in.json("verify", "--against", str(kept), "--public-key", key, code=3)
+    said = lived_in.say("verify", code=3)
+    forged = lived_in.say("verify", "--against", str(kept), "--public-key", "ab" * 32, code=1)
+
+    assert (whole["integrity"], whole["completeness"], whole["checkpoint"]) == (
+        "holds",
+        "complete",
+        {"position": signed["position"], "hash": signed["hash"]},
+    )
+    assert (found["ok"], found["integrity"], found["completeness"]) == (False, "holds", "cut_off")
+    assert found["missing"] == [4, signed["position"]]
+    assert f"positions 4 to {signed['position']}, at least, are missing" in said
+    assert "is not signed with the key" in forged
+    assert {path.name for path in bundle.iterdir()} == {
+        *("ledger.jsonl", "checkpoints.jsonl", "checkpoints.pub", "bundle.json", "verify.py")
+    }
+    assert "no checkpoint is signed" in lived_in.say("checkpoint", code=1)
+
+
 def test_each_export_is_in_the_access_log_and_none_is_written_that_is_not(
     lived_in: Commands, database: Database
 ) -> None:
@@ -366,6 +399,6 @@ def test_every_command_explains_itself_and_answers_with_json() -> None:
 
 def test_nothing_is_promised_that_is_not_there() -> None:
     assert set(all_commands.commands) == {
-        *("up", "serve", "doctor", "migrate", "verify", "rebuild", "export", "import"),
-        *("setup-link", "user", "key", "demo", "requests"),
+        *("up", "serve", "doctor", "migrate", "verify", "checkpoint", "rebuild", "export", "import"),
+        *("setup-link", "user", "key", "demo", "requests", "projections"),
     }

@@ -25,8 +25,10 @@ from mcphub.api.auth.accounts import NewAccount, name_digest
 from mcphub.api.auth.links import OneTimeLinks
 from mcphub.api.door import Door
 from mcphub.api.services import Commands, Services
+from mcphub.checkpoints import Checkpoints
 from mcphub.domain.access import ALL, AccessModel, View
 from mcphub.domain.actor import acting, system
+from mcphub.domain.checkpoint import SIGNING
 from mcphub.domain.hub import plugged
 from mcphub.domain.substitution import MissingVariables
 from mcphub.domain.vault import Ring, Vault, WrappedKey
@@ -299,6 +301,7 @@ async def running_api(dsn: str, home: Path, env: dict[str, str] | None = None) -
             log_ring=ring,
             access_log=access_log,
             rejections=Rejections(model, pool, lambda: datetime.now(UTC)),
+            checkpoints=Checkpoints(dsn, home, vault.secret(SIGNING)),
             started_at=datetime.now(UTC).timestamp(),
         )
         api = Api(services, gateway, dsn, app_of(services))

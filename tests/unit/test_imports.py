@@ -18,10 +18,11 @@ MAY_IMPORT = {
     "postgres": set(),
     "projections": {"domain", "postgres", "search", "settings", "logging", "periodic"},
     "gateway": {"projections", "domain", "postgres", "search", "settings", "logging", "periodic"},
-    "api": {"gateway", "projections", "domain", "postgres", "search", "settings", "logging", "periodic"},
+    "api": {"gateway", "projections", "domain", "postgres", "search", "settings", "logging", "periodic", "checkpoints"},
     "settings": set(),
     "logging": set(),
     "periodic": set(),
+    "checkpoints": {"domain", "postgres"},
     "demo_server": set(),
     "address": set(),
     "http_server": set(),
@@ -33,7 +34,8 @@ COMPOSE = {"cli", "serve", "first_run", "greeting", "doctor", "__main__"}
 SHARED = {"mcphub.domain.codec"}
 SHARED_WITH = {"postgres", "search"}
 # Runs between the hub and a server's process, so it starts in a few milliseconds: nothing of ours.
-ALONE = {"mcphub.gateway.upstream.sandbox"}
+# An auditor runs it without the hub.
+ALONE = {"mcphub.gateway.upstream.sandbox", "mcphub.auditor"}
 
 # The rules need no I/O and no threads; what they cannot import they cannot do.
 NOT_IN_DOMAIN = {

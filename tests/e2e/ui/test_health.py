@@ -11,7 +11,7 @@ from tests.support.web import UiPage
 
 PAGES = [UiPage("/admin/health", who="admin")]
 NAMES = [
-    *("Database", "Event store", "Hash chain", "Access decisions", "Read tables"),
+    *("Database", "Event store", "Hash chain", "Completeness", "Access decisions", "Read tables"),
     *("Servers", "Disk", "Clock", "Sign-in", "Address"),
 ]
 

@@ -18,6 +18,7 @@ export const health = {
     database: "Database",
     ledger: "Event store",
     chain: "Hash chain",
+    completeness: "Completeness",
     tail: "Access decisions",
     read_tables: "Read tables",
     servers: "Servers",
@@ -36,6 +37,16 @@ export const health = {
       holds: ({ events, position }: Values) => `Holds over the newest ${events} events, up to #${position}.`,
       broken: ({ position }: Values) =>
         `Breaks at #${position}: what is stored there is not what was recorded.`,
+    },
+    completeness: {
+      complete: ({ position }: Values) => `Everything up to the last checkpoint, #${position}, is there.`,
+      cut_off: ({ position, head }: Values) =>
+        `Cut off: a checkpoint names #${position}, and the newest event is #${head}.`,
+      rewritten: ({ position }: Values) =>
+        `Rewritten: at #${position} stands something else than a checkpoint names.`,
+      unknown: () => "There is no checkpoint to compare with.",
+      empty: () => "Nothing is recorded yet.",
+      elsewhere: () => "Another node signs the checkpoints.",
     },
     tail: {
       follows: ({ position }: Values) => `Decided by the newest event, #${position}.`,
@@ -77,6 +88,8 @@ export const health = {
     database: "Look at the database's log. The hub connects again by itself.",
     ledger: "Make the database writable: a full disk or a replica that took over makes it read-only.",
     chain: "Find out who changed the ledger, and restore it from a backup. The command checks all of it.",
+    completeness:
+      "Keep a copy of the database and of the checkpoints, and restore from a backup. The command says from where on.",
     tail: "Look at the database's log. Calls go on as soon as it answers.",
     read_tables: "Pages may show an older state. The command makes the tables anew; readers notice nothing.",
     servers: "Open the server to see its error. Others are not affected.",

@@ -18,6 +18,7 @@ export const health: Shape<typeof en> = {
     database: "데이터베이스",
     ledger: "이벤트 저장소",
     chain: "해시 체인",
+    completeness: "완전성",
     tail: "접근 판단",
     read_tables: "조회 테이블",
     servers: "서버",
@@ -35,6 +36,15 @@ export const health: Shape<typeof en> = {
     chain: {
       holds: ({ events, position }) => `#${position}까지 최근 이벤트 ${events}개의 체인이 맞습니다.`,
       broken: ({ position }) => `#${position}에서 끊겼습니다. 저장된 내용이 기록 당시와 다릅니다.`,
+    },
+    completeness: {
+      complete: ({ position }) => `마지막 체크포인트 #${position}까지 빠진 것이 없습니다.`,
+      cut_off: ({ position, head }) =>
+        `뒷부분이 잘렸습니다. 체크포인트는 #${position}까지 있는데 최신 이벤트는 #${head}입니다.`,
+      rewritten: ({ position }) => `#${position}의 내용이 체크포인트와 다릅니다. 다시 쓰였습니다.`,
+      unknown: () => "비교할 체크포인트가 없습니다.",
+      empty: () => "아직 기록된 것이 없습니다.",
+      elsewhere: () => "체크포인트는 다른 노드가 서명합니다.",
     },
     tail: {
       follows: ({ position }) => `최신 이벤트 #${position}까지 반영해 판단합니다.`,
@@ -75,6 +85,8 @@ export const health: Shape<typeof en> = {
     ledger:
       "데이터베이스를 쓸 수 있게 하세요. 디스크가 가득 찼거나 복제본이 대신 떠 있으면 읽기 전용이 됩니다.",
     chain: "누가 원장을 바꿨는지 확인하고 백업에서 복구하세요. 아래 명령은 전체를 검사합니다.",
+    completeness:
+      "데이터베이스와 체크포인트의 사본을 보관하고 백업에서 복구하세요. 아래 명령은 어디부터 다른지 알려 줍니다.",
     tail: "데이터베이스 로그를 확인하세요. 응답하면 호출은 바로 다시 됩니다.",
     read_tables:
       "페이지가 이전 상태를 보여 줄 수 있습니다. 아래 명령이 테이블을 새로 만들며, 사용자는 느끼지 못합니다.",

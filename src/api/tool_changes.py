@@ -91,8 +91,8 @@ def changes(model: AccessModel, *, every: bool, server: str = "") -> list[Change
 
 def _changes(model: AccessModel, every: bool, wanted: str) -> Iterator[Change]:
     for server_id, book in model.tools.items():
-        server = model.servers[server_id]
-        if wanted not in ("", server.name, server.slug):
+        server = model.servers.get(server_id)
+        if server is None or wanted not in ("", server.name, server.slug):
             continue
         for tool, record in book.tools.items():
             for known in record.definitions.values():
@@ -104,8 +104,8 @@ def _changes(model: AccessModel, every: bool, wanted: str) -> Iterator[Change]:
 def floods(model: AccessModel, server: str = "") -> list[Flood]:
     found = []
     for server_id, book in model.tools.items():
-        state = model.servers[server_id]
-        if book.closed is not None and server in ("", state.name, state.slug):
+        state = model.servers.get(server_id)
+        if state is not None and book.closed is not None and server in ("", state.name, state.slug):
             found.append(Flood(server=state.name, since=book.closed, left_out=book.left_out))
     return found
 

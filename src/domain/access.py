@@ -18,6 +18,7 @@ from mcphub.domain.audience import Audience, users_named
 from mcphub.domain.codec import Recorded
 from mcphub.domain.env_schedule import EnvChecks
 from mcphub.domain.events import (
+    UNDONE,
     AdminGranted,
     AdminRevoked,
     AuditorGranted,
@@ -279,6 +280,7 @@ class AccessModel:
             case UserDeactivated():
                 user = self._user(event.user_id)
                 user.active, user.memberships = False, frozenset()
+                user.was_active = user.was_active and event.cause != UNDONE
                 self._end_sessions(event.user_id, recorded.position)
             case UserDeleted():
                 user = self._user(event.user_id)
@@ -346,11 +348,9 @@ class AccessModel:
                 self._rename_in_groups(event)
                 self.settings.apply(event, recorded.position)
             case ToolDiscovered() | ToolChanged() | ToolWithdrawn() | ToolQuarantined() | ToolApproved():
-                if event.server_id in self.servers:  # a hub may have written while another one removed the server
-                    self.tools[event.server_id] = applied(self.tools.get(event.server_id), event, recorded.position)
+                self.tools[event.server_id] = applied(self.tools.get(event.server_id), event, recorded.position)
             case ServerRemoved():
-                self.tools.pop(event.server_id, None)
-                self._meant.clear()
+                self._meant.clear()  # what is known of its tools stays: it may come back
                 self.settings.apply(event, recorded.position)
             case _:
                 self.settings.apply(event, recorded.position)
@@ -407,7 +407,7 @@ class AccessModel:
                     event.description,
                     list(event.servers),
                     True,
-                    recorded.at,
+                    event.made or recorded.at,
                     recorded.at,
                     recorded.position,
                 )

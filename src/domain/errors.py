@@ -5,6 +5,7 @@
     ├── Conflict(409)        LastAdmin AdminProtected SelfDeactivation SelfDeletion UserInactive UserIsDeleted
     │                        UsernameTaken IdentityKnown KeyLimit KeyNameTaken KeyIsRevoked KeyTooLongExpired
     │                        GroupNameTaken ServerExists DefinitionOutdated AlreadySetUp Busy Irreversible
+    │                        NotUndoable and what is below it, PreviewOutdated
     ├── Gone(410)            UserIsErased
     ├── Outdated(412)
     └── Invalid(422)         ExpiryOutOfRange GraceOutOfRange UnknownServer BadGroupName ConfirmationNeeded …
@@ -372,6 +373,102 @@ class ScheduleInvalid(Invalid):
 class UnknownHubVariable(NotFound):
     def __init__(self, name: str) -> None:
         super().__init__(f"No value is stored for {name}.")
+
+
+# taking back what was done
+
+
+class NotUndoable(Conflict):
+    """A fact that is not taken back.
+
+    Args:
+        position: of the fact that stands in the way, or that is to be undone instead; 0 when there is none.
+    """
+
+    code = "undo_impossible"
+
+    def __init__(self, text: str, remedy: str = "", position: int = 0) -> None:
+        super().__init__(text)
+        self.remedy = remedy
+        self.position = position
+
+
+class NoChange(NotUndoable):
+    code = "undo_no_change"
+
+    def __init__(self) -> None:
+        super().__init__("This says that something happened. It set nothing that could be set back.")
+
+
+class ValueGone(NotUndoable):
+    code = "undo_value_gone"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The value that was there cannot be read any more: its data key was destroyed.", "Enter the value again."
+        )
+
+
+class Erased(NotUndoable):
+    code = "undo_erased"
+
+    def __init__(self) -> None:
+        super().__init__("An erasure is final.", "Register the person anew.")
+
+
+class KeyIsOver(NotUndoable):
+    code = "undo_key_over"
+
+    def __init__(self) -> None:
+        super().__init__("A key that was revoked, rotated or has ended does not come back.", "Issue a new key.")
+
+
+class Outlives(NotUndoable):
+    """Something new came into the world, and stays known whatever is done."""
+
+    code = "undo_outlives"
+
+    def __init__(self, remedy: str) -> None:
+        super().__init__("What this made stays on the record, so it cannot be as if it had not been.", remedy)
+
+
+class WholeSave(NotUndoable):
+    code = "undo_whole_save"
+
+    def __init__(self, before: int) -> None:
+        remedy = f"Restore the settings as of position {before}."
+        super().__init__("This ends the save of a whole settings document.", remedy, before)
+
+
+class PartOf(NotUndoable):
+    code = "undo_part_of"
+
+    def __init__(self, whole: int) -> None:
+        super().__init__(f"This followed from the change at position {whole}.", f"Undo position {whole}.", whole)
+
+
+class AlreadyUndone(NotUndoable):
+    code = "undo_already"
+
+    def __init__(self, by: int) -> None:
+        super().__init__(f"It is as it was before: position {by} took it back.", "", by)
+
+
+class Overtaken(NotUndoable):
+    code = "undo_overtaken"
+
+    def __init__(self, by: int) -> None:
+        super().__init__(
+            f"The same thing was changed again, last at position {by}.", f"Look at position {by} first.", by
+        )
+
+
+class PreviewOutdated(Conflict):
+    code = "undo_preview_outdated"
+    remedy = "Look at what it would change now, then undo it."
+
+    def __init__(self, seen: int) -> None:
+        super().__init__(f"Something was changed after position {seen}, which the preview was made at.")
 
 
 class Irreversible(Conflict):

@@ -99,7 +99,7 @@ class UserDeactivated(Event, frozen=True, kw_only=True):
 
     user_id: str
     reason: str = ""
-    cause: str = ""  # MEMBERSHIP, or '' for somebody's decision
+    cause: str = ""  # MEMBERSHIP, UNDONE, or '' for somebody's decision
 
 
 class AdminGranted(Event, frozen=True, kw_only=True):
@@ -286,7 +286,10 @@ class ServiceTokenRemoved(Event, frozen=True, kw_only=True):
 
 
 class GroupCreated(Event, frozen=True, kw_only=True):
-    """A user's own group, active from the start. Tags: user, group."""
+    """A user's own group, active from the start. Tags: user, group.
+
+    `made` is when it was made first, of one that was deleted and is back.
+    """
 
     group_id: str
     user_id: str
@@ -294,6 +297,7 @@ class GroupCreated(Event, frozen=True, kw_only=True):
     slug: str
     description: str = ""
     servers: list[ServerRef] = []  # noqa: RUF012  msgspec copies an empty default
+    made: datetime | None = None
 
 
 class GroupChanged(Event, frozen=True, kw_only=True):
@@ -332,12 +336,17 @@ class GroupDeleted(Event, frozen=True, kw_only=True):
 
 
 class ServerAdded(Event, frozen=True, kw_only=True):
-    """A server of the settings document. The slug never changes. Tags: server, servers."""
+    """A server of the settings document. The slug never changes. Tags: server, servers.
+
+    With the id of one that was removed, it is that server again, with what users saved for it; `made` is when it was
+    added first.
+    """
 
     server_id: str
     name: str
     slug: str
     config: Raw  # the document's JSON object as written, literal secrets replaced by {"$sealed": "…"}
+    made: datetime | None = None
 
 
 class ServerChanged(Event, frozen=True, kw_only=True):
@@ -665,6 +674,8 @@ ENV_SCHEDULER = "env-scheduler"
 
 # Why a user was deactivated: the provider's allow-list names them no longer. A sign-in that it fits lets them in again.
 MEMBERSHIP = "membership"
+# Somebody took back that the user was let in for the first time: they wait again, as if it had not been.
+UNDONE = "undone"
 
 
 def about(event: Event) -> str:

@@ -5,6 +5,7 @@ Rules held here: a name is 1 to 100 characters and unique among the user's group
 
 import unicodedata
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from eventsourcing.dcb.domain import Selector
@@ -89,8 +90,13 @@ class GroupCommand(Command):
         if any(other.casefold() == name.casefold() for other in others):
             raise GroupNameTaken(name)
 
-    def slug(self, name: str) -> str:
-        return slug_for(name, [group.slug for key, group in self.groups.items() if key != self.group_id])
+    def slug(self, name: str, former: str = "") -> str:
+        """
+        Args:
+            former: the one it had under this name, which it has again as far as that is free.
+        """
+        taken = [group.slug for key, group in self.groups.items() if key != self.group_id]
+        return former if former and former not in taken else slug_for(name, taken)
 
 
 def checked_name(name: str) -> str:
@@ -108,18 +114,34 @@ def checked_name(name: str) -> str:
 class CreateGroup(GroupCommand):
     """Make a group, active at once. An id that exists already writes nothing.
 
+    Args:
+        slug, active, made: of a group that was deleted and comes back: its slug, as far as that is free; whether it
+            was active; when it was made first.
+
     Raises:
         BadName, GroupNameTaken: see there.
         UserIsErased: nobody to own it.
     """
 
     def __init__(
-        self, user_id: str, group_id: str, *, name: str, servers: Sequence[ServerRef], description: str = ""
+        self,
+        user_id: str,
+        group_id: str,
+        *,
+        name: str,
+        servers: Sequence[ServerRef],
+        description: str = "",
+        slug: str = "",
+        active: bool = True,
+        made: datetime | None = None,
     ) -> None:
         super().__init__(user_id, group_id)
         self.name = checked_name(name)
         self.servers = _unique(servers)
         self.description = description
+        self.former_slug = slug
+        self.active = active
+        self.made = made
 
     def execute(self) -> None:
         if self.erased:
@@ -133,14 +155,20 @@ class CreateGroup(GroupCommand):
             group_id=self.group_id,
             user_id=self.user_id,
             name=self.name,
-            slug=self.slug(self.name),
+            slug=self.slug(self.name, self.former_slug),
             description=self.description,
             servers=self.servers,
+            made=self.made,
         )
+        if not self.active:
+            self.trigger_event(GroupDeactivated, self.tags(), group_id=self.group_id, user_id=self.user_id)
 
 
 class ChangeGroup(GroupCommand):
     """Record what differs; the slug follows the name.
+
+    Args:
+        slug: see `GroupCommand.slug`.
 
     Raises:
         UnknownGroup, BadName, GroupNameTaken: see there.
@@ -154,8 +182,10 @@ class ChangeGroup(GroupCommand):
         name: str | UnsetType = UNSET,
         description: str | UnsetType = UNSET,
         servers: Sequence[ServerRef] | UnsetType = UNSET,
+        slug: str = "",
     ) -> None:
         super().__init__(user_id, group_id)
+        self.former_slug = slug
         self.name = name
         self.description = description
         self.servers = servers
@@ -166,7 +196,7 @@ class ChangeGroup(GroupCommand):
         if self.name is not UNSET and (name := checked_name(self.name)) != group.name:
             self.must_be_free(name)
             changed["name"] = name
-            if (slug := self.slug(name)) != group.slug:
+            if (slug := self.slug(name, self.former_slug)) != group.slug:
                 changed["slug"] = slug
         if self.description is not UNSET and self.description != group.description:
             changed["description"] = self.description

@@ -14,7 +14,7 @@ import string
 import zlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from eventsourcing.dcb.domain import Selector
 from msgspec import UNSET, Struct, UnsetType
@@ -57,6 +57,18 @@ MOST_DAYS = 90
 MOST_GRACE_MINUTES = 24 * 60
 EXTENDABLE = timedelta(days=30)
 MOST_NAME = 100
+
+
+Standing = Literal["active", "rotating", "expired", "revoked"]
+
+
+def key_standing(at: datetime, *, revoked: bool, expires_at: datetime, grace_until: datetime | None) -> Standing:
+    """How a key stands; one that was rotated is as good as revoked once its grace is over."""
+    if revoked or (grace_until is not None and grace_until <= at):
+        return "revoked"
+    if expires_at <= at:
+        return "expired"
+    return "rotating" if grace_until is not None else "active"
 
 
 def new_key() -> str:
@@ -296,7 +308,7 @@ class ChangeKey(KeyCommand):
 
 
 class ExtendKey(KeyCommand):
-    """Let a key live for `days` from now.
+    """Let a key live for `days` from now, or, to take that back, until a time that lies ahead.
 
     Raises:
         UnknownKey, KeyIsRevoked, ExpiryOutOfRange: see there.
@@ -304,9 +316,13 @@ class ExtendKey(KeyCommand):
         KeyLimit, KeyNameTaken: it had expired, and other keys took its place or its name meanwhile.
     """
 
-    def __init__(self, user_id: str, key_id: str, now: datetime, *, days: int) -> None:
+    def __init__(
+        self, user_id: str, key_id: str, now: datetime, *, days: int = MOST_DAYS, until: datetime | None = None
+    ) -> None:
         super().__init__(user_id, key_id, now)
-        self.expires_at = expiry(now, days)
+        if until is not None and until <= now:
+            raise ExpiryOutOfRange(0)
+        self.expires_at = until or expiry(now, days)
 
     def execute(self) -> None:
         key = self.key()

@@ -7,6 +7,7 @@ Rules held here:
 """
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -120,17 +121,31 @@ class RestoreSettings(ApplySettings):
 class AddServer(SettingsCommand):
     """Add one server; its literal secrets are sealed already. An id that exists already writes nothing.
 
+    Args:
+        slug, made: of a server that was removed and comes back by its id, see ServerAdded.
+
     Raises:
         DocumentRefused: the entry has errors, or asks for a slug that another server has.
         ServerExists: a living server has the name.
     """
 
-    def __init__(self, server_id: str, name: str, config: Document, *, policy: Policy = STRICT) -> None:
+    def __init__(
+        self,
+        server_id: str,
+        name: str,
+        config: Document,
+        *,
+        policy: Policy = STRICT,
+        slug: str = "",
+        made: datetime | None = None,
+    ) -> None:
         super().__init__()
         self.server_id = server_id
         self.name = name
         self.config = config
         self.policy = policy
+        self.slug = slug
+        self.made = made
 
     def execute(self) -> None:
         check_server(self.name, self.config, self.policy).refuse()
@@ -138,7 +153,7 @@ class AddServer(SettingsCommand):
             return  # the same request, sent again
         if self.state.by_name(self.name) is not None:
             raise ServerExists(self.name)
-        self.add(self.server_id, self.name, self.config)
+        self.add(self.server_id, self.name, self.config, former_slug=self.slug, made=self.made)
 
 
 class ChangeServer(SettingsCommand):
@@ -326,18 +341,19 @@ class SetToolName(SettingsCommand):
 
 
 class ChangeSystemConfig(SettingsCommand):
-    """Replace `systemConfig`, its literal secrets sealed already.
+    """Replace `systemConfig`, its literal secrets sealed already; None takes it out of the document.
 
     Raises:
         DocumentRefused: it has errors.
     """
 
-    def __init__(self, system: Document) -> None:
+    def __init__(self, system: Document | None) -> None:
         super().__init__()
         self.system = system
 
     def execute(self) -> None:
-        check_system(self.system).refuse()
+        if self.system is not None:
+            check_system(self.system).refuse()
         if not same(self.state.system_config, self.system):
             self.trigger_event(SystemConfigChanged, [SERVERS], config=Raw(compact(self.system)))
 

@@ -2,6 +2,7 @@
 
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from eventsourcing.dcb.domain import Selector
@@ -83,18 +84,30 @@ class SettingsCommand(Command):
 
     # what follows triggers facts and, through evolve, moves the state on
 
-    def add(self, server_id: str, name: str, config: Mapping[str, Any], reserved: dict[str, str] | None = None) -> None:
+    def add(
+        self,
+        server_id: str,
+        name: str,
+        config: Mapping[str, Any],
+        reserved: dict[str, str] | None = None,
+        *,
+        former_slug: str = "",
+        made: datetime | None = None,
+    ) -> None:
         """
         Args:
             reserved: slug → name of other new servers that ask for one.
+            former_slug, made: of a server that was removed and comes back; the slug is no other's.
         """
-        asked = asked_slug(config)
+        asked = former_slug or asked_slug(config)
         if asked and asked in self.state.slugs:
             place = pointer(("mcpServers", name, "mcphub", "slug"))
             raise DocumentRefused([Finding(place, "slug_taken", f"another server has the slug {asked!r}")])
         slug = asked or slug_for(name, ChainMap(self.state.slugs, reserved or {}))
         raw = Raw(compact(config))
-        self.trigger_event(ServerAdded, tags(server_id), server_id=server_id, name=name, slug=slug, config=raw)
+        self.trigger_event(
+            ServerAdded, tags(server_id), server_id=server_id, name=name, slug=slug, config=raw, made=made
+        )
         self.declare(server_id, {}, self.state.servers[server_id].slots)
 
     def change(self, server: ServerState, config: Mapping[str, Any]) -> None:

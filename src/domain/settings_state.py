@@ -98,7 +98,8 @@ class ServerState(Struct):
         """
         self.config, self.changed_at, self._spec, self._audience, self._given = config, position, None, None, None
         self.offers_at |= dict.fromkeys(kinds, position)
-        self.slots = {slot.canonical: slot for slot in slots_of(config)}
+        if kinds is KINDS:  # what is said of a tool, or of the audience, asks users for nothing
+            self.slots = {slot.canonical: slot for slot in slots_of(config)}
 
 
 class SettingsState:
@@ -140,6 +141,7 @@ class SettingsState:
                 self.servers[server.server_id] = server
                 self._by_name[server.name] = self._by_slug[server.slug] = server.server_id
                 self.order[server.server_id] = None
+                self.removed.pop(server.server_id, None)
             case ServerChanged():
                 self.servers[event.server_id].become(json.loads(bytes(event.config)), position)
             case ServerRenamed():

@@ -203,17 +203,21 @@ class SetUserActive(UserCommand):
 
     Locking out whom only the provider's allow-list has shut out is a change: no sign-in ends it any more.
 
+    Args:
+        cause: of locking out, see UserDeactivated.
+
     Raises:
         UnknownUser, UserIsErased, UserIsDeleted: nobody to let in.
         AdminProtected: an admin is demoted first.
         SelfDeactivation: `by` is the user.
     """
 
-    def __init__(self, user_id: str, active: bool, *, by: str, reason: str = "") -> None:
+    def __init__(self, user_id: str, active: bool, *, by: str, reason: str = "", cause: str = "") -> None:
         super().__init__(user_id)
         self.wanted = active
         self.by = by
         self.reason = reason
+        self.cause = cause
 
     def execute(self) -> None:
         self.must_exist()
@@ -229,7 +233,7 @@ class SetUserActive(UserCommand):
             raise SelfDeactivation
         if self.admin:
             raise AdminProtected(self.user_id)
-        self.trigger_event(UserDeactivated, [me], user_id=self.user_id, reason=self.reason)
+        self.trigger_event(UserDeactivated, [me], user_id=self.user_id, reason=self.reason, cause=self.cause)
 
 
 class SetAdmin(UserCommand):
@@ -394,21 +398,24 @@ class CertifyErasure(UserCommand):
 
 
 class RestoreUser(UserCommand):
-    """Bring a soft-deleted user back, inactive. Restoring a living user writes nothing.
+    """Bring a soft-deleted user back, inactive unless said otherwise. Restoring a living user writes nothing.
 
     Raises:
         UnknownUser, UserIsErased: nobody to bring back.
     """
 
-    def __init__(self, user_id: str, *, name_digest: str = "") -> None:
+    def __init__(self, user_id: str, *, name_digest: str = "", active: bool = False) -> None:
         super().__init__(user_id)
         self.name_digest = name_digest
+        self.let_in = active
 
     def execute(self) -> None:
         self.must_exist()
         if self.deleted:
             named = [username_tag(self.name_digest)] if self.name_digest else []
             self.trigger_event(UserRestored, [user_tag(self.user_id), *named], user_id=self.user_id)
+            if self.let_in:
+                self.trigger_event(UserActivated, [user_tag(self.user_id)], user_id=self.user_id)
 
 
 class InviteUser(UserCommand):

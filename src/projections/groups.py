@@ -76,7 +76,7 @@ class Groups(Projection[GroupRow]):
                 description=event.description,
                 servers=list(event.servers),
                 active=True,
-                created_at=at,
+                created_at=event.made or at,
                 updated_at=at,
                 position=position,
             )

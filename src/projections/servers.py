@@ -90,7 +90,7 @@ class Servers(Projection[ServerRow]):
                 slug=event.slug,
                 config=config,
                 enabled=config.get("enabled") is not False,
-                added_at=at,
+                added_at=event.made or at,
                 changed_at=at,
                 added_position=position,
                 position=position,
@@ -161,7 +161,10 @@ class SettingsDocument(Projection[SettingsRow]):
         )
         match recorded.event:
             case SystemConfigChanged() as event:
-                return replace(before, system=json.loads(bytes(event.config)), position=recorded.position)
+                system = json.loads(bytes(event.config))
+                if system is None and not before.members:
+                    return None  # nothing of it was ever saved, and what was is taken back
+                return replace(before, system=system, position=recorded.position)
             case SettingsFileImported() as event:
                 return replace(
                     before,

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from mcphub.domain.codec import Recorded
 from mcphub.domain.events import (
+    UNDONE,
     AdminGranted,
     AdminRevoked,
     AuditorGranted,
@@ -114,8 +115,8 @@ class Users(Projection[UserRow]):
         match event:
             case UserActivated():
                 return replace(row, active=True, was_active=True, position=position)
-            case UserDeactivated():
-                return replace(row, active=False, position=position)
+            case UserDeactivated(cause=cause):
+                return replace(row, active=False, was_active=row.was_active and cause != UNDONE, position=position)
             case UserDeleted():
                 return replace(row, active=False, deleted=True, position=position)
             case UserRestored():

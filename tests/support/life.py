@@ -9,9 +9,11 @@ from datetime import timedelta
 from msgspec.json import encode
 
 from mcphub.domain.actor import acting, system
+from mcphub.domain.codec import decode
 from mcphub.domain.env_schedule import ConfigureEnvScheduler, NoteEnvCheck
 from mcphub.domain.errors import Refused
 from mcphub.domain.events import Scope, ServerRef
+from mcphub.domain.findings import Policy
 from mcphub.domain.groups import ChangeGroup, CreateGroup, DeleteGroup, SetGroupActive
 from mcphub.domain.hub_variables import RemoveHubVariable, SetHubVariable
 from mcphub.domain.keys import ChangeKey, ExtendKey, IssueKey, NoteKeyExpired, NoteKeyFirstUsed, RevokeKey, RotateKey
@@ -34,6 +36,7 @@ from mcphub.domain.sign_in import Identity, NoteMemberships, RegisterByProvider,
 from mcphub.domain.tokens import SaveValues, SealedValue
 from mcphub.domain.tool_book import definition_of
 from mcphub.domain.tools import ApproveTool, Listed, ObserveTools
+from mcphub.domain.undo import Undoing, depends_on, inverse
 from mcphub.domain.users import (
     CertifyErasure,
     ChangePreferences,
@@ -50,7 +53,7 @@ from mcphub.domain.users import (
     SignIn,
     SignOut,
 )
-from tests.support.facts import NOW
+from tests.support.facts import NOW, recorded
 
 OF_THE_LIVING = {"issue_key", "create_group", "sign_out", "prefer"}
 PEOPLE = 4  # people, keys and groups of each, servers
@@ -361,6 +364,17 @@ class Life:
     def change_system(self, who, what, more):
         yield lambda: ChangeSystemConfig({"routing": {"n": more}, "text": TEXTS[who]})
 
+    # what was done
+
+    def undo(self, who, what, more):
+        """Of the last facts the one that `more` of them came after."""
+        rows = list(self.hub.recorder.read())
+        if not rows:
+            return
+        facts = recorded(*((decode(row.event.data), row.event.tags) for row in rows))
+        fact = facts[-1 - more % len(facts)]
+        yield taking_back(facts, fact, Undoing(by=self.person(what), now=self.now, policy=Policy()))
+
     # the other logs
 
     def seal_day(self, who, what, more):
@@ -368,6 +382,17 @@ class Life:
         yield lambda: SealDay(log, day, rows=1 + more, sha256=f"{who:064x}", first=what, last=what + more)
         if who % 2:
             yield lambda: DropDay(log, day)
+
+
+def taking_back(facts, fact, undoing):
+    """The command that takes one of these facts back."""
+    wanted = depends_on(fact.event)
+    history = [
+        one
+        for one in facts
+        if any(type(one.event) in selector.types and set(selector.tags) <= set(one.tags) for selector in wanted)
+    ]
+    return inverse(history, fact.position, undoing)
 
 
 def _definition(number, text):
@@ -400,4 +425,6 @@ TOUR = [
     ("add_server", 0, 3, 4), ("observe_tools", 1, 3, 2), ("observe_tools", 2, 3, 3), ("approve_tool", 2, 3, 2),
     ("observe_tools", 2, 3, 1), ("observe_tools", 2, 3, 2),
     ("register", 2, 1, 2), ("invite", 2, 0, 0), ("rename_tool", 1, 3, 1), ("rename_tool", 1, 3, 0),
+    ("create_group", 2, 2, 1), ("switch_group", 2, 0, 0), ("delete_group", 2, 0, 0), ("undo", 0, 0, 0),
+    ("remove_server", 0, 3, 0), ("undo", 0, 0, 0), ("register", 1, 0, 3), ("activate", 1, 0, 0), ("undo", 0, 0, 0),
 ]  # fmt: skip

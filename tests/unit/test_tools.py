@@ -367,9 +367,19 @@ def test_prompts_and_resources_are_not_withheld():
 
 
 def test_a_server_added_again_begins_anew():
-    model = modelled(*member("bob"), added("jira", **STRICT), *facts(found("search")), removed("jira"))
+    gone = (*member("bob"), added("jira", **STRICT), *facts(found("search")), removed("jira"))
+    model = modelled(*gone, added("jira2", name="JIRA", **STRICT))
 
-    assert model.tools == {}
+    assert "jira2" not in model.tools
+
+
+def test_a_server_that_comes_back_holds_back_what_waited():
+    before = (*member("bob"), added("jira", **STRICT), *facts(found("search")))
+    waiting = facts(changed("search", "as it was", "other"), waits("search", "other"))
+    model = modelled(*before, *waiting, removed("jira"), added("jira", **STRICT))
+
+    assert reason(model, "search", "other") == "quarantined"
+    assert reason(model, "search") == "allowed"
 
 
 # the difference

@@ -12,6 +12,7 @@ from mcphub.api.schemas import Out, Schema
 from mcphub.api.services import Services
 from mcphub.domain.access import Principal, visible_servers
 from mcphub.domain.audience import EVERYONE
+from mcphub.domain.entitlement import missing_values
 from mcphub.domain.hub_variables import named_in
 from mcphub.domain.literal_secrets import masked
 from mcphub.domain.names import exposed_name
@@ -180,9 +181,7 @@ class Catalog:
             return "disabled"
         if self._unset(server):
             return "needs_setup"
-        saved = self._model.credentials_of(user_id, server.server_id)
-        missing = (slot.required and not slot.default and slot.canonical not in saved for slot in server.slots.values())
-        return "needs_setup" if any(missing) else STATES[status.state]
+        return "needs_setup" if missing_values(self._model, user_id, server) else STATES[status.state]
 
     def obstacle(self, server: ServerState) -> str | None:
         """Why the server cannot be connected, whoever asks; None when nothing stands in the way."""

@@ -14,9 +14,9 @@ from mcphub.api.services import Services
 from mcphub.domain.access import WARNED
 from mcphub.domain.errors import UnknownScope
 from mcphub.domain.events import Scope
-from mcphub.domain.keys import PREFIX
+from mcphub.domain.keys import PREFIX, Standing, key_standing
 
-State = Literal["active", "rotating", "expired", "revoked"]
+State = Standing
 DAY = timedelta(days=1)
 
 KEYS = """
@@ -74,11 +74,8 @@ class KeyRow(Struct, kw_only=True):
     use_count: int = 0
 
     def state(self, now: datetime) -> State:
-        if self.revoked_at is not None or (self.grace_until is not None and self.grace_until <= now):
-            return "revoked"
-        if self.expires_at <= now:
-            return "expired"
-        return "rotating" if self.grace_until is not None else "active"
+        revoked = self.revoked_at is not None
+        return key_standing(now, revoked=revoked, expires_at=self.expires_at, grace_until=self.grace_until)
 
 
 class Keyring:

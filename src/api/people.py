@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 from psycopg.rows import class_row
@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from mcphub.api.schemas import Out
 from mcphub.api.services import Services
 from mcphub.domain.errors import UnknownUser, UserIsErased
+from mcphub.domain.state import standing
 
 State = Literal["active", "inactive", "pending", "deleted"]
 
@@ -136,23 +137,6 @@ class _Row(Struct):
     group_count: int
 
 
-class _Life(Protocol):
-    @property
-    def deleted(self) -> bool: ...
-    @property
-    def active(self) -> bool: ...
-    @property
-    def was_active(self) -> bool: ...
-
-
-def state_of(user: _Life) -> State:
-    if user.deleted:
-        return "deleted"
-    if user.active:
-        return "active"
-    return "inactive" if user.was_active else "pending"
-
-
 class People:
     """Reads users."""
 
@@ -207,7 +191,7 @@ class People:
         admins = auditors = 0
         for user in self._services.model.users.values():
             if not user.erased:
-                states[state_of(user)] += 1
+                states[standing(user)] += 1
                 admins += user.admin
                 auditors += user.auditor and not user.deleted
         return Counts(
@@ -274,7 +258,7 @@ class People:
                 provider=row.provider,
                 login=names[row.user_id].login,
                 avatar_url=names[row.user_id].avatar_url or None,
-                state=state_of(row),
+                state=standing(row),
                 is_active=row.active,
                 is_admin=row.admin,
                 is_auditor=row.auditor,

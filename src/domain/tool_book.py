@@ -71,6 +71,11 @@ class ToolRecord(Struct):
         return next((hash for hash in reversed(hashes) if not self.definitions[hash].waiting), hashes[-1])
 
     @property
+    def newest(self) -> Known:
+        """What the server said last that it had not said before."""
+        return self.definitions[next(reversed(self.definitions))]
+
+    @property
     def waiting(self) -> list[Known]:
         """What waits, newest first."""
         return sorted((one for one in self.definitions.values() if one.waiting), key=lambda one: -one.waiting)

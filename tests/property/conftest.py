@@ -7,7 +7,7 @@ from mcphub.domain.hub import plugged
 from mcphub.postgres.ledger import Factory
 from mcphub.postgres.pool import command_pool
 from mcphub.projections.rebuild import digests
-from mcphub.projections.tables import all_projections, ensure_schema, work_in
+from mcphub.projections.tables import all_projections, ensure_schema, read_facts, work_in
 from tests.conftest import drop_database
 
 EMPTIED = """
@@ -42,6 +42,9 @@ class Base:
             for projection in all_projections()
         }
 
+    def facts(self):
+        return read_facts(self.app, 0, 100_000)
+
     def digests(self):
         return digests(self.app, "read", all_projections())
 
@@ -55,6 +58,7 @@ def bases(make_database, template):
     databases = [make_database(template), make_database(template)]
     made = [Base(database) for database in databases]
     with command_pool(databases[0].app_dsn) as pool:
+        made[0].pool = pool
         Factory.use(pool)
         made[0].hub = plugged("mcphub.postgres.ledger:Factory", {})
         yield made

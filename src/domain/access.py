@@ -10,7 +10,7 @@ The clock is part of each decision: keys expire without an event.
 
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from msgspec import UNSET, Struct
 
@@ -25,6 +25,7 @@ from mcphub.domain.events import (
     AuditorRevoked,
     EnvSchedulerConfigured,
     EnvVarsChecked,
+    Event,
     GroupActivated,
     GroupChanged,
     GroupCreated,
@@ -68,6 +69,27 @@ from mcphub.domain.tool_book import ToolBook, applied
 from mcphub.domain.tool_names import KnownTools
 
 Kind = Literal["tools", "prompts", "resources"]
+
+UserFact = (
+    UserRegistered
+    | UserActivated
+    | UserMembershipsChanged
+    | UserDeactivated
+    | UserDeleted
+    | UserRestored
+    | UserErased
+    | AdminGranted
+    | AdminRevoked
+    | AuditorGranted
+    | AuditorRevoked
+    | PasswordSet
+    | SignedIn
+    | SignedOut
+    | UserPreferencesChanged
+)
+KeyFact = KeyIssued | KeyRenamed | KeyExtended | KeyRotated | KeyRevoked | KeyFirstUsed
+GroupFact = GroupCreated | GroupChanged | GroupActivated | GroupDeactivated | GroupDeleted
+USER_FACTS, KEY_FACTS, GROUP_FACTS = (frozenset(get_args(facts)) for facts in (UserFact, KeyFact, GroupFact))
 
 
 class User(Struct):
@@ -259,6 +281,17 @@ class AccessModel:
         else:
             self._visible.clear()
             self._latest_of_all = recorded.position
+        kind: Any = type(event)  # by area first: each of a million facts would be compared with forty types
+        if kind in USER_FACTS:
+            self._person(event, recorded)  # type: ignore[arg-type]
+        elif kind in KEY_FACTS:
+            self._key(event, recorded)  # type: ignore[arg-type]
+        elif kind in GROUP_FACTS:
+            self._group(event, recorded)  # type: ignore[arg-type]
+        else:
+            self._other(event, recorded)
+
+    def _person(self, event: UserFact, recorded: Recorded) -> None:
         match event:
             case UserRegistered():
                 digest = next((tag[9:] for tag in recorded.tags if tag.startswith("username:")), "")
@@ -315,6 +348,9 @@ class AccessModel:
                     user.show_why = event.show_why
                 if event.language is not UNSET:
                     user.language = event.language
+
+    def _key(self, event: KeyFact, recorded: Recorded) -> None:
+        match event:
             case KeyIssued():
                 self._issue(event, recorded.at)
             case KeyRenamed():
@@ -330,6 +366,9 @@ class AccessModel:
                 self.keys[event.key_id].revoked = True
             case KeyFirstUsed():
                 self.keys[event.key_id].used = True
+
+    def _other(self, event: Event, recorded: Recorded) -> None:
+        match event:
             case ServiceTokenSaved():
                 self.credentials.setdefault(event.user_id, {}).setdefault(event.server_id, {})[event.variable] = (
                     Credential(
@@ -338,8 +377,6 @@ class AccessModel:
                 )
             case ServiceTokenRemoved():
                 self.credentials.get(event.user_id, {}).get(event.server_id, {}).pop(event.variable, None)
-            case GroupCreated() | GroupChanged() | GroupActivated() | GroupDeactivated() | GroupDeleted():
-                self._group(event, recorded)
             case HubVariableSet() | HubVariableRemoved():
                 self.hub_variables.apply(recorded)
             case EnvSchedulerConfigured() | EnvVarsChecked():
@@ -356,7 +393,10 @@ class AccessModel:
                 self.settings.apply(event, recorded.position)
 
     def _user(self, user_id: str) -> User:
-        return self.users.setdefault(user_id, User(user_id))
+        user = self.users.get(user_id)
+        if user is None:
+            user = self.users[user_id] = User(user_id)
+        return user
 
     def _end_sessions(self, user_id: str, position: int) -> None:
         user = self._user(user_id)
@@ -393,9 +433,7 @@ class AccessModel:
         self.keys[key.key_id] = self.key_by_digest[key.digest] = key
         self.keys_of.setdefault(key.user_id, {})[key.key_id] = key
 
-    def _group(
-        self, event: GroupCreated | GroupChanged | GroupActivated | GroupDeactivated | GroupDeleted, recorded: Recorded
-    ) -> None:
+    def _group(self, event: GroupFact, recorded: Recorded) -> None:
         groups = self.groups_of.setdefault(event.user_id, {})
         match event:
             case GroupCreated():

@@ -18,6 +18,7 @@ from mcphub.api.auth.tokens import TokenSigner
 from mcphub.api.caller import Caller, Guard
 from mcphub.api.catalog import Catalog
 from mcphub.api.controllers.audit import ActivitiesController, AuditController, EventsController
+from mcphub.api.controllers.audit_export import AuditExportController
 from mcphub.api.controllers.env_upkeep import EnvUpkeepController
 from mcphub.api.controllers.groups import GroupsController
 from mcphub.api.controllers.health import HealthController
@@ -75,6 +76,7 @@ CONTROLLERS = [
     UserCredentialsController,
     RequestsController,
     AuditController,
+    AuditExportController,
     EventsController,
     ActivitiesController,
     LiveController,

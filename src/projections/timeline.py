@@ -329,6 +329,11 @@ class Timeline:
             if (position, tag) in wanted
         }
 
+    async def hashes(self, positions: Sequence[int]) -> dict[int, bytes]:
+        """Of the facts there."""
+        query = "select position, hash from public.ledger where position = any(%(positions)s)"
+        return dict(await self._tuples(query, {"positions": list(positions)}))
+
     async def neighbours(self, position: int, tag: str, *, own: str | None) -> tuple[int | None, int | None]:
         """The facts of a subject before and after this one."""
         found = []

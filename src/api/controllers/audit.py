@@ -228,7 +228,7 @@ class AuditController(Controller):
         items = await Timeline(services.read).page(sought, before=before, size=size + 1)
         following = str(items[size - 1].place) if len(items) > size else None
         return TimelineAnswer(
-            data=await _shown(services, caller, items[:size]),
+            data=await shown_items(services, caller, items[:size]),
             page=Page(next=following, limit=size),
             head=_event_id(head),
         )
@@ -270,7 +270,7 @@ class AuditController(Controller):
             raise not_found("There is no such fact.")
         trace = _trace(item)
         beside = await timeline.together(position, trace, own=own) if trace else [item]
-        shown = await _shown(services, caller, beside)
+        shown = await shown_items(services, caller, beside)
         together = [one for one in shown if isinstance(one, Fact)]
         fact = next(one for one in together if one.position == position)
         subject, earlier, later, change = fact.subject, None, None, None
@@ -334,7 +334,7 @@ class ActivitiesController(Controller):
         limit: Annotated[int, QueryParameter()] = DEFAULT,
     ) -> ActivitiesAnswer:
         items = await Timeline(services.read).page(Wanted(), before=None, size=size_of(limit))
-        return ActivitiesAnswer(data=await _shown(services, caller, items))
+        return ActivitiesAnswer(data=await shown_items(services, caller, items))
 
 
 async def _following(services: Services, caller: Caller, sought: Wanted, last: Place) -> AsyncIterator[dict[str, Any]]:
@@ -346,7 +346,7 @@ async def _following(services: Services, caller: Caller, sought: Wanted, last: P
             # Facts first: the id of each event names how far both logs were sent with it.
             places = [Place(item.position, last.number) for item in facts]
             places += [Place(facts[-1].position if facts else last.position, item.number) for item in rows]
-            for last, shown in zip(places, await _shown(services, caller, [*facts, *rows]), strict=True):
+            for last, shown in zip(places, await shown_items(services, caller, [*facts, *rows]), strict=True):
                 yield {"n": _event_id(last), **to_builtins(shown)}
             if len(facts) == STEP or len(rows) == STEP:
                 continue
@@ -389,7 +389,14 @@ def _event_id(place: Place) -> str:
     return f"{place.position}.{place.number}"
 
 
-async def _shown(services: Services, caller: Caller, items: Sequence[FactItem | AccessItem]) -> list[Fact | Access]:
+async def shown_items(
+    services: Services, caller: Caller, items: Sequence[FactItem | AccessItem], *, counted: bool = True
+) -> list[Fact | Access]:
+    """As the caller may see them.
+
+    Args:
+        counted: with the ordinals of subjects, for which all facts of a subject are counted.
+    """
     people, subjects = set(), []
     for item in items:
         if isinstance(item, AccessItem):
@@ -400,7 +407,7 @@ async def _shown(services: Services, caller: Caller, items: Sequence[FactItem | 
                 subjects.append((item.position, tag))
     found = await services.directory.names(person for person in people if person)
     names = {user: about.username for user, about in found.items()}
-    ordinals = await Timeline(services.read).ordinals(subjects)
+    ordinals = await Timeline(services.read).ordinals(subjects) if counted else {}
     things = _things(services, items)
     return await asyncio.to_thread(
         lambda: [

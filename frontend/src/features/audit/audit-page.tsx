@@ -5,6 +5,7 @@ import { Page } from "@/components/page";
 import { useMessages } from "@/i18n";
 import { auditTexts } from "@/i18n/audit";
 import { AuditTools, LiveChip } from "./audit-tools";
+import { ExportMenu } from "./export-menu";
 import { type Change, cleaned } from "./search";
 import { TimelineView } from "./timeline-view";
 
@@ -39,6 +40,7 @@ export function AuditPage() {
                 state={state}
                 onChange={(live) => change({ live: live ? "on" : "off" }, { replace: true })}
               />
+              <ExportMenu search={search} />
             </>
           }
           tools={<AuditTools search={search} change={change} />}

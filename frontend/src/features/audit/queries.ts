@@ -64,7 +64,16 @@ export const factQuery = (position: number) =>
 
 /** Where what is looked for is followed. */
 export function streamPath(asked: Asked): string {
-  const query = Object.entries(asked).flatMap(([key, values]) => values.map((value) => [key, value]));
-  const text = new URLSearchParams(query).toString();
+  const text = new URLSearchParams(parameters(asked)).toString();
   return `/api/events/stream${text ? `?${text}` : ""}`;
+}
+
+/** Where what is looked for is had as a file. */
+export function exportPath(sought: Sought, format: "ndjson" | "csv"): string {
+  const query = [...parameters(sought.asked), ...Object.entries(timeOf(sought)), ["format", format]];
+  return `/api/audit/export?${new URLSearchParams(query)}`;
+}
+
+function parameters(asked: Asked): string[][] {
+  return Object.entries(asked).flatMap(([key, values]) => values.map((value) => [key, value]));
 }

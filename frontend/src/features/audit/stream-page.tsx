@@ -6,6 +6,7 @@ import { useMessages } from "@/i18n";
 import { auditTexts } from "@/i18n/audit";
 import { rich } from "@/i18n/rich";
 import { AuditTools, LiveChip } from "./audit-tools";
+import { ExportMenu } from "./export-menu";
 import { type Change, cleaned } from "./search";
 import { TimelineView } from "./timeline-view";
 
@@ -42,6 +43,7 @@ export function StreamPage() {
                 state={state}
                 onChange={(live) => change({ live: live ? "on" : "off" }, { replace: true })}
               />
+              <ExportMenu search={search} also={also} />
               <Link to="/admin/audit" className={buttonLook({ size: "md" })}>
                 {m.audit.toList}
               </Link>

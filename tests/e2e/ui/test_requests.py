@@ -107,7 +107,7 @@ def test_figures_are_those_of_the_calls_that_were_made(
     for tool, count, rate in (("echo", "3", "0.0%"), ("whoami", "1", "100.0%")):
         cells = row(page, f"null {server.name} {tool}").get_by_role("gridcell")
         expect(cells).to_have_text(
-            [tool, server.name, count, rate, "–"]
+            [tool, server.name, count, rate, "–", "–"]
             + [ms(tools[tool][f"{name}Ms"]) for name in ("mean", "p50", "p95", "p99")]
         )
     bars = page.get_by_role("figure", name="Requests over time").locator("tbody td")

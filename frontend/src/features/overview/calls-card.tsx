@@ -18,6 +18,7 @@ export function CallsCard({ span }: { span: SpanName }) {
     { id: "ok", label: m.overview.ended.ok, color: "var(--cat-group)" },
     { id: "cancelled", label: m.overview.ended.cancelled, color: "var(--line-strong)" },
     { id: "denied", label: m.overview.ended.denied, color: "var(--warn)" },
+    { id: "toolErrors", label: m.overview.ended.toolErrors, color: "var(--cat-secret)" },
     { id: "errors", label: m.overview.ended.errors, color: "var(--bad)" },
   ];
   return (

@@ -53,7 +53,12 @@ export function FiguresGrid({ span }: { span: SpanName }) {
       id: "errors",
       name: m.overview.errorRate,
       value: calls && format.percent(figures?.errorRate ?? 0),
-      detail: figures?.errors ? m.overview.errors(format.number(figures.errors)) : "",
+      detail: [
+        figures?.errors ? m.overview.errors(format.number(figures.errors)) : "",
+        figures?.toolErrors ? m.overview.toolErrors(format.number(figures.toolErrors)) : "",
+      ]
+        .filter(Boolean)
+        .join(" · "),
       tone: figures?.errors ? "bad" : undefined,
       link: { to: "/admin/requests", search: { span, view: "server" } },
     },

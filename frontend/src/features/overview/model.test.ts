@@ -11,13 +11,13 @@ test("a period begins with a bin", () => {
 
 test("each bin is there, with how its calls ended", () => {
   const figures = [
-    { at: "2026-01-31T11:00:30Z", count: 10, errors: 2, denied: 1, cancelled: 3 },
+    { at: "2026-01-31T11:00:30Z", count: 10, errors: 2, toolErrors: 1, denied: 1, cancelled: 3 },
   ] as Figures[];
   const bins = binsOf(figures, { from: at("11:00:00"), to: at("11:01:10") }, 30);
   expect(bins.map(({ counts }) => counts)).toEqual([
-    { ok: 0, errors: 0, denied: 0, cancelled: 0 },
-    { ok: 4, errors: 2, denied: 1, cancelled: 3 },
-    { ok: 0, errors: 0, denied: 0, cancelled: 0 },
+    { ok: 0, errors: 0, toolErrors: 0, denied: 0, cancelled: 0 },
+    { ok: 3, errors: 2, toolErrors: 1, denied: 1, cancelled: 3 },
+    { ok: 0, errors: 0, toolErrors: 0, denied: 0, cancelled: 0 },
   ]);
 });
 

@@ -22,7 +22,7 @@ export function windowOf(span: SpanName, now: Date): Window {
 
 export interface Bin {
   at: number;
-  counts: Record<"ok" | "cancelled" | "denied" | "errors", number>;
+  counts: Record<"ok" | "cancelled" | "denied" | "toolErrors" | "errors", number>;
 }
 
 /** How calls ended over time; every bin is there, also one in which nothing happened. */
@@ -30,8 +30,9 @@ export function binsOf(figures: Figures[], { from, to }: Window, step: number): 
   const known = new Map(figures.map((one) => [one.at ? Date.parse(one.at) : 0, one]));
   const bins: Bin[] = [];
   for (let at = from.getTime(); at < to.getTime(); at += step * 1000) {
-    const { count = 0, errors = 0, denied = 0, cancelled = 0 } = known.get(at) ?? {};
-    bins.push({ at, counts: { errors, denied, cancelled, ok: count - errors - denied - cancelled } });
+    const { count = 0, errors = 0, toolErrors = 0, denied = 0, cancelled = 0 } = known.get(at) ?? {};
+    const ok = count - errors - toolErrors - denied - cancelled;
+    bins.push({ at, counts: { errors, toolErrors, denied, cancelled, ok } });
   }
   return bins;
 }

@@ -3,7 +3,7 @@ import { useFormat } from "@/app/look";
 import { useMessages } from "@/i18n";
 import { requestsTexts } from "@/i18n/requests";
 import { cn } from "@/lib/cn";
-import { growth } from "./model";
+import { growth, toolErrorRate } from "./model";
 
 interface FiguresStripProps {
   now: Figures | undefined;
@@ -30,6 +30,13 @@ export function FiguresStrip({ now, then, comparing, pending }: FiguresStripProp
       detail: format.number(now?.errors ?? 0),
       bad: (now?.errors ?? 0) > 0,
       of: growth(now?.errorRate ?? 0, then?.errorRate),
+      worse: true,
+    },
+    {
+      name: m.requests.toolErrors,
+      value: format.percent(toolErrorRate(now)),
+      detail: format.number(now?.toolErrors ?? 0),
+      of: growth(toolErrorRate(now), then && toolErrorRate(then)),
       worse: true,
     },
     {

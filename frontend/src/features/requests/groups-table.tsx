@@ -78,6 +78,14 @@ export function GroupsTable({ by, figures, onOnly, sort, onSort, empty }: Groups
         ),
       },
       {
+        id: "toolErrors",
+        header: m.requests.toolErrors,
+        width: "84px",
+        align: "right",
+        sortBy: ({ toolErrors }) => toolErrors,
+        cell: ({ toolErrors }) => (toolErrors === 0 ? "–" : format.number(toolErrors)),
+      },
+      {
         id: "denied",
         header: m.requests.denied,
         width: "64px",

@@ -62,10 +62,11 @@ export function LatencyCard({ figures, window, bucket, then, hidden, onHide, onZ
   const bins = useMemo(
     () =>
       times.map((time, at) => {
-        const { count = 0, errors = 0, denied = 0, cancelled = 0 } = points[at] ?? {};
+        const { count = 0, errors = 0, toolErrors = 0, denied = 0, cancelled = 0 } = points[at] ?? {};
+        const ok = count - errors - toolErrors - denied - cancelled;
         return {
           at: time * 1000,
-          counts: { errors, denied, cancelled, ok: count - errors - denied - cancelled },
+          counts: { errors, toolErrors, denied, cancelled, ok },
         };
       }),
     [times, points],
@@ -74,6 +75,7 @@ export function LatencyCard({ figures, window, bucket, then, hidden, onHide, onZ
     { id: "ok", label: m.requests.ok, color: "var(--cat-group)" },
     { id: "cancelled", label: m.requests.cancelled, color: "var(--line-strong)" },
     { id: "denied", label: m.requests.denied, color: "var(--warn)" },
+    { id: "toolErrors", label: m.requests.toolErrors, color: "var(--cat-secret)" },
     { id: "errors", label: m.requests.failed, color: "var(--bad)" },
   ];
   const zoom = useMemo(

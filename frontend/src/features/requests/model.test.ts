@@ -17,13 +17,16 @@ const at = (text: string) => new Date(`2026-11-26T${text}Z`);
 describe("filters", () => {
   it("are read from the query", () => {
     expect(
-      filtersOf("server:jira tool:search user:ann status:failed latency:>=1.5s method:tools/call"),
+      filtersOf(
+        "server:jira tool:search user:ann status:failed is:tool_error latency:>=1.5s method:tools/call",
+      ),
     ).toEqual({
       filters: {
         server: "jira",
         tool: "search",
         user: "ann",
         status: "Failed",
+        is: "tool_error",
         latency: 1500,
         method: "tools/call",
       },
@@ -33,10 +36,10 @@ describe("filters", () => {
 
   it("leave what the hub cannot be asked to be named", () => {
     const { filters, unknown } = filtersOf(
-      "-server:jira word status:lost latency:<=1s latency:soon session:1 color:red",
+      "-server:jira word status:lost is:slow latency:<=1s latency:soon session:1 color:red",
     );
     expect(filters).toEqual({});
-    expect(unknown).toHaveLength(7);
+    expect(unknown).toHaveLength(8);
   });
 });
 

@@ -24,7 +24,12 @@ export interface Filters {
   method?: string;
   status?: Status;
   latency?: number;
+  is?: Is;
 }
+
+/** `tool_error`: answered, with an error of the tool itself; `error`: that, or it failed. */
+export const IS = ["error", "tool_error"] as const;
+export type Is = (typeof IS)[number];
 
 /** A stretch of time, half-open. */
 export interface Window {
@@ -33,7 +38,7 @@ export interface Window {
 }
 
 const EXACT = ["user", "session", "server", "tool", "method"] as const;
-export const KEYS = [...EXACT, "status", "latency"] as const;
+export const KEYS = [...EXACT, "status", "is", "latency"] as const;
 
 /** The filters a query says, and what of it the hub cannot be asked. */
 export function filtersOf(text: string): { filters: Filters; unknown: Term[] } {
@@ -58,6 +63,12 @@ function take(filters: Filters, { key, value, op, not }: Term): boolean {
     const status = STATUSES.find((one) => one.toLowerCase() === value.toLowerCase());
     if (!status) return false;
     filters.status = status;
+    return true;
+  }
+  if (key === "is") {
+    const wanted = IS.find((one) => one === value.toLowerCase());
+    if (!wanted) return false;
+    filters.is = wanted;
     return true;
   }
   if (key === "session" && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)) return false;
@@ -108,6 +119,11 @@ export function courseOf(figures: Figures[], window: Window, step: number): Cour
 export function growth(now: number | null | undefined, then: number | null | undefined): number | null {
   if (now == null || then == null || then === 0) return null;
   return now / then - 1;
+}
+
+/** Of all that ended, the part that a tool answered with an error of its own. */
+export function toolErrorRate(figures: Figures | undefined): number {
+  return figures && figures.count > 0 ? figures.toolErrors / figures.count : 0;
 }
 
 export interface Phase {

@@ -3,12 +3,13 @@ import type { ReactNode } from "react";
 import type { RequestView } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { useMe } from "@/app/session";
+import { RequestStatus } from "@/components/request-status";
 import { Time } from "@/components/time";
 import { CopyButton } from "@/components/ui/copy-button";
 import { useMessages } from "@/i18n";
 import { requestsTexts } from "@/i18n/requests";
 import { leftOutOf, phasesOf } from "./model";
-import { Reason, StatusBadge } from "./status";
+import { Reason } from "./reason";
 
 export type ListPath = "/admin/requests" | "/activity";
 
@@ -22,7 +23,7 @@ export function RequestDetail({ request, listPath }: { request: RequestView; lis
     <div className="flex flex-col gap-4">
       <div>
         <p className="flex flex-wrap items-center gap-x-2 gap-y-1">
-          <StatusBadge status={request.status} />
+          <RequestStatus request={request} />
           <span className="font-mono text-sm">{request.method}</span>
           {request.tool ? (
             <span className="break-all font-mono font-semibold text-sm">{request.tool}</span>

@@ -2,11 +2,11 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import type { RequestView } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { type Column, DataTable } from "@/components/data-table/data-table";
+import { RequestStatus } from "@/components/request-status";
 import { Time } from "@/components/time";
 import { useMessages } from "@/i18n";
 import { requestsTexts } from "@/i18n/requests";
 import { leftOutCount } from "./model";
-import { StatusBadge } from "./status";
 
 interface RequestsTableProps {
   rows: RequestView[];
@@ -64,7 +64,7 @@ export function RequestsTable({ rows, all, long, narrow, ...rest }: RequestsTabl
         id: "status",
         header: m.requests.columns.status,
         width: "112px",
-        cell: ({ status }) => <StatusBadge status={status} />,
+        cell: (row) => <RequestStatus request={row} />,
       },
       {
         id: "took",

@@ -6,19 +6,12 @@ import type { RequestView, ServerView } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { useMe } from "@/app/session";
 import { type Column, DataTable } from "@/components/data-table/data-table";
+import { RequestStatus } from "@/components/request-status";
 import { EmptyState, Loaded, SkeletonRows } from "@/components/states";
 import { Time } from "@/components/time";
-import { Badge, type Tone } from "@/components/ui/badge";
 import { useMessages } from "@/i18n";
 import { serversTexts } from "@/i18n/servers";
 import { serverRequestsQuery } from "./queries";
-
-const TONES: Record<string, Tone> = {
-  Completed: "ok",
-  Pending: "accent",
-  Denied: "warn",
-  Cancelled: "neutral",
-};
 
 /** The newest requests that went to a server: everybody's for those who may read them, else the reader's own. */
 export function RequestsTab({ server }: { server: ServerView }) {
@@ -52,12 +45,10 @@ export function RequestsTab({ server }: { server: ServerView }) {
       {
         id: "status",
         header: m.servers.columns.status,
-        width: "104px",
-        cell: ({ status, errorCode }) => (
-          <span title={errorCode ?? undefined}>
-            <Badge tone={TONES[status] ?? "bad"}>
-              {m.servers.requestStates[status as "Completed"] ?? status}
-            </Badge>
+        width: "112px",
+        cell: (row) => (
+          <span title={row.errorCode ?? undefined}>
+            <RequestStatus request={row} />
           </span>
         ),
       },

@@ -147,13 +147,4 @@ export const servers = {
   noRequests: "No requests yet",
   noRequestsText: "As soon as a client asks this server for something, it appears here.",
   allRequests: "All requests of this server",
-  requestStates: {
-    Pending: "under way",
-    Completed: "done",
-    Failed: "failed",
-    TimedOut: "timed out",
-    Cancelled: "cancelled",
-    Denied: "denied",
-    Interrupted: "interrupted",
-  },
 };

@@ -150,13 +150,4 @@ export const servers: Shape<typeof en> = {
   noRequests: "아직 요청이 없습니다",
   noRequestsText: "클라이언트가 이 서버에 요청을 보내면 여기에 나타납니다.",
   allRequests: "이 서버의 모든 요청",
-  requestStates: {
-    Pending: "진행 중",
-    Completed: "완료",
-    Failed: "실패",
-    TimedOut: "시간 초과",
-    Cancelled: "취소됨",
-    Denied: "거부됨",
-    Interrupted: "중단됨",
-  },
 };

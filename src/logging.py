@@ -260,8 +260,11 @@ def _calling_module() -> str:
     return "mcphub"
 
 
+_encoded = msgspec.json.Encoder(enc_hook=str).encode
+
+
 def _json(event: Any, **_: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=str).decode()
+    return _encoded(event).decode()
 
 
 def _logger_name(logger: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -272,28 +275,49 @@ def _logger_name(logger: Any, __: str, event: MutableMapping[str, Any]) -> Mutab
 
 class Often:
     """Writes the lines that come with every call: redacted, kept and rendered like all others, but without the chain of
-    processors, which costs more than the rest of the line.
+    processors, and field by field only where something may be hidden.
     """
 
     def __init__(self, ring: LogRing, file: TextIO) -> None:
         self._ring = ring
         self._out = NamedLogger("", file)
 
-    def __call__(self, module: str, event: str, fields: MutableMapping[str, Any]) -> None:
-        line = redact(None, "", fields)
-        line["event"], line["level"], line["logger"] = event, "info", module
-        line["timestamp"] = utc_text(time.time_ns() // 1000)
+    def __call__(self, module: str, event: str, fields: MutableMapping[str, Any], foreign: str) -> None:
+        line: MutableMapping[str, Any] = {
+            **fields,
+            "event": event,
+            "level": "info",
+            "logger": module,
+            "timestamp": utc_text(time.time_ns() // 1000),
+        }
+        if len(foreign) > MOST_KEY or not _harmless(foreign) or not _telling_nothing(tuple(fields)):
+            line = redact(None, "", line)
         self._ring.keep(None, "", line)
         self._out.msg(_json(line))
+
+
+@lru_cache(2048)
+def _harmless(text: str) -> bool:
+    return not _suspicious(text)
+
+
+@lru_cache(16)
+def _telling_nothing(keys: tuple[str, ...]) -> bool:
+    return not any(map(_telling, keys))
 
 
 _often: Often | None = None  # None while lines are for a terminal, or not to be written at all
 
 
-def log_often(log: Any, module: str, event: str, fields: MutableMapping[str, Any]) -> None:
-    """`log.info(event, **fields)` of a module; for its busiest line."""
+def log_often(log: Any, module: str, event: str, fields: MutableMapping[str, Any], foreign: str) -> None:
+    """`log.info(event, **fields)` of a module; for its busiest line.
+
+    Args:
+        foreign: all in the fields that was not made by the hub itself, whatever stands between; only this is searched
+            for secrets, and the fields are searched when it may hold one.
+    """
     if _often is not None:
-        _often(module, event, fields)
+        _often(module, event, fields, foreign)
     else:
         log.info(event, **fields)
 

@@ -809,7 +809,8 @@ def log_ended(request: Request, status: Status, took: float, reason: str) -> Non
     }
     if reason:
         fields["why"] = reason
-    log_often(log, __name__, "mcp_request", fields)
+    foreign = f"{request.method} {request.server} {request.tool} {reason}"  # the rest are numbers, and ids of the hub
+    log_often(log, __name__, "mcp_request", fields, foreign)
 
 
 def _trace(headers: Mapping[str, str], message: wire.Msg, request: Request) -> tuple[str, str]:

@@ -242,7 +242,7 @@ def test_the_line_of_a_call_is_like_every_other(set_up):
     fields = {"request_id": "r1", "tool": f"x {JWT}", "token": "s3cret", "ms": 1.5, "position": None}
 
     structlog.get_logger().info("mcp_request", **fields)
-    logging.log_often(structlog.get_logger(), __name__, "mcp_request", dict(fields))
+    logging.log_often(structlog.get_logger(), __name__, "mcp_request", dict(fields), fields["tool"])
 
     usual, often = written()
     assert [*usual] == [*often]
@@ -253,11 +253,33 @@ def test_the_line_of_a_call_is_like_every_other(set_up):
     assert [record["tool"] for record in ring.page()] == ["x [hidden]", "x [hidden]"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "kept"),
+    [
+        ({"tool": "grep"}, {"tool": "grep"}),
+        ({"tool": PREFIX + "0123456789abcdefghijABCDEFGHIJ01abcdef"}, {"tool": "[hidden]"}),
+        ({"tool": f'\n"{JWT}'}, {"tool": '\n"[hidden]'}),
+        ({"why": "BeaRer abc"}, {"why": "[hidden]"}),
+        ({"password": "plain"}, {"password": "[hidden]"}),
+        ({"tool": "x" * 70_000}, {"tool": "x" * 4096 + "…"}),
+    ],
+)
+def test_the_line_of_a_call_holds_no_secret_whatever_a_client_calls_its_tools(set_up, fields, kept):
+    ring, written = set_up("info")
+
+    logging.log_often(
+        structlog.get_logger(), __name__, "mcp_request", {"request_id": "r1", **fields}, " ".join(fields.values())
+    )
+
+    assert {name: written()[0][name] for name in kept} == kept
+    assert {name: ring.page()[0][name] for name in kept} == kept
+
+
 @pytest.mark.parametrize(("level", "style", "lines"), [("warning", "json", 0), ("info", "console", 1)])
 def test_the_line_of_a_call_keeps_to_the_level_and_the_form_of_the_others(set_up, level, style, lines):
     ring, _ = set_up(level, style)
 
-    logging.log_often(structlog.get_logger(), __name__, "mcp_request", {"tool": "a"})
+    logging.log_often(structlog.get_logger(), __name__, "mcp_request", {"tool": "a"}, "a")
 
     assert len(ring.page()) == lines
 

@@ -32,9 +32,10 @@ from mcphub.domain.events import (
 from mcphub.projections.rebuild import Bare
 
 CHUNK = 500  # facts decoded in one go: about a millisecond in which no other thread runs
-STEP = 10_000  # facts between two models kept on the way
-STEPS_KEPT = 4  # on the way to the one that was asked for, the nearest
-MOST_KEPT = 12
+STEP = 5_000  # facts between two models kept on the way
+STEPS_KEPT = 3  # on the way to the one that was asked for, the nearest
+MOST_KEPT = 8  # a few megabytes each for a thousand users
+MANY = 10_000  # facts that are worth keeping the garbage collector away
 
 # Facts that change nothing a question is about: what somebody is called, who is signed in, what was looked over.
 PASSED_OVER = (
@@ -52,7 +53,7 @@ HEAD = "select position, case when position > 0 then recorded_at end from public
 # Of a fact's envelope only what a fold may look at: the digest of a name is a tag of its registration.
 FACTS = """
     copy (
-        select least(low + {chunk}, {upto}), (
+        select least(low + {chunk}, {upto})::bigint, (
             select '[' || string_agg(
                 '{{"position":' || position || ',"at":' || to_json(recorded_at)::text
                 || case when type = 'UserRegistered' then ',"tags":' || to_json(tags)::text else '' end
@@ -166,7 +167,7 @@ class History:
         before = max((kept for kept in self._kept if kept <= position), default=0)
         model = self._kept[before] if before else self._empty()
         if before < position:
-            many = position - before > STEP
+            many = position - before > MANY
             with self._pool.connection() as db, _uncollected() if many else nullcontext():
                 model = self._folded(db, model, position)
             self._keep(model)
@@ -175,7 +176,7 @@ class History:
         return model
 
     def _folded(self, db: Connection[Any], base: AccessModel, position: int) -> AccessModel:
-        model = Branch(base)
+        model = Branch(base) if base.position else base
         for reached, facts in _chunks(db, base.position, position):
             for fact in facts:
                 model.apply(fact)

@@ -117,6 +117,7 @@ def test_the_state_as_of_a_position_is_that_of_a_fresh_hub(bases, before, after,
         when = history.moment(position)
         expected = fresh(facts[:position])
         assert history.ask(position, lambda model: state_of(model, LATER)) == state_of(expected, LATER)
+        assert history.ask(position, lambda model: model.position) == position
         assert (when.position, when.later) == (position, len(facts) - position)
         assert when.recorded_at == (facts[position - 1].at if position else None)
         if position:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
+import httptools
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -100,7 +101,12 @@ class Connection(HttpToolsProtocol):
         if not self._in_head:
             self.heard = self.loop.time()
         self._unfinished += len(data)
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade:
+            pass  # to nothing; the request was taken like any other
         if self._in_head:
             self._head += len(data)
             if self._head > HEAD_BYTES and not self.transport.is_closing():
@@ -126,7 +132,10 @@ class Connection(HttpToolsProtocol):
         if self._head > HEAD_BYTES:
             raise HeadTooLarge
         if self._in_head:
-            super().on_header(name, value.rstrip(b" \t"))
+            name, value = name.lower(), value.rstrip(b" \t")
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -142,6 +151,16 @@ class Connection(HttpToolsProtocol):
         self._unfinished = 0
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """An unused connection is closed by the sweeper: that needs no timer for each answer."""
+        self.heard = self.loop.time()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+
     @property
     def answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
@@ -149,6 +168,10 @@ class Connection(HttpToolsProtocol):
     @property
     def calling(self) -> bool:
         return self.answering and self.cycle.scope.get("method") != "GET"
+
+    def unused(self, now: float) -> bool:
+        """Has no request been under way for long, and none begun?"""
+        return not self._in_head and not self.answering and now - self.heard > KEEP_ALIVE_SECONDS
 
     def overdue(self, now: float) -> bool:
         """Does the client keep the hub waiting for the rest of a head or of a body?"""
@@ -238,6 +261,8 @@ class HttpServer:
             for connection in self._open():
                 if connection.overdue(now):
                     connection.transport.abort()
+                elif connection.unused(now):
+                    connection.transport.close()
 
     def _tick(self) -> None:
         self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]

@@ -229,6 +229,30 @@ async def test_a_client_that_waits_for_its_answer_is_not_let_go(monkeypatch: pyt
         assert (await answer)[0] == 200
 
 
+async def test_a_connection_nobody_uses_any_more_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "KEEP_ALIVE_SECONDS", 0.05)
+    monkeypatch.setattr(http_server, "SWEEP_SECONDS", 0.02)
+
+    async with serving(Echo()) as (_, port):
+        status, _ = await exchange(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert status == 200
+
+
+async def test_a_connection_that_is_used_again_and_again_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "KEEP_ALIVE_SECONDS", 0.2)
+    monkeypatch.setattr(http_server, "SWEEP_SECONDS", 0.02)
+
+    async with serving(Echo()) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(8):
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]))
+            await asyncio.sleep(0.05)
+        writer.close()
+
+
 async def test_the_application_hears_that_a_client_of_a_stream_left() -> None:
     app = Echo()
 

@@ -8,6 +8,7 @@ from litestar.di import Provide
 from litestar.types import Guard as GuardCallable
 
 from mcphub.api.audiences import must_ask_for_keys, must_be_declared
+from mcphub.api.auth.accounts import name_digest
 from mcphub.api.auth.arrivals import Arrivals
 from mcphub.api.auth.flows import Flows
 from mcphub.api.auth.kinds import Providers
@@ -36,6 +37,7 @@ from mcphub.api.controllers.servers import ServersController
 from mcphub.api.controllers.settings_file import SettingsFileController, SystemConfigController
 from mcphub.api.controllers.sign_in import SignInController
 from mcphub.api.controllers.tool_changes import ToolChangesController
+from mcphub.api.controllers.undo import UndoController
 from mcphub.api.controllers.user_credentials import UserCredentialsController
 from mcphub.api.controllers.users import UsersController
 from mcphub.api.controllers.variables import SeedVariablesController, VariablesController
@@ -47,12 +49,16 @@ from mcphub.api.keyring import Keyring
 from mcphub.api.notes import note_refusal
 from mcphub.api.people import People
 from mcphub.api.problems import answer_problem, not_authenticated
+from mcphub.api.rehearsal import Rehearsal
 from mcphub.api.schemas import Envelope, StrictRequest
 from mcphub.api.services import Accepted, Services
 from mcphub.api.table_work import TableWork
+from mcphub.api.undo import Undo
 from mcphub.api.upkeep import Upkeep
 from mcphub.api.values import Values
 from mcphub.api.web_ui import WebUi, load_assets
+from mcphub.domain.access import AccessModel
+from mcphub.projections.history import History
 from mcphub.projections.requests import Requests
 
 MOST_BODY = 5 * 1024 * 1024  # bytes; a settings document may be larger, and says so itself
@@ -78,6 +84,7 @@ CONTROLLERS = [
     AuditController,
     AuditExportController,
     EventsController,
+    UndoController,
     ActivitiesController,
     LiveController,
     LogsController,
@@ -119,6 +126,7 @@ def parts_of(services: Services) -> dict[str, Any]:
     """What handlers ask for, by the name they ask with."""
     signer = TokenSigner(services.vault.secret("session"))
     catalog = Catalog(services)
+    history = History(services.write, lambda: AccessModel(name_digest(services.vault), services.vault.membership))
     return {
         "services": services,
         "signer": signer,
@@ -136,6 +144,9 @@ def parts_of(services: Services) -> dict[str, Any]:
         "env_scheduler": EnvScheduler(services),
         "keyring": Keyring(services, catalog),
         "requests": Requests(services.read),
+        "history": history,
+        "undo": Undo(services.read, services.vault),
+        "rehearsal": Rehearsal(services, history),
         "table_work": TableWork(services),
         "health": Health(services),
     }

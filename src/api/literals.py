@@ -4,25 +4,32 @@ from typing import Any
 
 from mcphub.api.auth.accounts import name_digest
 from mcphub.api.services import Services
+from mcphub.domain.access import AccessModel
 from mcphub.domain.findings import Policy
 from mcphub.domain.literal_secrets import PURPOSE, place
 from mcphub.domain.settings_file import Document, parse
 from mcphub.domain.vault import HUB, Unopenable, Vault
+from mcphub.settings import Settings
 
 REHEARSED = "v1.rehearsed.never-stored"
 
 
 def policy_of(services: Services) -> Policy:
     """What this hub allows settings documents to say."""
-    settings, digest = services.settings, name_digest(services.vault)
+    return policy_for(services.settings, services.vault, services.model)
+
+
+def policy_for(settings: Settings, vault: Vault, model: AccessModel) -> Policy:
+    """The same of a hub that may not be running."""
+    digest = name_digest(vault)
     return Policy(
         commands=settings.stdio_commands,
         config_env=settings.config_env,
         hub_variables=settings.hub_variables,
-        stored_variables=frozenset(services.model.hub_variables.stored),
+        stored_variables=frozenset(model.hub_variables.stored),
         egress_allow=settings.egress_allow,
-        user_exists=lambda name: digest(name) in services.model.user_by_name,
-        tools_of=services.model.known_tools,
+        user_exists=lambda name: digest(name) in model.user_by_name,
+        tools_of=model.known_tools,
     )
 
 

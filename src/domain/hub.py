@@ -83,6 +83,17 @@ class Hub(DCBApplication):
             time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311  jitter, not a secret
         raise Busy
 
+    def rehearse(self, build: Callable[[], CommandT]) -> CommandT:
+        """Decide as `execute` does, and write nothing; `new_decisions` says what it would record. Blocking.
+
+        Raises:
+            Refused: a rule said no.
+        """
+        command = build()
+        self.repository.advance(command)
+        command.execute()
+        return command
+
 
 def plugged(topic: str, env: Mapping[str, Any]) -> Hub:
     """A Hub on the recorder that `topic` names, as in `mcphub.postgres.ledger:Factory`."""

@@ -39,7 +39,10 @@ from mcphub.domain.events import (
     AdminRevoked,
     AuditorGranted,
     AuditorRevoked,
+    DayDropped,
+    DaySealed,
     EnvSchedulerConfigured,
+    EnvVarsChecked,
     Event,
     GroupActivated,
     GroupChanged,
@@ -48,7 +51,9 @@ from mcphub.domain.events import (
     GroupDeleted,
     HubVariableRemoved,
     HubVariableSet,
+    KeyExpired,
     KeyExtended,
+    KeyFirstUsed,
     KeyIssued,
     KeyRenamed,
     KeyRevoked,
@@ -67,14 +72,20 @@ from mcphub.domain.events import (
     ServiceTokenRemoved,
     ServiceTokenSaved,
     SettingsFileImported,
+    SignedIn,
+    SignedOut,
     SystemConfigChanged,
     ToolApproved,
+    ToolChanged,
     ToolDescriptionOverridden,
     ToolDisabled,
+    ToolDiscovered,
     ToolEnabled,
     ToolNameReset,
     ToolOverrideReset,
+    ToolQuarantined,
     ToolRenamed,
+    ToolWithdrawn,
     UserActivated,
     UserDeactivated,
     UserDeleted,
@@ -82,6 +93,7 @@ from mcphub.domain.events import (
     UserInvited,
     UserKeyDestroyed,
     UserPreferencesChanged,
+    UserProfileSynced,
     UserRegistered,
     UserRestored,
     hub_variable_tag,
@@ -138,6 +150,11 @@ VALUES: list[type[Event]] = [ServiceTokenSaved, ServiceTokenRemoved, UserErased]
 # What counts where a user has said nothing, beside ''.
 PREFERRED: dict[str, Any] = {"theme": "system", "density": "comfortable", "exposure_mode": "auto", "show_why": False}
 
+# What says that something happened, and sets nothing that could be set back.
+QUIET: list[type[Event]] = [
+    *(UserProfileSynced, UserKeyDestroyed, SignedIn, SignedOut, KeyExpired, KeyFirstUsed),
+    *(ToolDiscovered, ToolChanged, ToolWithdrawn, ToolQuarantined, DaySealed, DayDropped, EnvVarsChecked),
+]
 NEVER: dict[type[Event], Callable[[], Exception]] = {
     UserErased: Erased,
     UserKeyDestroyed: Erased,

@@ -97,7 +97,7 @@ async def test_a_key_opens_nothing_of_the_api_however_it_is_sent(database, home,
                 "query": {},
                 "token header": {"x-auth-token": key},
             }[way]
-            path = re.sub("<(fact|version)>", "1", path)  # numbers, or it is no route's
+            path = re.sub("<(fact|change|version)>", "1", path)  # numbers, or it is no route's
             address = f"{path}?key={key}" if way == "query" else path
             for caller in (api.browser(), user):  # also beside a cookie that would be let in
                 response = await caller.send(method, address, headers=headers)

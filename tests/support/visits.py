@@ -207,6 +207,11 @@ class Visits:
     async def _a_fact(self) -> dict[str, str]:
         return {"fact": str((await self.user.data("GET", "/api/audit?kind=fact&limit=1"))[0]["position"])}
 
+    async def _a_change(self) -> dict[str, str]:
+        await self._a_server()
+        (added,) = await self.admin.data("GET", "/api/audit?type=ServerAdded&limit=1")
+        return {"change": str(added["position"])}
+
     async def _a_user(self) -> dict[str, str]:
         name = self._fresh()
         made = await self.admin.data("POST", "/api/admin/users", {"username": name})

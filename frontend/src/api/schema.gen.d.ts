@@ -892,6 +892,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/audit/traces/{trace_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All that came of one cause */
+        get: operations["trace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit/{position}": {
         parameters: {
             query?: never;
@@ -903,6 +920,24 @@ export interface paths {
         get: operations["fact"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/{position}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What undoing a fact would change */
+        get: operations["previewUndo"];
+        put?: never;
+        /** Take a fact back by a new one */
+        post: operations["undoFact"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2052,6 +2087,22 @@ export interface components {
             /** @default true */
             success?: boolean;
         };
+        /** Affected */
+        Affected: {
+            first: components["schemas"]["AffectedUser"][];
+            sessions: number;
+            users: number;
+        };
+        /** AffectedUser */
+        AffectedUser: {
+            serversGained: components["schemas"]["Names"];
+            serversLost: components["schemas"]["Names"];
+            sessions: number;
+            toolsGained: components["schemas"]["Names"];
+            toolsLost: components["schemas"]["Names"];
+            userId: string;
+            userName: string;
+        };
         /** Approval */
         Approval: {
             hash: string;
@@ -2235,6 +2286,7 @@ export interface components {
             data: {
                 [key: string]: unknown;
             };
+            id: string;
             ip: string;
             /** @constant */
             kind: "fact";
@@ -2772,6 +2824,11 @@ export interface components {
             name: string;
             server: string;
             users: number;
+        };
+        /** Names */
+        Names: {
+            count: number;
+            names: string[];
         };
         /** NewGroup */
         NewGroup: {
@@ -3452,6 +3509,24 @@ export interface components {
             /** @default true */
             success?: boolean;
         };
+        /** TraceAnswer */
+        TraceAnswer: {
+            data: components["schemas"]["TraceView"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
+        /** TraceView */
+        TraceView: {
+            access: components["schemas"]["controllers_audit_Access"][];
+            before: components["schemas"]["Fact"][];
+            call: components["schemas"]["RequestView"] | null;
+            facts: components["schemas"]["Fact"][];
+            id: string;
+            /** Format: date-time */
+            startedAt: string;
+        };
         /** Tried */
         Tried: {
             durationMs: number;
@@ -3470,6 +3545,37 @@ export interface components {
         /** TryTool */
         TryTool: {
             arguments?: unknown;
+        };
+        /** UndoPreview */
+        UndoPreview: {
+            affected: components["schemas"]["Affected"] | null;
+            facts: components["schemas"]["Fact"][];
+            refused: components["schemas"]["WhyNot"] | null;
+            seen: number;
+        };
+        /** UndoPreviewAnswer */
+        UndoPreviewAnswer: {
+            data: components["schemas"]["UndoPreview"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
+        /** UndoRequest */
+        UndoRequest: {
+            seen: number;
+        };
+        /** Undone */
+        Undone: {
+            undoes: number;
+        };
+        /** UndoneAnswer */
+        UndoneAnswer: {
+            data: components["schemas"]["Undone"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
         };
         /** UpstreamRuntime */
         UpstreamRuntime: {
@@ -3638,6 +3744,7 @@ export interface components {
         /** VisibleServer */
         VisibleServer: {
             detail?: string;
+            missing: string[];
             reason: string;
             server: string;
             tools: components["schemas"]["VisibleTool"][];
@@ -3647,6 +3754,13 @@ export interface components {
             exposedName: string;
             name: string;
             reason: string;
+        };
+        /** WhyNot */
+        WhyNot: {
+            code: string;
+            detail: string;
+            position: number;
+            remedy: string;
         };
         /** WorkView */
         WorkView: {
@@ -3709,6 +3823,8 @@ export type AboutAnswer = components['schemas']['AboutAnswer'];
 export type AcceptInvitation = components['schemas']['AcceptInvitation'];
 export type AccessAnswer = components['schemas']['AccessAnswer'];
 export type ActivitiesAnswer = components['schemas']['ActivitiesAnswer'];
+export type Affected = components['schemas']['Affected'];
+export type AffectedUser = components['schemas']['AffectedUser'];
 export type Approval = components['schemas']['Approval'];
 export type ApprovedAnswer = components['schemas']['ApprovedAnswer'];
 export type AudienceNames = components['schemas']['AudienceNames'];
@@ -3786,6 +3902,7 @@ export type MasksAnswer = components['schemas']['MasksAnswer'];
 export type Me = components['schemas']['Me'];
 export type MeAnswer = components['schemas']['MeAnswer'];
 export type Missing = components['schemas']['Missing'];
+export type Names = components['schemas']['Names'];
 export type NewGroup = components['schemas']['NewGroup'];
 export type NewKey = components['schemas']['NewKey'];
 export type NewPassword = components['schemas']['NewPassword'];
@@ -3861,9 +3978,16 @@ export type ToolView = components['schemas']['ToolView'];
 export type ToolsAnswer = components['schemas']['ToolsAnswer'];
 export type Totals = components['schemas']['Totals'];
 export type TotalsAnswer = components['schemas']['TotalsAnswer'];
+export type TraceAnswer = components['schemas']['TraceAnswer'];
+export type TraceView = components['schemas']['TraceView'];
 export type Tried = components['schemas']['Tried'];
 export type TriedAnswer = components['schemas']['TriedAnswer'];
 export type TryTool = components['schemas']['TryTool'];
+export type UndoPreview = components['schemas']['UndoPreview'];
+export type UndoPreviewAnswer = components['schemas']['UndoPreviewAnswer'];
+export type UndoRequest = components['schemas']['UndoRequest'];
+export type Undone = components['schemas']['Undone'];
+export type UndoneAnswer = components['schemas']['UndoneAnswer'];
 export type UpstreamRuntime = components['schemas']['UpstreamRuntime'];
 export type UpstreamRuntimesAnswer = components['schemas']['UpstreamRuntimesAnswer'];
 export type UpstreamState = components['schemas']['UpstreamState'];
@@ -3883,6 +4007,7 @@ export type ValuesAnswer = components['schemas']['ValuesAnswer'];
 export type VariableUsage = components['schemas']['VariableUsage'];
 export type VisibleServer = components['schemas']['VisibleServer'];
 export type VisibleTool = components['schemas']['VisibleTool'];
+export type WhyNot = components['schemas']['WhyNot'];
 export type WorkView = components['schemas']['WorkView'];
 export type ControllersAuditAccess = components['schemas']['controllers_audit_Access'];
 export type SimulatorAccess = components['schemas']['simulator_Access'];
@@ -6175,6 +6300,46 @@ export interface operations {
             };
         };
     };
+    trace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     fact: {
         parameters: {
             query?: never;
@@ -6193,6 +6358,90 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FactAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    previewUndo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                position: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoPreviewAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    undoFact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                position: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UndoRequest"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoneAnswer"];
                 };
             };
             /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */

@@ -22,7 +22,6 @@ from mcphub.domain import servers as rules
 from mcphub.domain.codec import decode_meta
 from mcphub.domain.errors import Outdated, Refused
 from mcphub.domain.findings import Finding
-from mcphub.domain.hub import Hub
 from mcphub.domain.ids import new_id
 from mcphub.domain.literal_secrets import masked, restored, seal_secrets, seal_system
 from mcphub.domain.settings_check import check, check_system
@@ -416,7 +415,7 @@ async def _recorded(
     position: int | UnsetType = UNSET
     try:
         if dry_run:
-            command = await asyncio.to_thread(_rehearse, services.hub, build)
+            command = await asyncio.to_thread(services.hub.rehearse, build)
             version = services.model.settings.version
         else:
             done = await services.commands.run(build, if_match=seen)
@@ -437,13 +436,6 @@ async def _state_at(services: Services, position: int) -> SettingsState:
     if not 0 <= position <= services.model.settings.version:
         raise not_found("The settings have no such version yet.")
     return await history.state_at(services.read, position)
-
-
-def _rehearse(hub: Hub, build: Callable[[], _Noting]) -> _Noting:
-    command = build()
-    hub.repository.advance(command)
-    command.execute()
-    return command
 
 
 def _shown(document: Document) -> tuple[Document, str]:

@@ -1,5 +1,7 @@
 import { PreviewCard } from "@base-ui/react/preview-card";
+import { use } from "react";
 import { useFormat } from "@/app/look";
+import { InRow } from "@/components/in-row";
 import { CopyButton } from "@/components/ui/copy-button";
 import { popupLook } from "@/components/ui/popup";
 import { useMessages } from "@/i18n";
@@ -13,16 +15,17 @@ interface TimeProps {
   className?: string;
 }
 
-/** A time. Hover and focus show it in every form, each to be copied. */
+/** A time. Hover shows it in every form, each to be copied, and so does the focus, which it takes outside of rows. */
 export function Time({ at, as = "relative", className }: TimeProps) {
   const format = useFormat();
+  const inRow = use(InRow);
   const date = typeof at === "string" ? new Date(at) : at;
   return (
     <PreviewCard.Root>
       <PreviewCard.Trigger
         delay={400}
-        render={<time dateTime={date.toISOString()} />}
-        className={cn("whitespace-nowrap", as !== "relative" && "font-mono text-[0.92em]", className)}
+        render={<time dateTime={date.toISOString()} tabIndex={inRow ? undefined : 0} />}
+        className={cn("whitespace-nowrap rounded", as !== "relative" && "font-mono text-[0.92em]", className)}
       >
         {as === "relative" ? (
           <Ago date={date} />

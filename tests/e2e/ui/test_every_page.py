@@ -1,4 +1,5 @@
-"""What holds on every page, in English and light and in Korean and dark; and that no page is without a test.
+"""What holds on every page, in English and light and in Korean and dark, by mouse and by keyboard; and that no page is
+without a test.
 
 A test file of this folder announces its pages: `PAGES = [UiPage(route="/connect")]`. The router's own list says which
 pages there are.
@@ -14,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.ui.conftest import MakeReader, keep_pictures
+from tests.support.keyboard import out_of_reach
 from tests.support.rest import Admin, Person
 from tests.support.running import ROOT, RunningHub
 from tests.support.web import NARROW, WIDE, Language, Reader, Theme, UiPage, faults, words_of_another_language
@@ -128,6 +130,7 @@ def test_a_page_is_whole_in_each_language_and_theme_and_on_a_narrow_screen(
     assert faults(shown) == []
     assert words_of_another_language(shown, language) == []
     assert reader.complaints == []
+    assert out_of_reach(shown) == []
 
     shown.set_viewport_size(NARROW)  # the longest words of either language fit
     wide = shown.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

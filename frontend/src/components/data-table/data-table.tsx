@@ -12,6 +12,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp } from "lucide-react";
 import { type KeyboardEvent, type ReactNode, useEffect, useId, useMemo, useRef, useState } from "react";
 import { useLook } from "@/app/look";
+import { InRow } from "@/components/in-row";
 import { cn } from "@/lib/cn";
 
 const features = tableFeatures({
@@ -217,39 +218,41 @@ export function DataTable<Row extends RowData>(props: DataTableProps<Row>) {
           })}
         </div>
         {shown.length === 0 ? null : (
-          <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
-            {items.map((item) => {
-              const row = shown[item.index];
-              if (!row) return null;
-              return (
-                // biome-ignore lint/a11y/useKeyWithClickEvents: the grid around it takes the keys of all rows
-                <div
-                  key={item.key}
-                  id={`${prefix}-${item.index}`}
-                  role="row"
-                  aria-rowindex={item.index + 2}
-                  aria-selected={onSelect ? row.id === selected : undefined}
-                  data-row={row.id}
-                  onClick={(event) => isControl(event.target) || onSelect?.(row.original)}
-                  onDoubleClick={(event) => isControl(event.target) || onOpen?.(row.original)}
-                  className={cn(
-                    line,
-                    "absolute inset-x-0 top-0 h-row",
-                    onSelect && "cursor-default hover:bg-raised",
-                    row.id === selected && "bg-accent-soft hover:bg-accent-soft",
-                    rowClass?.(row.original),
-                  )}
-                  style={{ gridTemplateColumns: tracks, transform: `translateY(${item.start}px)` }}
-                >
-                  {columns.map((column) => (
-                    <div key={column.id} role="gridcell" className={cellClass(column)}>
-                      {column.cell(row.original)}
-                    </div>
-                  ))}
-                </div>
-              );
-            })}
-          </div>
+          <InRow value>
+            <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
+              {items.map((item) => {
+                const row = shown[item.index];
+                if (!row) return null;
+                return (
+                  // biome-ignore lint/a11y/useKeyWithClickEvents: the grid around it takes the keys of all rows
+                  <div
+                    key={item.key}
+                    id={`${prefix}-${item.index}`}
+                    role="row"
+                    aria-rowindex={item.index + 2}
+                    aria-selected={onSelect ? row.id === selected : undefined}
+                    data-row={row.id}
+                    onClick={(event) => isControl(event.target) || onSelect?.(row.original)}
+                    onDoubleClick={(event) => isControl(event.target) || onOpen?.(row.original)}
+                    className={cn(
+                      line,
+                      "absolute inset-x-0 top-0 h-row",
+                      onSelect && "cursor-default hover:bg-raised",
+                      row.id === selected && "bg-accent-soft hover:bg-accent-soft",
+                      rowClass?.(row.original),
+                    )}
+                    style={{ gridTemplateColumns: tracks, transform: `translateY(${item.start}px)` }}
+                  >
+                    {columns.map((column) => (
+                      <div key={column.id} role="gridcell" className={cellClass(column)}>
+                        {column.cell(row.original)}
+                      </div>
+                    ))}
+                  </div>
+                );
+              })}
+            </div>
+          </InRow>
         )}
       </div>
     </div>

@@ -1,4 +1,4 @@
-import { type PointerEvent, useState } from "react";
+import { type KeyboardEvent, type PointerEvent, useState } from "react";
 import { useFormat } from "@/app/look";
 import { cn } from "@/lib/cn";
 import { clock } from "./clock";
@@ -35,7 +35,8 @@ interface HistogramProps {
 const LABELS = 9;
 const WIDTH = 1200; // units of the picture; it stretches
 
-/** How much happened when, stacked by kind. Hover breaks a bin down; the same stands in a table for readers of the screen. */
+/** How much happened when, stacked by kind. Hover, or an arrow key, breaks a bin down; the same stands in a table for
+ * readers of the screen. */
 export function Histogram({
   label,
   series,
@@ -74,6 +75,26 @@ export function Histogram({
       if (first && last) onBrush(first.at, last.at + step);
     },
   };
+  // By keyboard: arrows go from bin to bin, with Shift they draw over a stretch, Enter takes it.
+  const operable = (onPick ?? onBrush) !== undefined && bins.length > 0;
+  const here = hovered ?? bins.length - 1;
+  const onKeyDown = (event: KeyboardEvent) => {
+    const to = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: bins.length - 1 }[event.key];
+    const first = bins[picked?.first ?? here];
+    const last = bins[picked?.last ?? here];
+    if (event.metaKey || event.ctrlKey || event.altKey) return;
+    if (to !== undefined) {
+      const at = Math.min(Math.max(to, 0), bins.length - 1);
+      setHovered(at);
+      setDrawn(event.shiftKey && onBrush ? { from: drawn?.from ?? here, to: at } : null);
+    } else if (event.key === "Enter" && first && last) {
+      setDrawn(null);
+      if (onBrush) onBrush(first.at, last.at + step);
+      else onPick?.(first);
+    } else if (event.key === "Escape" && drawn) setDrawn(null);
+    else return;
+    event.preventDefault();
+  };
   const total = (bin: Bin) => Object.values(bin.counts).reduce((sum, count) => sum + count, 0);
   const most = Math.max(1, ...bins.map(total));
   const wide = WIDTH / Math.max(bins.length, 1);
@@ -81,58 +102,77 @@ export function Histogram({
   const labels = axisLabels(bins, LABELS);
   const apart = (labels[1] ?? Infinity) - (labels[0] ?? 0);
   const long = bins.length * step > 2 * 86_400_000;
+  const said = (bin: Bin | undefined) =>
+    bin && `${format.date(new Date(bin.at))} ${format.time(new Date(bin.at))}: ${format.number(total(bin))}`;
+  const keyboard = operable && {
+    role: "slider",
+    tabIndex: 0,
+    "aria-label": label,
+    "aria-valuemin": 0,
+    "aria-valuemax": bins.length - 1,
+    "aria-valuenow": here,
+    "aria-valuetext": said(bins[here]),
+    onKeyDown,
+    onFocus: () => setHovered(here),
+    onBlur: () => {
+      setHovered(null);
+      setDrawn(null);
+    },
+  };
 
   return (
     <figure className={cn("relative", className)} aria-label={label}>
-      <svg
-        viewBox={`0 0 ${WIDTH} ${height}`}
-        preserveAspectRatio="none"
-        className={cn("block w-full", onBrush && "cursor-crosshair touch-none")}
-        style={{ height }}
-        aria-hidden
-        onPointerLeave={() => setHovered(null)}
-        {...brush}
-      >
-        {picked ? (
-          <rect
-            x={picked.first * wide}
-            y={0}
-            width={(picked.last - picked.first + 1) * wide}
-            height={height}
-            fill="var(--accent-soft)"
-          />
-        ) : null}
-        {bins.map((bin, at) => {
-          let top = height;
-          return (
-            // biome-ignore lint/a11y/noStaticElementInteractions: the pointer's way; the table below says the same
-            <g key={bin.at} onPointerEnter={() => setHovered(at)} onClick={() => onPick?.(bin)}>
-              <rect
-                x={at * wide}
-                y={0}
-                width={wide}
-                height={height}
-                fill={hovered === at ? "var(--raised)" : "transparent"}
-              />
-              {series.map(({ id, color }) => {
-                const part = ((bin.counts[id] ?? 0) / most) * (height - 2);
-                top -= part;
-                return part === 0 ? null : (
-                  <rect
-                    key={id}
-                    x={at * wide + wide * 0.1}
-                    y={top}
-                    width={wide * 0.8}
-                    height={part}
-                    fill={until !== undefined && bin.at >= until ? "var(--line-strong)" : color}
-                  />
-                );
-              })}
-            </g>
-          );
-        })}
-        <rect x={0} y={height - 0.5} width={WIDTH} height={0.5} fill="var(--line-strong)" />
-      </svg>
+      <div {...keyboard}>
+        <svg
+          viewBox={`0 0 ${WIDTH} ${height}`}
+          preserveAspectRatio="none"
+          className={cn("block w-full", onBrush && "cursor-crosshair touch-none")}
+          style={{ height }}
+          aria-hidden
+          onPointerLeave={() => setHovered(null)}
+          {...brush}
+        >
+          {picked ? (
+            <rect
+              x={picked.first * wide}
+              y={0}
+              width={(picked.last - picked.first + 1) * wide}
+              height={height}
+              fill="var(--accent-soft)"
+            />
+          ) : null}
+          {bins.map((bin, at) => {
+            let top = height;
+            return (
+              // biome-ignore lint/a11y/noStaticElementInteractions: the pointer's way; the table below says the same
+              <g key={bin.at} onPointerEnter={() => setHovered(at)} onClick={() => onPick?.(bin)}>
+                <rect
+                  x={at * wide}
+                  y={0}
+                  width={wide}
+                  height={height}
+                  fill={hovered === at ? "var(--raised)" : "transparent"}
+                />
+                {series.map(({ id, color }) => {
+                  const part = ((bin.counts[id] ?? 0) / most) * (height - 2);
+                  top -= part;
+                  return part === 0 ? null : (
+                    <rect
+                      key={id}
+                      x={at * wide + wide * 0.1}
+                      y={top}
+                      width={wide * 0.8}
+                      height={part}
+                      fill={until !== undefined && bin.at >= until ? "var(--line-strong)" : color}
+                    />
+                  );
+                })}
+              </g>
+            );
+          })}
+          <rect x={0} y={height - 0.5} width={WIDTH} height={0.5} fill="var(--line-strong)" />
+        </svg>
+      </div>
       <div className="mt-1 flex justify-between font-mono text-2xs text-ink-3" aria-hidden>
         {labels.map((at) => (
           <span key={at}>

@@ -69,7 +69,13 @@ export function MultiCombobox({
       value={chosen}
       onValueChange={(wanted: Option[]) => onChange(wanted.map((option) => option.value))}
     >
-      <Base.Chips className={cn(fieldLook, "flex min-h-8 flex-wrap items-center gap-1 p-1", className)}>
+      <Base.Chips
+        className={cn(
+          fieldLook,
+          "flex min-h-8 flex-wrap items-center gap-1 p-1 outline-accent has-[input:focus-visible]:border-accent has-[input:focus-visible]:outline-2",
+          className,
+        )}
+      >
         {chosen.map((option) => (
           <Base.Chip
             key={option.value}

@@ -10,6 +10,7 @@ import {
   useRef,
 } from "react";
 import { useFormat, useLook } from "@/app/look";
+import { InRow } from "@/components/in-row";
 import { useMessages } from "@/i18n";
 import { auditTexts } from "@/i18n/audit";
 import { cn } from "@/lib/cn";
@@ -145,40 +146,42 @@ export function TimelineList(props: TimelineListProps) {
           </div>
         ) : null}
       </div>
-      <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
-        {rows.map((row) => {
-          const entry = entries[row.index];
-          if (!entry) return null;
-          return isDay(entry) ? (
-            <div
-              key={row.key}
-              role="row"
-              aria-rowindex={row.index + 2}
-              className="absolute inset-x-0 top-0 flex h-7 items-center border-line border-b bg-sunken px-4 font-mono font-semibold text-2xs"
-              style={{ transform: `translateY(${row.start}px)` }}
-            >
-              <span role="gridcell" aria-colspan={columns.length}>
-                {entry.day}
-              </span>
-            </div>
-          ) : (
-            <TimelineRow
-              key={row.key}
-              id={`${prefix}-${row.index}`}
-              index={row.index + 2}
-              start={row.start}
-              item={entry.item}
-              joint={entry.joint}
-              selected={row.index === at}
-              related={trace !== "" && traceOf(entry.item) === trace}
-              fresh={fresh.has(entry.id)}
-              narrow={narrow}
-              onSelect={onSelect}
-              onOpen={onOpen}
-            />
-          );
-        })}
-      </div>
+      <InRow value>
+        <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
+          {rows.map((row) => {
+            const entry = entries[row.index];
+            if (!entry) return null;
+            return isDay(entry) ? (
+              <div
+                key={row.key}
+                role="row"
+                aria-rowindex={row.index + 2}
+                className="absolute inset-x-0 top-0 flex h-7 items-center border-line border-b bg-sunken px-4 font-mono font-semibold text-2xs"
+                style={{ transform: `translateY(${row.start}px)` }}
+              >
+                <span role="gridcell" aria-colspan={columns.length}>
+                  {entry.day}
+                </span>
+              </div>
+            ) : (
+              <TimelineRow
+                key={row.key}
+                id={`${prefix}-${row.index}`}
+                index={row.index + 2}
+                start={row.start}
+                item={entry.item}
+                joint={entry.joint}
+                selected={row.index === at}
+                related={trace !== "" && traceOf(entry.item) === trace}
+                fresh={fresh.has(entry.id)}
+                narrow={narrow}
+                onSelect={onSelect}
+                onOpen={onOpen}
+              />
+            );
+          })}
+        </div>
+      </InRow>
     </div>
   );
 }

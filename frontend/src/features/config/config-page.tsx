@@ -165,7 +165,7 @@ function Workbench({ draft, view }: { draft: Draft; view: "text" | "inline" | "s
             }}
           />
         </div>
-        <div className="flex h-[60vh] min-h-0 flex-col overflow-hidden rounded-lg border border-line bg-surface outline-accent focus-within:outline-2 lg:h-auto">
+        <div className="flex h-[60vh] min-h-0 flex-col overflow-hidden rounded-lg border border-line bg-surface lg:h-auto">
           <Suspense fallback={<SkeletonRows rows={18} />}>
             {view === "side" ? (
               <SideBySide

@@ -134,7 +134,7 @@ export function LatencyCard({ figures, window, bucket, then, hidden, onHide, onZ
         series={kinds}
         bins={bins}
         step={bucket * 1000}
-        onPick={({ at }) => onZoom({ from: new Date(at), to: new Date(at + bucket * 1000) })}
+        onBrush={(from, to) => onZoom({ from: new Date(from), to: new Date(to) })}
       />
     </Card>
   );

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 from tests.support.browser import WITHIN
 from tests.support.rest import Person
 from tests.support.running import ROOT
+from tests.support.waiting import eventually
 
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -171,6 +172,33 @@ HANGUL = r"""() => {
     if (!inside && /[\uac00-\ud7a3]/.test(node.data) && node.data.trim() !== "한국어") found.push(node.data.trim());
   }
   return found;
+}"""
+
+
+def chosen(page: Page) -> dict[str, Any]:
+    """What somebody chose on a page of rows, and what it shows for that: the address, fields, buttons that are pressed,
+    choices, the rows, which of them is chosen, and the heading beside it.
+    """
+    found: dict[str, Any] = page.evaluate(CHOSEN)
+    return found
+
+
+def shows_again(page: Page, was: dict[str, Any]) -> None:
+    """Waits until the page shows what was `chosen` once, no more and no less."""
+    eventually(lambda: chosen(page) == was, within=10, what=lambda: f"shown again: {chosen(page)}, not {was}")
+
+
+CHOSEN = """() => {
+  const all = (selector, of) => [...document.querySelectorAll(`main ${selector}`)].map(of);
+  return {
+    address: location.pathname + location.search,
+    fields: all("input", (field) => field.value),
+    pressed: all("[aria-pressed=true], [aria-sort]", (button) => button.textContent),
+    choices: all("[role=combobox]", (choice) => choice.textContent),
+    rows: all("[data-row]", (row) => row.dataset.row),
+    row: all("[data-row][aria-selected=true]", (row) => row.dataset.row),
+    beside: all("aside h2", (heading) => heading.textContent),
+  };
 }"""
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.ui.conftest import MakeReader
 from tests.support.rest import Admin, Person
-from tests.support.web import Reader, UiPage
+from tests.support.waiting import slower
+from tests.support.web import Reader, UiPage, chosen, shows_again
 
 
 def newest(admin: Admin) -> dict[str, Any]:
@@ -67,6 +69,33 @@ def test_an_event_made_elsewhere_appears_by_itself(watcher: Reader, person: Pers
     expect(page.get_by_role("main")).to_contain_text(f"head #{fact['position']:,}")
 
 
+def test_an_event_made_elsewhere_is_on_the_open_timeline_within_a_second(watcher: Reader, person: Person) -> None:
+    """From the moment the ledger gave the event to the moment its row is in the page, by one clock."""
+    page = watcher.go("/admin/audit")
+    expect(page.get_by_role("button", name="Live", exact=True)).to_be_visible()
+    page.evaluate(NOTE_ROWS)
+
+    for number in range(5):
+        person.group(f"{number} of {person.username}")
+        expect(row(page, f"created group {number} of {person.username}")).to_be_visible()
+
+    seen: dict[str, float] = page.evaluate("window.seen")
+    facts = person.rest.get("/api/audit?type=GroupCreated")
+    late = [seen[str(fact["position"])] - datetime.fromisoformat(fact["at"]).timestamp() * 1000 for fact in facts]
+    print(f"events were on the open timeline after {', '.join(f'{each:.0f}' for each in sorted(late))} ms")
+    assert len(late) == 5
+    assert max(late) < 1000 * slower()
+
+
+NOTE_ROWS = """() => {
+  window.seen = {};
+  new MutationObserver(() => {
+    const now = performance.timeOrigin + performance.now();
+    for (const row of document.querySelectorAll("[data-row]")) window.seen[row.dataset.row] ??= now;
+  }).observe(document.body, { childList: true, subtree: true });
+}"""
+
+
 def test_nothing_that_happens_while_it_is_paused_is_lost(watcher: Reader, person: Person) -> None:
     page = watcher.go(f"/admin/audit?q=actor:{person.username} type:Group*")
     expect(page.get_by_text("Nothing happened here")).to_be_visible()
@@ -115,6 +144,52 @@ def test_conditions_views_and_selection_stand_in_the_address(watcher: Reader, ad
     page.go_forward()
     expect(panel).to_contain_text("AdminRevoked")
     assert page.url == address
+
+
+@pytest.mark.parametrize("when", ["a period", "a stretch of the plot"])
+def test_reload_back_and_a_link_that_was_sent_show_what_was_chosen(
+    watcher: Reader, open_reader: MakeReader, admin: Admin, person: Person, when: str
+) -> None:
+    for number in range(3):
+        person.group(f"{number} of {person.username}")
+    made = person.rest.get("/api/audit?type=GroupCreated")
+    page = watcher.go("/admin/audit")
+    ask(page, f"user:{person.username} category:groups")
+    page.keyboard.press("Escape")  # its help would lie over the plot
+    expect(page.get_by_text("3 in this period")).to_be_visible()
+    if when == "a period":
+        page.get_by_label("Period").click()
+        page.get_by_role("option", name="7 days").click()
+    else:
+        box = page.get_by_role("figure").locator("svg").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 4, box["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] - 4, box["y"] + 20, steps=4)
+        page.mouse.up()
+        expect(page).to_have_url(re.compile("from=.*to="))
+    page.get_by_role("button", name="Privilege").click()
+    expect(page.get_by_text("Nothing happened here")).to_be_visible()
+    page.get_by_role("button", name="All", exact=True).click()
+    expect(row(page, "created group")).to_have_count(3)
+    page.get_by_role("grid").focus()
+    page.keyboard.press("l")
+    expect(page.get_by_role("button", name="Paused", exact=True)).to_be_visible()
+    row(page, f"created group 1 of {person.username}").click()
+    expect(page.get_by_role("complementary", name="Event")).to_contain_text("GroupCreated")
+    was = chosen(page)
+    assert (was["rows"], was["row"]) == ([str(fact["position"]) for fact in made], [str(made[1]["position"])])
+
+    page.reload()
+    shows_again(page, was)
+    watcher.go("/connect")
+    page.go_back()
+    shows_again(page, was)
+    shows_again(open_reader(admin).go(watcher.path()), was)
+    page.get_by_role("button", name="Privilege").click()
+    expect(page.get_by_text("Nothing happened here")).to_be_visible()
+    page.go_back()
+    shows_again(page, was)
 
 
 def test_an_event_shows_what_it_changed_and_leads_along_its_subject(watcher: Reader, person: Person) -> None:
@@ -180,6 +255,27 @@ def test_the_plot_counts_what_the_list_holds_and_a_stretch_of_it_is_looked_at_al
     assert "from=" in page.url
     page.get_by_role("button", name="Back to now").click()
     expect(row(page, "created group")).to_have_count(3)
+
+
+def test_a_stretch_of_the_plot_is_chosen_by_keyboard(watcher: Reader, person: Person) -> None:
+    for number in range(3):
+        person.group(f"{number} of {person.username}")
+    page = watcher.go(f"/admin/audit?span=1h&q=user:{person.username} category:groups")
+    expect(page.get_by_text("3 in this period")).to_be_visible()
+    plot = page.get_by_role("figure").get_by_role("slider")
+    bins = int(plot.get_attribute("aria-valuemax") or 0)
+
+    plot.focus()
+    assert plot.get_attribute("aria-valuenow") == str(bins), "it begins at the newest"
+    for keys in ("ArrowLeft", "ArrowLeft", "Shift+ArrowRight", "Shift+ArrowRight", "Enter"):
+        plot.press(keys)
+    expect(page).to_have_url(re.compile("from=.*to="))
+    expect(row(page, "created group")).to_have_count(3)
+    page.get_by_role("button", name="Back to now").click()
+    for keys in ("Home", "Enter"):
+        plot.press(keys)
+
+    expect(page.get_by_text("0 in this period")).to_be_visible()
 
 
 def test_the_keyboard_walks_the_list_and_opens_an_event(watcher: Reader, person: Person) -> None:

@@ -18,7 +18,7 @@ from tests.support.rest import Admin, Person
 from tests.support.session_by_hand import Session
 from tests.support.upstreams import HttpServer, Upstreams
 from tests.support.waiting import eventually
-from tests.support.web import UiPage
+from tests.support.web import UiPage, chosen, shows_again
 
 
 def a_request(admin: Admin) -> str:
@@ -157,6 +157,39 @@ def test_conditions_stand_in_the_address_and_come_back(
     page.go_back()
 
     expect(row(page, rows["echo"])).to_have_count(0)
+
+
+def test_reload_back_and_a_link_that_was_sent_show_what_was_chosen(
+    open_reader: MakeReader, admin: Admin, person: Person, session: Session
+) -> None:
+    for text in ("one", "two"):
+        session.call("echo", text=text)
+    session.call("whoami")
+    made = [each["id"] for each in settled(person, 3, method="tools/call") if each["tool"] == "echo"]
+    reader = open_reader(admin)
+    page = reader.go(f"/admin/requests?q={quote(f'user:{person.username} tool:echo')}")
+    for name in ("1 h", "Compare", "Live"):
+        page.get_by_role("button", name=name, exact=True).click()
+
+    row(page, made[1]).click()
+    expect(page.get_by_role("complementary", name="Request")).to_contain_text("echo")
+    reader.settled()
+    request = chosen(page)
+    assert (request["rows"], request["row"]) == (made, made[1:])
+    page.get_by_role("button", name="Tools", exact=True).click()
+    page.get_by_role("columnheader", name="Calls").get_by_role("button").click()
+    reader.settled()
+    tools = chosen(page)
+    assert {"1 h", "Compare", "Tools", "Calls"} <= set(tools["pressed"])
+
+    page.reload()
+    shows_again(page, tools)
+    page.go_back()
+    shows_again(page, request)
+    page.go_forward()
+    shows_again(page, tools)
+    for was in (request, tools):
+        shows_again(open_reader(admin).go(was["address"]), was)
 
 
 def test_what_cannot_be_asked_is_named_and_nothing_found_says_what_to_do(

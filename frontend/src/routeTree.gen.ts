@@ -42,6 +42,7 @@ import { Route as AppAdminProjectionsNameRouteImport } from './routes/_app/admin
 import { Route as AppAdminRequestsIndexRouteImport } from './routes/_app/admin/requests.index'
 import { Route as AppAdminRequestsRequestIdRouteImport } from './routes/_app/admin/requests.$requestId'
 import { Route as AppAdminStreamsStreamIdRouteImport } from './routes/_app/admin/streams.$streamId'
+import { Route as AppAdminTracesCorrelationIdRouteImport } from './routes/_app/admin/traces.$correlationId'
 import { Route as AppAdminUsersIndexRouteImport } from './routes/_app/admin/users.index'
 import { Route as AppAdminUsersUserIdRouteImport } from './routes/_app/admin/users.$userId'
 import { Route as AppServersNameIndexRouteImport } from './routes/_app/servers.$name.index'
@@ -213,6 +214,12 @@ const AppAdminStreamsStreamIdRoute = AppAdminStreamsStreamIdRouteImport.update({
   path: '/admin/streams/$streamId',
   getParentRoute: () => AppRoute,
 } as any)
+const AppAdminTracesCorrelationIdRoute =
+  AppAdminTracesCorrelationIdRouteImport.update({
+    id: '/admin/traces/$correlationId',
+    path: '/admin/traces/$correlationId',
+    getParentRoute: () => AppRoute,
+  } as any)
 const AppAdminUsersIndexRoute = AppAdminUsersIndexRouteImport.update({
   id: '/admin/users/',
   path: '/admin/users/',
@@ -263,6 +270,7 @@ export interface FileRoutesByFullPath {
   '/admin/projections/$name': typeof AppAdminProjectionsNameRoute
   '/admin/requests/$requestId': typeof AppAdminRequestsRequestIdRoute
   '/admin/streams/$streamId': typeof AppAdminStreamsStreamIdRoute
+  '/admin/traces/$correlationId': typeof AppAdminTracesCorrelationIdRoute
   '/admin/users/$userId': typeof AppAdminUsersUserIdRoute
   '/admin/audit/': typeof AppAdminAuditIndexRoute
   '/admin/config/': typeof AppAdminConfigIndexRoute
@@ -301,6 +309,7 @@ export interface FileRoutesByTo {
   '/admin/projections/$name': typeof AppAdminProjectionsNameRoute
   '/admin/requests/$requestId': typeof AppAdminRequestsRequestIdRoute
   '/admin/streams/$streamId': typeof AppAdminStreamsStreamIdRoute
+  '/admin/traces/$correlationId': typeof AppAdminTracesCorrelationIdRoute
   '/admin/users/$userId': typeof AppAdminUsersUserIdRoute
   '/admin/audit': typeof AppAdminAuditIndexRoute
   '/admin/config': typeof AppAdminConfigIndexRoute
@@ -341,6 +350,7 @@ export interface FileRoutesById {
   '/_app/admin/projections/$name': typeof AppAdminProjectionsNameRoute
   '/_app/admin/requests/$requestId': typeof AppAdminRequestsRequestIdRoute
   '/_app/admin/streams/$streamId': typeof AppAdminStreamsStreamIdRoute
+  '/_app/admin/traces/$correlationId': typeof AppAdminTracesCorrelationIdRoute
   '/_app/admin/users/$userId': typeof AppAdminUsersUserIdRoute
   '/_app/admin/audit/': typeof AppAdminAuditIndexRoute
   '/_app/admin/config/': typeof AppAdminConfigIndexRoute
@@ -381,6 +391,7 @@ export interface FileRouteTypes {
     | '/admin/projections/$name'
     | '/admin/requests/$requestId'
     | '/admin/streams/$streamId'
+    | '/admin/traces/$correlationId'
     | '/admin/users/$userId'
     | '/admin/audit/'
     | '/admin/config/'
@@ -419,6 +430,7 @@ export interface FileRouteTypes {
     | '/admin/projections/$name'
     | '/admin/requests/$requestId'
     | '/admin/streams/$streamId'
+    | '/admin/traces/$correlationId'
     | '/admin/users/$userId'
     | '/admin/audit'
     | '/admin/config'
@@ -458,6 +470,7 @@ export interface FileRouteTypes {
     | '/_app/admin/projections/$name'
     | '/_app/admin/requests/$requestId'
     | '/_app/admin/streams/$streamId'
+    | '/_app/admin/traces/$correlationId'
     | '/_app/admin/users/$userId'
     | '/_app/admin/audit/'
     | '/_app/admin/config/'
@@ -709,6 +722,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AppAdminStreamsStreamIdRouteImport
       parentRoute: typeof AppRoute
     }
+    '/_app/admin/traces/$correlationId': {
+      id: '/_app/admin/traces/$correlationId'
+      path: '/admin/traces/$correlationId'
+      fullPath: '/admin/traces/$correlationId'
+      preLoaderRoute: typeof AppAdminTracesCorrelationIdRouteImport
+      parentRoute: typeof AppRoute
+    }
     '/_app/admin/users/': {
       id: '/_app/admin/users/'
       path: '/admin/users'
@@ -765,6 +785,7 @@ interface AppRouteChildren {
   AppAdminProjectionsNameRoute: typeof AppAdminProjectionsNameRoute
   AppAdminRequestsRequestIdRoute: typeof AppAdminRequestsRequestIdRoute
   AppAdminStreamsStreamIdRoute: typeof AppAdminStreamsStreamIdRoute
+  AppAdminTracesCorrelationIdRoute: typeof AppAdminTracesCorrelationIdRoute
   AppAdminUsersUserIdRoute: typeof AppAdminUsersUserIdRoute
   AppAdminAuditIndexRoute: typeof AppAdminAuditIndexRoute
   AppAdminConfigIndexRoute: typeof AppAdminConfigIndexRoute
@@ -800,6 +821,7 @@ const AppRouteChildren: AppRouteChildren = {
   AppAdminProjectionsNameRoute: AppAdminProjectionsNameRoute,
   AppAdminRequestsRequestIdRoute: AppAdminRequestsRequestIdRoute,
   AppAdminStreamsStreamIdRoute: AppAdminStreamsStreamIdRoute,
+  AppAdminTracesCorrelationIdRoute: AppAdminTracesCorrelationIdRoute,
   AppAdminUsersUserIdRoute: AppAdminUsersUserIdRoute,
   AppAdminAuditIndexRoute: AppAdminAuditIndexRoute,
   AppAdminConfigIndexRoute: AppAdminConfigIndexRoute,

@@ -6,7 +6,7 @@ next one. So both have one order, which nothing that comes in moves, and a page 
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 from uuid import UUID
@@ -15,7 +15,9 @@ from msgspec import Struct
 from psycopg.rows import class_row, tuple_row
 from psycopg_pool import AsyncConnectionPool
 
-__all__ = ["AccessItem", "Choice", "FactItem", "Link", "Place", "Timeline", "Wanted"]
+from mcphub.domain.codec import decode_meta
+
+__all__ = ["AccessItem", "Choice", "FactItem", "Link", "Place", "Timeline", "Trace", "Wanted", "began_at"]
 
 Kind = Literal["fact", "access"]
 CATEGORIES = {
@@ -30,7 +32,7 @@ DONE = "done"  # the outcome of every fact
 # The fact itself stays in the ledger; the read table finds it.
 FACT_COLUMNS = """
     select audit.position, audit.at, audit.type, audit.category, audit.actor, audit.user_id,
-           ledger.tags, ledger.data::text as data, ledger.meta::text as meta
+           ledger.tags, ledger.data::text as data, ledger.meta::text as meta, ledger.id::text as id
 """
 FACTS = " from audit join public.ledger on ledger.position = audit.position "
 ACCESS_COLUMNS = """
@@ -40,6 +42,9 @@ ACCESS_COLUMNS = """
 ACCESS = " from public.access_log "
 # What joins the facts of one cause: the id that was handed on, else the request that made them.
 TRACE = "coalesce(nullif(ledger.meta ->> 'correlation_id', ''), ledger.meta ->> 'request_id')"
+LONGEST_REQUEST = timedelta(hours=1)  # from its beginning to its last row of the access log
+MOST_OF_TRACE = 1000  # facts of one cause
+GENERATIONS = 5  # of facts that facts caused
 NEAR = 1000  # positions to each side, in which facts of one cause are looked for
 
 # Each subject is read once, however many facts of it are on the page.
@@ -152,6 +157,7 @@ class FactItem(Struct):
     tags: list[str]
     data: str
     meta: str
+    id: str = ""
 
     @property
     def place(self) -> Place:
@@ -195,6 +201,16 @@ class Link(Struct, frozen=True):
     hash: bytes
     previous: bytes
     holds: bool
+
+
+class Trace(Struct, frozen=True):
+    """`facts` of one cause with all that they caused, oldest first; `before` are facts of other causes that caused some
+    of them.
+    """
+
+    facts: list[FactItem]
+    before: list[FactItem]
+    access: list[AccessItem]
 
 
 class Conditions:
@@ -349,6 +365,36 @@ class Timeline:
         wanted = Wanted(own=own, trace=Choice((trace,)))
         return (await self._facts(wanted, 2 * NEAR, after=position - NEAR, before=position + NEAR))[:NEAR]
 
+    async def trace(self, trace: str, *, own: str | None) -> Trace:
+        """All that came of one cause: facts of it, facts that these caused, and what the access log says."""
+        facts = {fact.id: fact for fact in await self._facts(Wanted(own=own, trace=Choice((trace,))), MOST_OF_TRACE)}
+        fresh = list(facts)
+        for _ in range(GENERATIONS):
+            conditions = _of_facts(Wanted(own=own))
+            conditions.add("(ledger.meta ->> 'causation_id') = any(%(causes)s::text[])", causes=fresh)
+            found = await self._of(conditions) if fresh else []
+            fresh = [fact.id for fact in found if fact.id not in facts]
+            facts |= {fact.id: fact for fact in found}
+        causes = {cause for fact in facts.values() if (cause := decode_meta(fact.meta).causation_id)} - facts.keys()
+        conditions = _of_facts(Wanted(own=own))
+        conditions.add("ledger.id = any(%(ids)s::uuid[])", ids=sorted(causes))
+        before = await self._of(conditions) if causes else []
+        began, access = began_at(trace), []
+        if began is not None:
+            conditions = _of_access(Wanted(own=own))
+            conditions.add(
+                "request_id = %(request)s and recorded_at >= %(low)s and recorded_at < %(high)s",
+                request=trace,
+                low=began - LONGEST_REQUEST,
+                high=began + LONGEST_REQUEST,
+            )
+            access = await self._access(conditions, "access_log.position", MOST_OF_TRACE)
+        return Trace(sorted(facts.values(), key=lambda fact: fact.position), before, access)
+
+    async def _of(self, conditions: Conditions) -> list[FactItem]:
+        query = f"{FACT_COLUMNS}{FACTS}{conditions} order by audit.position limit %(size)s"
+        return await self._rows(FactItem, query, {**conditions.given, "size": MOST_OF_TRACE})
+
     async def history(
         self, tag: str, types: Iterable[str], upto: int, *, own: str | None = None
     ) -> list[tuple[int, str]]:
@@ -440,6 +486,16 @@ def _of_access(wanted: Wanted) -> Conditions:
 
 def _text(wanted: Wanted) -> dict[str, Any]:
     return {"text": f"%{_escaped(wanted.text)}%", "named": list(wanted.named), "tagged": list(wanted.tagged)}
+
+
+def began_at(request_id: str) -> datetime | None:
+    """When a request came in, as its id says; None for an id that does not."""
+    try:
+        found = UUID(request_id)
+    except ValueError:
+        return None
+    milliseconds = found.int >> 80
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if found.version == 7 and milliseconds < 1 << 43 else None
 
 
 def _like(pattern: str) -> str:

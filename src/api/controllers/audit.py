@@ -53,10 +53,12 @@ class Subject(Out, kw_only=True):
 class Fact(Out, kw_only=True, tag_field="kind", tag="fact"):
     """One fact. `ip` and `agent` are shown to administrators, to auditors and to whoever acted.
 
-    `trace` is the same for facts of one cause; `names` are those of the ids in `data`, as things are called now.
+    `id` is what `causationId` of others names. `trace` is the same for facts of one cause; `names` are those of the ids
+    in `data`, as things are called now.
     """
 
     position: int
+    id: str
     at: datetime
     type: str
     category: str
@@ -480,6 +482,7 @@ def _fact(
         origin["agent"] = services.vault.open_personal(meta.ua, row.actor, "meta.ua")
     return Fact(
         position=row.position,
+        id=row.id,
         at=row.at,
         type=row.type,
         category=row.category,

@@ -175,7 +175,7 @@ class RequestsController(Controller):
             page = await requests.page(filters, cursor=after, limit=size)
         except BadCursor:
             raise bad_cursor() from None
-        return RequestsAnswer(data=await _views(services, page.rows, caller), page=Page(next=page.next, limit=size))
+        return RequestsAnswer(data=await views_of(services, page.rows, caller), page=Page(next=page.next, limit=size))
 
     @get("/stats", operation_id="requestStats", summary="Counts, error rate and percentiles", who=USER)
     async def stats(
@@ -236,7 +236,7 @@ class RequestsController(Controller):
         row = await requests.one(str(request_id).lstrip("/"), user=None if caller.reads_all else caller.user_id)
         if row is None:
             raise not_found("There is no such request.")
-        (view,) = await _views(services, [row], caller)
+        (view,) = await views_of(services, [row], caller)
         return RequestAnswer(data=view)
 
 
@@ -269,7 +269,8 @@ def _zoned(at: datetime | None, name: str) -> datetime | None:
     return at
 
 
-async def _views(services: Services, rows: Sequence[RequestRow], caller: Caller) -> list[RequestView]:
+async def views_of(services: Services, rows: Sequence[RequestRow], caller: Caller) -> list[RequestView]:
+    """As the caller may see them."""
     names = await services.directory.names(row.user_id for row in rows if row.user_id)
     return [_view(row, caller, names[row.user_id].username if row.user_id else None) for row in rows]
 

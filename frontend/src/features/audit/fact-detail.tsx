@@ -142,7 +142,13 @@ function Facts({ fact, onTerm }: { fact: Fact; onTerm?: FactDetailProps["onTerm"
       ) : null}
       {fact.trace ? (
         <Line name={m.audit.cause} copy={fact.trace} term={["trace", fact.trace]} onTerm={onTerm}>
-          <code className="text-xs">{fact.trace}</code>
+          <Link
+            to="/admin/traces/$correlationId"
+            params={{ correlationId: fact.trace }}
+            className="font-mono text-accent text-xs hover:underline"
+          >
+            {fact.trace}
+          </Link>
         </Line>
       ) : null}
     </Lines>

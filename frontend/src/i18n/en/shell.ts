@@ -25,6 +25,7 @@ export const shell = {
     keys: "All keys",
     toolChanges: "Tool changes",
     projections: "Projections",
+    trace: "Trace",
     variables: "Variables",
     logs: "System logs",
     health: "Health",

@@ -27,6 +27,7 @@ export const shell: Messages["shell"] = {
     keys: "모든 키",
     toolChanges: "도구 변경",
     projections: "프로젝션",
+    trace: "추적",
     variables: "변수",
     logs: "시스템 로그",
     health: "상태",

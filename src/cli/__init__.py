@@ -6,7 +6,7 @@ Passwords and keys are read from the terminal or standard input, never from an a
 
 import click
 
-from mcphub.cli import history, keys, ledger, people, proof, serving, tables
+from mcphub.cli import history, keys, ledger, people, proof, serving, tables, undo
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -21,7 +21,7 @@ def commands() -> None:
 for _command in (
     *(serving.up, serving.serve, serving.doctor),
     *(people.setup_link, people.user, keys.key, keys.demo),
-    *(ledger.migrate, proof.verify, proof.checkpoint, ledger.rebuild, tables.projections),
+    *(undo.undo, ledger.migrate, proof.verify, proof.checkpoint, ledger.rebuild, tables.projections),
     *(ledger.export, ledger.import_, history.requests),
 ):
     commands.add_command(_command)

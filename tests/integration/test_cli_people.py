@@ -241,3 +241,30 @@ def test_changes_from_the_host_say_so_in_the_ledger(commands: Commands, database
     with psycopg.connect(database.admin_dsn) as db:
         found = db.execute("select distinct meta->>'actor', meta->>'source', meta->>'command' from ledger").fetchall()
     assert found == [("system:cli", "cli", "RegisterUser")]
+
+
+def test_what_was_done_is_taken_back_and_what_cannot_be_says_why(commands: Commands, database: Database) -> None:
+    create(commands, "ann")
+    locked = commands.json("user", "deactivate", "ann")["position"]
+
+    seen = commands.json("undo", str(locked), "--preview")
+    text = commands.say("undo", str(locked), "--preview")
+
+    assert [(fact["type"], fact["user"]) for fact in seen["facts"]] == [("UserActivated", "ann")]
+    assert "UserActivated" in text
+    assert "Nobody would gain or lose" in text
+    assert users(commands)["ann"]["isActive"] is False
+
+    done = commands.json("undo", str(locked))
+
+    assert done == {"undoes": locked, "position": locked + 1}
+    assert users(commands)["ann"]["isActive"] is True
+    with psycopg.connect(database.admin_dsn) as db:
+        row = db.execute(
+            "select new.meta ->> 'causation_id' = old.id::text, new.meta ->> 'actor' from ledger new, ledger old"
+            " where new.position = %s and old.position = %s",
+            (done["position"], locked),
+        ).fetchone()
+    assert row == (True, "system:cli")
+    assert f"position {locked + 1} took it back" in commands.say("undo", str(locked), code=1)
+    assert "nothing is recorded" in commands.say("undo", "9999", code=1)

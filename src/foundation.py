@@ -139,7 +139,7 @@ class Foundation:
         """
         if self.settings.master_keys:
             return Ring.parse(self.settings.master_keys)
-        path = self.settings.master_key_file or self.settings.home / "master.key"
+        path = self.settings.ring_path
         if not path.exists():
             with self.pool.connection() as db:
                 sealed = db.execute("select count(*) from data_key").fetchone()
@@ -147,7 +147,7 @@ class Foundation:
                 raise RingUnusable(
                     f"{path} is missing, and {sealed[0]} sealed keys wait for it: restore it from a backup"
                 )
-            _write_private(path, new_ring_text())
+            write_private(path, new_ring_text())
             self.fresh_home = True
         if loose(path.stat().st_mode):
             raise RingUnusable(f"others may read {path}: run chmod 600 on it, and consider rotating the key")
@@ -163,7 +163,8 @@ class Foundation:
             self._lock.release()
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """A new file that nobody else may read, on the disk when this returns."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
         file.flush()

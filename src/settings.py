@@ -156,6 +156,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         return self.checkpoints or self.home
 
     @property
+    def ring_path(self) -> Path:
+        """The file of the master key ring, where the environment does not hold the ring itself."""
+        return self.master_key_file or self.home / "master.key"
+
+    @property
     def loopback(self) -> bool:
         return self.host in LOOPBACK
 

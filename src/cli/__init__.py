@@ -6,7 +6,7 @@ Passwords and keys are read from the terminal or standard input, never from an a
 
 import click
 
-from mcphub.cli import history, keys, ledger, people, proof, serving, tables, undo
+from mcphub.cli import backup, history, keys, ledger, people, proof, serving, tables, undo
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -22,7 +22,7 @@ for _command in (
     *(serving.up, serving.serve, serving.doctor),
     *(people.setup_link, people.user, keys.key, keys.demo),
     *(undo.undo, ledger.migrate, proof.verify, proof.checkpoint, ledger.rebuild, tables.projections),
-    *(ledger.export, ledger.import_, history.requests),
+    *(backup.backup, backup.restore, backup.move, ledger.export, ledger.import_, history.requests),
 ):
     commands.add_command(_command)
 

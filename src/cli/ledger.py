@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -62,7 +62,7 @@ def rebuild(home: Path | None, check: bool, as_json: bool) -> None:
 
     def work(base: "Foundation") -> bool:
         if not check:
-            position = _rebuild(base)
+            position = rebuild_tables(base)
             answer({"position": position}, f"Rebuilt up to position {position}.", as_json=as_json)
             return True
         import psycopg
@@ -78,7 +78,7 @@ def rebuild(home: Path | None, check: bool, as_json: bool) -> None:
     run(_on_ledger(home, work))
 
 
-def _rebuild(base: "Foundation") -> int:
+def rebuild_tables(base: "Foundation") -> int:
     from mcphub.projections.projector import rebuild_apart
 
     progress = Progress("rebuilding")
@@ -173,12 +173,12 @@ def import_(home: Path | None, file: BinaryIO, as_json: bool) -> None:
                 import_lines(db, _lines(file), progress)
             finally:
                 progress.end()
-        return _rebuild(base)
+        return rebuild_tables(base)
 
     async def main() -> None:
         async with at_home(home, make=True) as base:
             position = await asyncio.to_thread(work, base)
-            await _erase_again(base)
+            await erase_again(base)
         answer({"position": position}, f"Imported and rebuilt up to position {position}.", as_json=as_json)
 
     run(main())
@@ -189,7 +189,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
         yield line.rstrip(b"\n")
 
 
-async def _erase_again(base: "Foundation") -> None:
+async def erase_again(base: "Foundation") -> None:
     """An older backup of the data keys may have brought back what erasures destroyed."""
     from mcphub.api.auth.accounts import name_digest
     from mcphub.domain.access import AccessModel

@@ -127,11 +127,13 @@ def failure(error: Exception) -> tuple[str, int] | None:
     import psycopg
     from psycopg_pool import PoolTimeout
 
+    from mcphub.backup import BackupUnusable
     from mcphub.bundle import BundleExists
     from mcphub.checkpoints import CheckpointRefused, CheckpointsUnusable
     from mcphub.domain.errors import Refused
     from mcphub.domain.vault import RingUnusable
     from mcphub.http_server import PortUnusable
+    from mcphub.postgres.copying import NotTheSame
     from mcphub.postgres.home import AlreadyRunning, HomeUnusable
     from mcphub.postgres.migrate import MigrationError
     from mcphub.postgres.pool import explain
@@ -147,7 +149,7 @@ def failure(error: Exception) -> tuple[str, int] | None:
             return str(error), UNUSABLE
         case Refused():
             return f"{error} {error.remedy}".strip(), FAILED
-        case CheckpointRefused() | CheckpointsUnusable() | BundleExists():
+        case CheckpointRefused() | CheckpointsUnusable() | BundleExists() | BackupUnusable() | NotTheSame():
             return str(error), FAILED
         case MigrationError() | PostgresFailed() | ImportRefused() | PortUnusable():
             return str(error), FAILED

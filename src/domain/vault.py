@@ -119,6 +119,10 @@ class Ring:
         except InvalidTag:
             raise RingUnusable(f"master key {kek_id} is not the one the data was written with") from None
 
+    def open(self, key: WrappedKey) -> bytes:
+        """The data key itself; raises as `unwrap`, also when the row was moved."""
+        return self.unwrap(key.kek_id, key.wrapped, _wrap_context(key.id, key.owner, key.purpose))
+
 
 def new_ring_text() -> str:
     """A ring with one fresh key, as it is written to `master.key`."""
@@ -259,7 +263,7 @@ class Vault:
             stored = self._store.single(HUB, name)
         if stored is None:
             raise RingUnusable(f"the hub's key {name} cannot be stored")
-        return self._ring.unwrap(stored.kek_id, stored.wrapped, _wrap_context(stored.id, stored.owner, stored.purpose))
+        return self._ring.open(stored)
 
     # keys
 
@@ -294,8 +298,7 @@ class Vault:
         if stored is None:
             self._cache.pop(key_id, None)
             raise Unopenable("its data key was destroyed")
-        context = _wrap_context(stored.id, stored.owner, stored.purpose)
-        cipher = self._remember(stored.id, stored.owner, self._ring.unwrap(stored.kek_id, stored.wrapped, context))
+        cipher = self._remember(stored.id, stored.owner, self._ring.open(stored))
         if forgotten != self._forgotten:
             self._cache.pop(stored.id, None)  # perhaps it was this one that was destroyed after it had been read
         return cipher

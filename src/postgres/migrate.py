@@ -46,8 +46,11 @@ class Migration(NamedTuple):
         return f"{self.version:04}_{self.name}"
 
 
-def migrate(dsn: str, folder: Traversable) -> list[str]:
+def migrate(dsn: str, folder: Traversable, *, upto: int | None = None) -> list[str]:
     """Applies what is missing, in order, and returns it. Needs a direct connection as the owner of the schema.
+
+    Args:
+        upto: the last one to apply, for a backup of that schema; all by default.
 
     Raises:
         MigrationError: refused, or a file failed; its own transaction is rolled back.
@@ -58,6 +61,8 @@ def migrate(dsn: str, folder: Traversable) -> list[str]:
         db.execute("select pg_advisory_lock(hashtext('mcphub.migrate'))")  # released with the connection
         db.execute(CREATE_SCHEMA_MIGRATION)
         for file in _missing(db, files):
+            if upto is not None and file.version > upto:
+                break
             try:
                 with db.transaction():
                     db.execute(file.sql)

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from mcphub.postgres.copying import left_for
 from mcphub.postgres.migrate import MigrationError, load
 from mcphub.postgres.pool import conninfo, explain
 
@@ -82,6 +83,11 @@ def check_schema(url: str, folder: Traversable, *, minimum: int | None = None) -
     with _connect(url) as db:
         if not _value(db, "select to_regclass('schema_migration') is not null"):
             raise DatabaseUnusable("the database has no schema of the hub yet. Run `mcphub migrate`.")
+        if where := left_for(db):
+            raise DatabaseUnusable(
+                f"the hub of this database moved to {where}: set or unset DATABASE_URL accordingly. To go back to the"
+                " state before, run `comment on table ledger_head is null` here as the owner."
+            )
         found = _value(db, "select coalesce(max(version), 0) from schema_migration")
         if found > newest:
             raise DatabaseUnusable(

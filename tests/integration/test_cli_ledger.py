@@ -400,5 +400,6 @@ def test_every_command_explains_itself_and_answers_with_json() -> None:
 def test_nothing_is_promised_that_is_not_there() -> None:
     assert set(all_commands.commands) == {
         *("up", "serve", "doctor", "migrate", "verify", "checkpoint", "rebuild", "export", "import"),
+        *("backup", "restore", "move", "undo"),
         *("setup-link", "user", "key", "demo", "requests", "projections"),
     }

@@ -31,6 +31,7 @@ from mcphub.api.controllers.me import MeController
 from mcphub.api.controllers.oauth import OAuthController
 from mcphub.api.controllers.operation import OperationController
 from mcphub.api.controllers.pages import PagesController
+from mcphub.api.controllers.past import PastController
 from mcphub.api.controllers.projections import ProjectionsController
 from mcphub.api.controllers.requests import RequestsController
 from mcphub.api.controllers.servers import ServersController
@@ -48,6 +49,7 @@ from mcphub.api.env_scheduler import EnvScheduler
 from mcphub.api.health import Health
 from mcphub.api.keyring import Keyring
 from mcphub.api.notes import note_refusal
+from mcphub.api.past import Past
 from mcphub.api.people import People
 from mcphub.api.problems import answer_problem, not_authenticated
 from mcphub.api.rehearsal import Rehearsal
@@ -83,6 +85,7 @@ CONTROLLERS = [
     UserCredentialsController,
     RequestsController,
     AuditController,
+    PastController,
     AuditExportController,
     TracesController,
     EventsController,
@@ -139,6 +142,7 @@ def parts_of(services: Services) -> dict[str, Any]:
         "providers": Providers(services.settings),
         "flows": Flows(services.write),
         "arrivals": Arrivals(services, signer),
+        "past": Past(services, history),
         "people": People(services),
         "catalog": catalog,
         "values": Values(services, catalog),

@@ -4,6 +4,7 @@ Facts carry only what changed, so the state before is folded from the earlier fa
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -192,11 +193,14 @@ def _server_changed(facts: Sequence[tuple[int, Event]]) -> Changed:
     before = _server(state)
     state.apply(facts[-1][1], facts[-1][0])
     after = _server(state)
+    return Changed(before=masked(before), after=masked(after), fields=compared(before, after))
+
+
+def compared(before: State, after: State) -> list[ChangedField]:
+    """The fields in which two states differ that may hold sealed values."""
     # A sealed value is compared as one text: what it differs in says nothing, and its parts are nobody's to see.
-    fields = [
-        _field(one.field, one.before, one.after) for one in differences(_whole(before or {}), _whole(after or {}))
-    ]
-    return Changed(before=masked(before), after=masked(after), fields=fields[:MOST_CHANGES])
+    found = differences(_whole(before or {}), _whole(after or {}))
+    return [_field(one.field, one.before, one.after) for one in islice(found, MOST_CHANGES)]
 
 
 def _server(state: SettingsState) -> State:

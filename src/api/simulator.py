@@ -1,16 +1,21 @@
 """What a client of a user would see at an address, and why something is hidden: by the decision the gateway takes."""
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
+from mcphub.api.past import Past
 from mcphub.api.problems import Problem, not_found
 from mcphub.api.schemas import Envelope, Out
 from mcphub.api.services import Services
 from mcphub.domain.access import AccessModel, Capability, Principal, User, View, decide
 from mcphub.domain.audience import Audience
+from mcphub.domain.entitlement import missing_values, recorded_tools
+from mcphub.domain.settings_state import ServerState
+from mcphub.gateway.addresses import view_of
 from mcphub.gateway.exposure import Asked, Shown, UnknownMode, asked_in, choice, settled
 from mcphub.gateway.facade import Tool
 from mcphub.gateway.server_tools import tool_name
@@ -27,12 +32,14 @@ class VisibleTool(Out, kw_only=True):
 class VisibleServer(Out, kw_only=True):
     """`reason` is `allowed`, or why the server is hidden. Tools as far as they were listed to the user.
 
-    `detail` is for administrators: whom a server is for that is `not_in_audience`.
+    `detail` is for administrators: whom a server is for that is `not_in_audience`. `missing` are variables the user has
+    no value for, without which the server lists nothing.
     """
 
     server: str
     reason: str
     detail: str | UnsetType = UNSET
+    missing: list[str]
     tools: list[VisibleTool]
 
 
@@ -50,49 +57,120 @@ class AccessAnswer(Envelope, kw_only=True):
     data: Access
 
 
-def access_of(
-    services: Services, user_id: str, url: str, *, whole: bool = True, groups: str | None = None, key_id: str = ""
-) -> Access:
+async def access(services: Services, past: Past, asked: "Question", at: str, *, by: str) -> Access:
     """
+    Args:
+        at: a position or a time, else as it is now.
+        by: who asks.
+
+    Raises:
+        Problem: see `Question`; 404 also when there was no such user yet, 422 when there is no such time.
+    """
+    if not at:
+        return access_now(services, asked)
+    when = await past.moment(at)
+    return await past.ask(by, [when], lambda model: access_then(model, when.at, asked))
+
+
+def access_now(services: Services, asked: "Question") -> Access:
+    """Of the lists that servers gave to the user."""
+    return asked.answer(
+        services.model,
+        datetime.now(UTC),
+        services.gateway.view_of,
+        lambda server: services.gateway.known_tools(asked.user_id, server.server_id) or [],
+    )
+
+
+def access_then(model: AccessModel, at: datetime, asked: "Question") -> Access:
+    """Of the tools that were on the record, which are listed to whoever has the values that a server needs."""
+    if asked.user_id not in model.users:
+        raise not_found("There was no such user at that time.")
+    return asked.answer(
+        model,
+        at,
+        lambda path, principal: view_of(model, path, principal, at),
+        lambda server: [
+            Tool(one.name, one.exposed, b"", hash=one.hash, shown_name=one.shown if one.shown != one.name else None)
+            for one in recorded_tools(model, server)
+        ],
+        recorded=True,
+    )
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """What would a client of a user see at an address?
+
     Args:
         url: an address of the hub, whole or only its path.
         whole: also name servers that are not meant for the user.
         groups: ids of groups of the user, with commas between: as if only these were active.
         key_id: of a key of the user that the client comes with; '' for one without a scope.
-
-    Raises:
-        Problem: 404, the user has no such group or key; 422, the address is none, or asks for a mode that is not there.
     """
-    as_if = None if groups is None else frozenset(filter(None, groups.split(",")))
-    if as_if is not None and not as_if <= set(services.model.groups_of.get(user_id, {})):
-        raise not_found("There is no such group.")
-    if key_id and key_id not in services.model.keys_of.get(user_id, {}):
-        raise not_found("There is no such key.")
-    (path, asked), principal, now = _address(url), Principal(user_id, key_id), datetime.now(UTC)
-    at_mcp = path == "/mcp" or path.startswith("/mcp/")
-    view = services.gateway.view_of(path.rstrip("/"), principal) if at_mcp else None
-    shown = Access(url=path, mode="tools", found=view is not None, listed=[], servers=[])
-    if view is None:
+
+    user_id: str
+    url: str
+    whole: bool = True
+    groups: str | None = None
+    key_id: str = ""
+
+    def answer(
+        self,
+        model: AccessModel,
+        at: datetime,
+        behind: Callable[[str, Principal], View | None],
+        tools_of: Callable[[ServerState], Iterable[Tool]],
+        *,
+        recorded: bool = False,
+    ) -> Access:
+        """
+        Args:
+            behind: what a principal finds at a path of the gateway.
+            tools_of: what a server lists to the user.
+            recorded: the tools are those on the record, and no list that the user was given.
+
+        Raises:
+            Problem: 404, the user has no such group or key; 422, the address is none, or asks for a mode that is not
+                there.
+        """
+        as_if = None if self.groups is None else frozenset(filter(None, self.groups.split(",")))
+        if as_if is not None and not as_if <= set(model.groups_of.get(self.user_id, {})):
+            raise not_found("There is no such group.")
+        if self.key_id and self.key_id not in model.keys_of.get(self.user_id, {}):
+            raise not_found("There is no such key.")
+        (path, asked), principal = _address(self.url), Principal(self.user_id, self.key_id)
+        at_mcp = path == "/mcp" or path.startswith("/mcp/")
+        view = behind(path.rstrip("/"), principal) if at_mcp else None
+        shown = Access(url=path, mode="tools", found=view is not None, listed=[], servers=[])
+        if view is None:
+            return shown
+        chosen = choice(model, principal, view, asked)
+        sent: dict[str, list[str]] = {}  # slug → names of the visible tools
+        for server_id, reason in model.reasons(principal, view, at, as_if).items():
+            server = model.servers[server_id]
+            if not (self.whole or model.entitled(self.user_id, server)):
+                continue
+            seen = Seen(model, principal, server_id, view, at, as_if, verbatim=chosen == "verbatim")
+            views = [seen.tool(tool) for tool in tools_of(server)]
+            barred = self.whole and reason == "not_in_audience"
+            missing = list(missing_values(model, self.user_id, server))
+            shown.servers.append(
+                VisibleServer(
+                    server=server.name,
+                    reason=reason,
+                    detail=_whom_for(model.users[self.user_id], server.audience) if barred else UNSET,
+                    missing=missing if reason == "allowed" else [],
+                    tools=views,
+                )
+            )
+            allowed = [tool.exposed_name for tool in views if tool.reason == "allowed"]
+            sent[server.slug] = [] if recorded and missing else allowed
+        shown.mode = settled(chosen, sum(map(len, sent.values())))
+        if shown.mode == "servers":
+            shown.listed = [tool_name(slug) for slug in sorted(sent) if sent[slug]]
+        else:
+            shown.listed = [name for slug in sorted(sent) for name in sent[slug]]
         return shown
-    model = services.model
-    chosen = choice(model, principal, view, asked)
-    sent: dict[str, list[str]] = {}  # slug → names of the visible tools
-    for server_id, reason in model.reasons(principal, view, now, as_if).items():
-        server = model.servers[server_id]
-        if whole or model.entitled(user_id, server):
-            tools = services.gateway.known_tools(user_id, server_id) or []
-            seen = Seen(model, principal, server_id, view, now, as_if, verbatim=chosen == "verbatim")
-            views = [seen.tool(tool) for tool in tools]
-            barred = whole and reason == "not_in_audience"
-            detail = _whom_for(model.users[user_id], server.audience) if barred else UNSET
-            shown.servers.append(VisibleServer(server=server.name, reason=reason, detail=detail, tools=views))
-            sent[server.slug] = [tool.exposed_name for tool in views if tool.reason == "allowed"]
-    shown.mode = settled(chosen, sum(map(len, sent.values())))
-    if shown.mode == "servers":
-        shown.listed = [tool_name(slug) for slug in sorted(sent) if sent[slug]]
-    else:
-        shown.listed = [name for slug in sorted(sent) for name in sent[slug]]
-    return shown
 
 
 def _whom_for(user: User, audience: Audience) -> str:

@@ -51,13 +51,32 @@ def state_of(model: AccessModel, at: datetime, *, sections: Iterable[str] = (), 
     }
 
 
-def changes(before: State, after: State) -> Iterator[Change]:
-    """From one state to another; said in this order, the one becomes the other."""
-    for section in after:
-        old, new = before.get(section, {}), after[section]
-        for id in [*old, *(id for id in new if id not in old)]:
-            if old.get(id) != new.get(id):
-                yield Change(section, id, old.get(id), new.get(id))
+def changes(
+    before: AccessModel,
+    then: datetime,
+    after: AccessModel,
+    at: datetime,
+    *,
+    sections: Iterable[str] = (),
+    owner: str = "",
+) -> Iterator[Change]:
+    """From one state to another; said in this order, the one becomes the other.
+
+    Args:
+        then, at: the clocks of the two; a key may have expired between them without a fact.
+        sections, owner: see `state_of`.
+    """
+    for name in sections or SECTIONS:
+        section = SECTIONS[name]
+        left = dict.fromkeys(section.ids(before, owner))
+        for id in section.ids(after, owner):
+            there = id in left
+            left.pop(id, None)
+            old, new = section.shown(before, id, then) if there else None, section.shown(after, id, at)
+            if old != new:
+                yield Change(name, id, old, new)
+        for id in left:
+            yield Change(name, id, section.shown(before, id, then), None)
 
 
 class _Life(Protocol):

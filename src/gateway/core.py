@@ -22,9 +22,9 @@ from mcphub.domain.events import (
     UserMembershipsChanged,
     about,
 )
-from mcphub.domain.settings_file import objects
 from mcphub.domain.vault import Vault
 from mcphub.gateway import wire
+from mcphub.gateway.addresses import view_of
 from mcphub.gateway.envelope import notification_without_reserved, without_reserved
 from mcphub.gateway.errors import ValuesMissing
 from mcphub.gateway.facade import LiveCall, LiveSession, Tool, TriedTool
@@ -177,27 +177,7 @@ class HubGateway(Listener):
     # addresses
 
     def view_of(self, path: str, principal: Principal) -> View | None:
-        """`/mcp`, `/mcp/{server slug}`, `/mcp/{own group's slug}` or `/mcp/g/{own group's id}`; None for anything else.
-
-        A server or group that this user may not see is not there.
-        """
-        name = path.removeprefix("/mcp").strip("/")
-        if not name:
-            routing = objects(self._model.settings.system, "routing")
-            return None if routing.get("enableGlobalRoute") is False else ALL
-        groups = self._model.groups_of.get(principal.user_id, {})
-        if name.startswith("g/"):
-            group = groups.get(name[2:])
-            return View("group", group.group_id) if group is not None and group.active else None
-        server = self._model.settings.by_slug(name)
-        if server is not None:
-            view = View("server", server.server_id)
-            reasons = self._model.reasons(principal, view, datetime.now(UTC))
-            if reasons.get(server.server_id) == "allowed":
-                return view
-            return None
-        group = self._model.group_by_slug(principal.user_id, name)
-        return View("group", group.group_id) if group is not None and group.active else None
+        return view_of(self._model, path, principal, datetime.now(UTC))
 
     # news of the tail
 

@@ -7,7 +7,7 @@ Models on the way to the one asked for are kept: a question near an earlier one 
 import gc
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
@@ -150,13 +150,17 @@ class History:
             return moment(db, at)
 
     def ask(self, position: int, question: Callable[[AccessModel], Any]) -> Any:
-        """What the question says to the model as of a position. The model is not the question's to keep.
+        """What the question says to the model as of a position. The model is not the question's to keep or change.
 
         Raises:
             psycopg.Error: the ledger cannot be read.
         """
+        return self.ask_of([position], question)
+
+    def ask_of(self, positions: Sequence[int], question: Callable[..., Any]) -> Any:
+        """The same of several at once."""
         with self._lock:
-            return question(self._model(position))
+            return question(*(self._model(position) for position in positions))
 
     def forget(self) -> None:
         """Gives the memory back."""

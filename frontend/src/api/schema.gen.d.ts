@@ -858,6 +858,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/audit/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What changed between two times; a user sees what was their own */
+        get: operations["diffBetween"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit/export": {
         parameters: {
             query?: never;
@@ -892,6 +909,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/audit/moment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which fact a time stands behind */
+        get: operations["moment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What there was; a user sees what was their own */
+        get: operations["stateThen"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit/traces/{trace_id}": {
         parameters: {
             query?: never;
@@ -901,6 +952,23 @@ export interface paths {
         };
         /** All that came of one cause */
         get: operations["trace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/who-could": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who could have used a server, or a tool of it */
+        get: operations["whoCould"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2607,6 +2675,12 @@ export interface components {
             name?: string;
             scope?: components["schemas"]["ScopeView"] | null;
         };
+        /** KeyThen */
+        KeyThen: {
+            id: string;
+            name: string;
+            reason: string;
+        };
         /** KeyView */
         KeyView: {
             /** Format: date-time */
@@ -2825,6 +2899,23 @@ export interface components {
             server: string;
             users: number;
         };
+        /** MomentAnswer */
+        MomentAnswer: {
+            data: components["schemas"]["MomentView"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
+        /** MomentView */
+        MomentView: {
+            /** Format: date-time */
+            at: string;
+            head: number;
+            later: number;
+            position: number;
+            recordedAt: string | null;
+        };
         /** Names */
         Names: {
             count: number;
@@ -2899,6 +2990,174 @@ export interface components {
             /** Format: date-time */
             recordedAt: string;
             type: string;
+        };
+        /** PastChange */
+        PastChange: {
+            after: {
+                [key: string]: unknown;
+            } | null;
+            before: {
+                [key: string]: unknown;
+            } | null;
+            fields: components["schemas"]["ChangedField"][];
+            id: string;
+            /** @enum {string} */
+            kind: "added" | "removed" | "changed";
+            name: string;
+            /** @enum {string} */
+            section: "users" | "groups" | "keys" | "values" | "servers" | "tools" | "settings" | "hubVariables";
+            username: string;
+        };
+        /** PastDiff */
+        PastDiff: {
+            changes: components["schemas"]["PastChange"][];
+            counts: {
+                [key: string]: number;
+            };
+            from: components["schemas"]["MomentView"];
+            to: components["schemas"]["MomentView"];
+        };
+        /** PastDiffAnswer */
+        PastDiffAnswer: {
+            data: components["schemas"]["PastDiff"];
+            message?: string;
+            page: components["schemas"]["Page"];
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
+        /** PastGroup */
+        PastGroup: {
+            /** Format: date-time */
+            createdAt: string;
+            description: string;
+            id: string;
+            isActive: boolean;
+            missingServers: string[];
+            name: string;
+            servers: string[];
+            slug: string;
+            /** Format: date-time */
+            updatedAt: string;
+            userId: string;
+            username: string;
+        };
+        /** PastHubVariable */
+        PastHubVariable: {
+            name: string;
+            /** Format: date-time */
+            savedAt: string;
+            version: number;
+        };
+        /** PastKey */
+        PastKey: {
+            /** Format: date-time */
+            createdAt: string;
+            description: string;
+            /** Format: date-time */
+            expiresAt: string;
+            headerOnly: boolean;
+            id: string;
+            maskedKey: string;
+            name: string;
+            scope: components["schemas"]["ScopeView"] | null;
+            /** @enum {string} */
+            state: "active" | "rotating" | "expired" | "revoked";
+            used: boolean;
+            userId: string;
+            username: string;
+        };
+        /** PastServer */
+        PastServer: {
+            audience: unknown;
+            availableTo: string;
+            config: {
+                [key: string]: unknown;
+            };
+            id: string;
+            isEnabled: boolean;
+            isolation: string;
+            name: string;
+            slug: string;
+            toolCount: number;
+            type: string;
+            variables: string[];
+            version: number;
+        };
+        /** PastSettings */
+        PastSettings: {
+            members: string[];
+            order: string[];
+            preserved: {
+                [key: string]: unknown;
+            };
+            systemConfig: {
+                [key: string]: unknown;
+            } | null;
+            version: number;
+        };
+        /** PastState */
+        PastState: {
+            counts: {
+                [key: string]: number;
+            };
+            groups?: components["schemas"]["PastGroup"][];
+            hubVariables?: components["schemas"]["PastHubVariable"][];
+            keys?: components["schemas"]["PastKey"][];
+            moment: components["schemas"]["MomentView"];
+            servers?: components["schemas"]["PastServer"][];
+            settings?: components["schemas"]["PastSettings"][];
+            tools?: components["schemas"]["PastTool"][];
+            users?: components["schemas"]["PastUser"][];
+            values?: components["schemas"]["PastValue"][];
+        };
+        /** PastStateAnswer */
+        PastStateAnswer: {
+            data: components["schemas"]["PastState"];
+            message?: string;
+            page: components["schemas"]["Page"];
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
+        /** PastTool */
+        PastTool: {
+            /** Format: date-time */
+            changedAt: string;
+            definition: string;
+            /** Format: date-time */
+            firstSeen: string;
+            givenName: string | null;
+            name: string;
+            server: string;
+            state: string;
+        };
+        /** PastUser */
+        PastUser: {
+            displayName: string;
+            exposureMode: string;
+            groupCount: number;
+            hasPassword: boolean;
+            id: string;
+            isActive: boolean;
+            isAdmin: boolean;
+            isAuditor: boolean;
+            keyCount: number;
+            memberships: number;
+            provider: string;
+            /** @enum {string} */
+            state: "active" | "inactive" | "pending" | "deleted" | "erased";
+            username: string;
+        };
+        /** PastValue */
+        PastValue: {
+            /** Format: date-time */
+            savedAt: string;
+            server: string;
+            userId: string;
+            username: string;
+            variable: string;
+            version: number;
         };
         /** Place */
         Place: {
@@ -3684,6 +3943,16 @@ export interface components {
             /** @default true */
             success?: boolean;
         };
+        /** UserThen */
+        UserThen: {
+            could: boolean;
+            couldByKey: boolean;
+            keys: components["schemas"]["KeyThen"][];
+            missing: string[];
+            reason: string;
+            userId: string;
+            username: string;
+        };
         /** UsersAnswer */
         UsersAnswer: {
             counts: components["schemas"]["Counts"];
@@ -3754,6 +4023,26 @@ export interface components {
             exposedName: string;
             name: string;
             reason: string;
+        };
+        /** WhoCould */
+        WhoCould: {
+            moment: components["schemas"]["MomentView"];
+            reasons: {
+                [key: string]: number;
+            };
+            recorded: boolean;
+            server: string;
+            tool: string;
+            users: components["schemas"]["UserThen"][];
+        };
+        /** WhoCouldAnswer */
+        WhoCouldAnswer: {
+            data: components["schemas"]["WhoCould"];
+            message?: string;
+            page: components["schemas"]["Page"];
+            position?: number;
+            /** @default true */
+            success?: boolean;
         };
         /** WhyNot */
         WhyNot: {
@@ -3880,6 +4169,7 @@ export type IssuedKey = components['schemas']['IssuedKey'];
 export type IssuedKeyAnswer = components['schemas']['IssuedKeyAnswer'];
 export type KeyAnswer = components['schemas']['KeyAnswer'];
 export type KeyChange = components['schemas']['KeyChange'];
+export type KeyThen = components['schemas']['KeyThen'];
 export type KeyView = components['schemas']['KeyView'];
 export type KeysAnswer = components['schemas']['KeysAnswer'];
 export type LastRun = components['schemas']['LastRun'];
@@ -3902,6 +4192,8 @@ export type MasksAnswer = components['schemas']['MasksAnswer'];
 export type Me = components['schemas']['Me'];
 export type MeAnswer = components['schemas']['MeAnswer'];
 export type Missing = components['schemas']['Missing'];
+export type MomentAnswer = components['schemas']['MomentAnswer'];
+export type MomentView = components['schemas']['MomentView'];
 export type Names = components['schemas']['Names'];
 export type NewGroup = components['schemas']['NewGroup'];
 export type NewKey = components['schemas']['NewKey'];
@@ -3912,6 +4204,19 @@ export type OneOfMany = components['schemas']['OneOfMany'];
 export type OwnFigures = components['schemas']['OwnFigures'];
 export type Page = components['schemas']['Page'];
 export type ParkedAt = components['schemas']['ParkedAt'];
+export type PastChange = components['schemas']['PastChange'];
+export type PastDiff = components['schemas']['PastDiff'];
+export type PastDiffAnswer = components['schemas']['PastDiffAnswer'];
+export type PastGroup = components['schemas']['PastGroup'];
+export type PastHubVariable = components['schemas']['PastHubVariable'];
+export type PastKey = components['schemas']['PastKey'];
+export type PastServer = components['schemas']['PastServer'];
+export type PastSettings = components['schemas']['PastSettings'];
+export type PastState = components['schemas']['PastState'];
+export type PastStateAnswer = components['schemas']['PastStateAnswer'];
+export type PastTool = components['schemas']['PastTool'];
+export type PastUser = components['schemas']['PastUser'];
+export type PastValue = components['schemas']['PastValue'];
 export type Place = components['schemas']['Place'];
 export type Preferences = components['schemas']['Preferences'];
 export type ProblemDetails = components['schemas']['ProblemDetails'];
@@ -3999,6 +4304,7 @@ export type UserAnswer = components['schemas']['UserAnswer'];
 export type UserAuditor = components['schemas']['UserAuditor'];
 export type UserKeys = components['schemas']['UserKeys'];
 export type UserKeysAnswer = components['schemas']['UserKeysAnswer'];
+export type UserThen = components['schemas']['UserThen'];
 export type UsersAnswer = components['schemas']['UsersAnswer'];
 export type Validation = components['schemas']['Validation'];
 export type ValidationAnswer = components['schemas']['ValidationAnswer'];
@@ -4007,6 +4313,8 @@ export type ValuesAnswer = components['schemas']['ValuesAnswer'];
 export type VariableUsage = components['schemas']['VariableUsage'];
 export type VisibleServer = components['schemas']['VisibleServer'];
 export type VisibleTool = components['schemas']['VisibleTool'];
+export type WhoCould = components['schemas']['WhoCould'];
+export type WhoCouldAnswer = components['schemas']['WhoCouldAnswer'];
 export type WhyNot = components['schemas']['WhyNot'];
 export type WorkView = components['schemas']['WorkView'];
 export type ControllersAuditAccess = components['schemas']['controllers_audit_Access'];
@@ -5699,6 +6007,7 @@ export interface operations {
                 url?: string;
                 groups?: string | null;
                 keyId?: string;
+                at?: string;
             };
             header?: never;
             path: {
@@ -6194,6 +6503,51 @@ export interface operations {
             };
         };
     };
+    diffBetween: {
+        parameters: {
+            query: {
+                from: string;
+                to?: string;
+                section?: ("users" | "groups" | "keys" | "values" | "servers" | "tools" | "settings" | "hubVariables")[] | null;
+                user?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PastDiffAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     auditExport: {
         parameters: {
             query?: {
@@ -6300,6 +6654,91 @@ export interface operations {
             };
         };
     };
+    moment: {
+        parameters: {
+            query?: {
+                at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MomentAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    stateThen: {
+        parameters: {
+            query?: {
+                at?: string;
+                section?: ("users" | "groups" | "keys" | "values" | "servers" | "tools" | "settings" | "hubVariables")[] | null;
+                user?: string;
+                q?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PastStateAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     trace: {
         parameters: {
             query?: never;
@@ -6318,6 +6757,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TraceAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    whoCould: {
+        parameters: {
+            query: {
+                server: string;
+                tool?: string;
+                at?: string;
+                which?: "could" | "all";
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhoCouldAnswer"];
                 };
             };
             /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
@@ -9073,6 +9557,7 @@ export interface operations {
             query?: {
                 url?: string;
                 groups?: string | null;
+                at?: string;
             };
             header?: never;
             path?: never;

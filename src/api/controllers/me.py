@@ -16,11 +16,12 @@ from mcphub.api.caller import USER, Caller
 from mcphub.api.controllers.sign_in import hash_of, set_password
 from mcphub.api.incoming import incoming
 from mcphub.api.notes import attempt, signed_out
+from mcphub.api.past import Past
 from mcphub.api.people import Me, People
 from mcphub.api.problems import Problem, not_found
 from mcphub.api.schemas import Envelope, Schema, at_each
 from mcphub.api.services import Services
-from mcphub.api.simulator import AccessAnswer, access_of
+from mcphub.api.simulator import AccessAnswer, Question, access
 from mcphub.domain.actor import current
 from mcphub.domain.errors import NotLocalAccount
 from mcphub.domain.users import ChangePreferences, SignOut
@@ -105,14 +106,18 @@ class MeController(Controller):
         self,
         caller: NamedDependency[Caller],
         services: NamedDependency[Services],
+        past: NamedDependency[Past],
         url: Annotated[str, QueryParameter()] = "/mcp",
         groups: Annotated[str | None, QueryParameter()] = None,
+        at: Annotated[str, QueryParameter()] = "",
     ) -> AccessAnswer:
         """Nothing is said about servers that are not meant for the caller at all.
 
-        With `groups`, ids with commas between, as if only these groups were active: a preview of switching them.
+        With `groups`, ids with commas between, as if only these groups were active: a preview of switching them. `at`
+        is a position or a time: as it was then, by the tools that were on the record.
         """
-        return AccessAnswer(data=access_of(services, caller.user_id, url, whole=caller.admin, groups=groups))
+        asked = Question(user_id=caller.user_id, url=url, whole=caller.admin, groups=groups)
+        return AccessAnswer(data=await access(services, past, asked, at, by=caller.user_id))
 
     @get("/user/sessions", operation_id="mySessions", summary="Where the caller is signed in", who=USER)
     async def sessions(self, caller: NamedDependency[Caller], services: NamedDependency[Services]) -> SessionsAnswer:

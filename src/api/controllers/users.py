@@ -20,10 +20,11 @@ from mcphub.api.incoming import Note
 from mcphub.api.keyring import Keyring
 from mcphub.api.notes import note, signed_out
 from mcphub.api.paging import DEFAULT, before, cursor, size_of
+from mcphub.api.past import Past
 from mcphub.api.people import Counts, People, User
 from mcphub.api.schemas import Envelope, Out, Page, Schema, at_each
 from mcphub.api.services import Committed, Services
-from mcphub.api.simulator import AccessAnswer, access_of
+from mcphub.api.simulator import AccessAnswer, Question, access
 from mcphub.domain.errors import ConfirmationNeeded, Refused
 from mcphub.domain.users import DeleteUser, EraseUser, RestoreUser, SetAdmin, SetAuditor, SetUserActive, SignOut
 
@@ -341,17 +342,22 @@ class UsersController(Controller):
     async def access(
         self,
         user_id: FromPath[str],
+        caller: NamedDependency[Caller],
         services: NamedDependency[Services],
         people: NamedDependency[People],
+        past: NamedDependency[Past],
         url: Annotated[str, QueryParameter()] = "/mcp",
         groups: Annotated[str | None, QueryParameter()] = None,
         key_id: Annotated[str, QueryParameter(name="keyId")] = "",
+        at: Annotated[str, QueryParameter()] = "",
     ) -> AccessAnswer:
         """With `groups`, ids with commas between, as if only these groups of the user were active; with `keyId`
-        through that key of the user, else through one without a scope.
+        through that key of the user, else through one without a scope. `at` is a position or a time: as it was then,
+        by the tools that were on the record.
         """
         people.must_exist(user_id)
-        return AccessAnswer(data=access_of(services, user_id, url, groups=groups, key_id=key_id))
+        asked = Question(user_id=user_id, url=url, groups=groups, key_id=key_id)
+        return AccessAnswer(data=await access(services, past, asked, at, by=caller.user_id))
 
 
 async def _answer(people: People, user_id: str, done: Committed[Any]) -> UserAnswer:

@@ -170,15 +170,17 @@ def _take_key(scope: Scope) -> str:
         left = _without_key(query)[0]
         scope["raw_path"] = path + b"?" + left if left else path
     headers = scope["headers"]
-    if any(name == b"referer" and b"?" in value for name, value in headers):
-        scope["headers"] = [(name, _referer(value) if name == b"referer" else value) for name, value in headers]
+    for name, value in headers:
+        if name == b"referer" and b"?" in value:
+            scope["headers"] = [(name, _referer(value) if name == b"referer" else value) for name, value in headers]
+            break
     return ",".join(dict.fromkeys(found))
 
 
 def _without_key(query: bytes) -> tuple[bytes, list[str]]:
     """(the query, byte for byte, without its keys; the keys)"""
-    if not query:
-        return query, []
+    if b"%" not in query and b"key" not in query.lower():
+        return query, []  # with an escape in it, a name can be spelt in many ways
     kept, found = [], []
     for piece in query.split(b"&"):
         name, _, value = piece.partition(b"=")

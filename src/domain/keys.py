@@ -51,6 +51,7 @@ from mcphub.domain.hub import Command
 
 PREFIX = "mcphub_"
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+PAIRS = [first + second for first in BASE62 for second in BASE62]
 RANDOM, CHECK = 32, 6  # characters
 MOST_KEYS = 10
 MOST_DAYS = 90
@@ -85,11 +86,10 @@ def well_formed(key: str) -> bool:
 
 
 def _checksum(body: str) -> str:
-    number, out = zlib.crc32(body.encode()), ""
-    for _ in range(CHECK):
-        number, digit = divmod(number, 62)
-        out = BASE62[digit] + out
-    return out
+    """Six digits of base 62, two at a time: every request has its key checked."""
+    rest, last = divmod(zlib.crc32(body.encode()), len(PAIRS))
+    first, middle = divmod(rest, len(PAIRS))
+    return PAIRS[first] + PAIRS[middle] + PAIRS[last]
 
 
 class KeyState(Struct):

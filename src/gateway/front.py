@@ -164,9 +164,8 @@ class Front:
         bearer = token.strip() if scheme.lower() == "bearer" else ""
         own = headers.get("x-mcphub-key", "")
         in_url = inbound.key_in_url if self._limits.key_in_url else ""
-        presented = [key for key in (bearer, own, inbound.key_in_url) if key]
-        if any(not hmac.compare_digest(key.encode(), presented[0].encode()) for key in presented[1:]):
-            raise Refusal(400, "Two different credentials came with one request.", data={"code": "credential_conflict"})
+        if bearer and (own or inbound.key_in_url) or (own and inbound.key_in_url):
+            self._one_credential(bearer, own, inbound.key_in_url)
         key = bearer or own or in_url
         if not key or not well_formed(key):
             return None
@@ -181,6 +180,15 @@ class Front:
             return None
         self._key_used(principal.key_id)
         return principal
+
+    def _one_credential(self, *places: str) -> None:
+        """
+        Raises:
+            Refusal: what stands in the places is not the same.
+        """
+        presented = [key.encode() for key in places if key]
+        if not all(hmac.compare_digest(key, presented[0]) for key in presented[1:]):
+            raise Refusal(400, "Two different credentials came with one request.", data={"code": "credential_conflict"})
 
     # POST
 

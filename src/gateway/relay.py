@@ -819,13 +819,13 @@ def _trace(headers: Mapping[str, str], message: wire.Msg, request: Request) -> t
     W3C Trace Context, sections 3.2 and 3.3; what is none is as good as not sent.
     """
     parent, state = headers.get("traceparent", ""), headers.get("tracestate", "")
-    if not TRACEPARENT.fullmatch(parent):
+    if not parent or not TRACEPARENT.fullmatch(parent):
         parent = state = ""
         if b"traceparent" in (params := bytes(message.params)):
             with suppress(wire.Unreadable):
                 meta = wire.members(wire.members(params).get("_meta", b""))
                 parent, state = wire.text(meta, "traceparent") or "", wire.text(meta, "tracestate") or ""
-    if TRACEPARENT.fullmatch(parent):
+    if parent and TRACEPARENT.fullmatch(parent):
         return parent, state if TRACESTATE.fullmatch(state) else ""
     number = request.id.hex
     return f"00-{number}-{number[16:]}-01", ""

@@ -169,6 +169,7 @@ class Request:
     __slots__ = (
         "_began",
         "_connection",
+        "_id",
         "_over",
         "bytes_in",
         "credential_version",
@@ -187,6 +188,7 @@ class Request:
 
     def __init__(self, session: Session, method: str, bytes_in: int) -> None:
         self.id = uuid7()
+        self._id = str(self.id)
         self.session = session
         self.method = method
         self.mode = ""
@@ -289,7 +291,7 @@ class TrafficWriter:
             return took
         request._over = True
         line = (
-            f"{utc_text(time.time_ns() // 1000)}\t{ENDED}\t{self.boot}\t{request.id}\t{NULL}"
+            f"{utc_text(time.time_ns() // 1000)}\t{ENDED}\t{self.boot}\t{request._id}\t{NULL}"
             f"\t{text(request.session.user_id)}\t{NULL}\t{text(request.server)}\t{text(request.tool)}\t{text(request.method)}\t{status}\t{took:.3f}"
             f"\t{_number(wait_ms)}\t{_number(upstream_ms)}\t{NULL}\t{min(bytes_out, MOST_BYTES)}\t{text(error_code)}"
             f"\t{text(redacted(reason)) if reason else NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}"
@@ -419,7 +421,7 @@ class TrafficWriter:
         at = utc_text((request.id.int >> 80) * 1000)
         position = NULL if request.ledger_position is None else request.ledger_position
         return (
-            f"{at}\t{STARTED}\t{self.boot}\t{request.id}\t{session._who}\t{text(request.server)}\t{text(request.tool)}"
+            f"{at}\t{STARTED}\t{self.boot}\t{request._id}\t{session._who}\t{text(request.server)}\t{text(request.tool)}"
             f"\t{text(request.method)}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{min(request.bytes_in, MOST_BYTES)}"
             f"\t{NULL}\t{NULL}\t{NULL}\t{session._era}\t{text(request.mode or session.mode)}\t{session._view}"
             f"\t{session._client}\t{text(request.credential_version)}\t{position}"

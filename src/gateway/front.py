@@ -164,7 +164,7 @@ class Front:
         bearer = token.strip() if scheme.lower() == "bearer" else ""
         own = headers.get("x-mcphub-key", "")
         in_url = inbound.key_in_url if self._limits.key_in_url else ""
-        if bearer and (own or inbound.key_in_url) or (own and inbound.key_in_url):
+        if (bearer and (own or inbound.key_in_url)) or (own and inbound.key_in_url):
             self._one_credential(bearer, own, inbound.key_in_url)
         key = bearer or own or in_url
         if not key or not well_formed(key):

@@ -194,8 +194,12 @@ def examine(folder: Path, key: str = "", other: "Path | None" = None) -> "dict[s
         found |= {"integrity": "broken", "broken_at": broken.position, "why": str(broken)}
     found |= {"position": position, "hash": hash_.hex()}
     _compare(found, folder / "ledger.jsonl", noted)
-    # In a chain that breaks there is no seal to believe.
-    found["days"] = [] if found["integrity"] == "broken" else list(_days(folder / "days", seals))
+    if found["integrity"] == "broken":  # no seal is to be believed but those that checkpoints repeat
+        seals = {day: {type_: facts[type_] for type_ in facts if type_ == "DayDropped"} for day, facts in seals.items()}
+    for one in noted:
+        for day in one.get("days", ()):
+            seals.setdefault((day["log"], day["day"]), {})["DaySealed"] = day
+    found["days"] = list(_days(folder / "days", seals))
     if any(day["state"] in ("changed", "missing") for day in found["days"]):
         found["integrity"] = "broken"
     return found

@@ -11,7 +11,7 @@ what checkpoints behind the backup say was erased and cleared (forgetting.py), a
 import gzip
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,8 +21,9 @@ import msgspec
 import psycopg
 from msgspec import Struct
 
-from mcphub.checkpoints import CheckpointFile
-from mcphub.domain.vault import Ring, WrappedKey
+from mcphub.checkpoints import CheckpointFile, CheckpointsUnusable
+from mcphub.domain.checkpoint import SIGNING, Signed, is_signed_by, public_key
+from mcphub.domain.vault import HUB, Ring, WrappedKey
 from mcphub.postgres import copying
 from mcphub.postgres.copying import NotTheSame, Sum, Table
 from mcphub.postgres.migrate import migrate, migrations_folder
@@ -36,6 +37,7 @@ LEVEL = 3  # of compression: text of rows gains little from more
 SCHEMA = "select coalesce(max(version), 0) from schema_migration"
 HEAD = "select position, encode(hash, 'hex') from ledger_head"
 RINGS = "select distinct on (kek_id) kek_id, id::text, owner, purpose, wrapped from data_key order by kek_id"
+SIGNER = "select kek_id, id::text, owner, purpose, wrapped from data_key where owner = %s and purpose = %s"
 HUBS = """
     select application_name from pg_stat_activity
     where datname = current_database() and application_name like 'mcphub-%'
@@ -155,17 +157,27 @@ def read_about(folder: Path) -> About:
     return about
 
 
-def restore(owner: str, folder: Path, about: About, ring: Ring, *, progress: Progress = lambda _, __: None) -> None:
+def restore(
+    owner: str,
+    folder: Path,
+    about: About,
+    ring: Ring,
+    kept: Sequence[Signed] = (),
+    *,
+    progress: Progress = lambda _, __: None,
+) -> None:
     """Fills an empty database from a backup: its schema as it was, the rows, then the migrations since. All or nothing.
 
     Args:
         owner: how to reach the database as the owner of the schema.
         ring: must open the data keys of the backup.
+        kept: checkpoints of the time behind it; the hub itself must have signed them.
 
     Raises:
         BackupUnusable: the database holds a hub, or its schema is not the backup's.
         NotTheSame: a table is not what the backup says.
         RingUnusable: the ring is another one.
+        CheckpointsUnusable: somebody else signed one of those.
         MigrationError: the backup is of a later release.
     """
     steps = migrations_folder()
@@ -182,6 +194,7 @@ def restore(owner: str, folder: Path, about: About, ring: Ring, *, progress: Pro
                 _must_be(stored, copying.sum_of(db, stored.table), "in the database")
             copying.set_sequences(db, about.sequences)
             must_open(db, ring)
+            must_be_own(db, ring, kept)
     migrate(owner, steps)
 
 
@@ -261,6 +274,21 @@ def must_open(db: psycopg.Connection[Any], ring: Ring) -> None:
     """
     for kek_id, id_, owner, purpose, wrapped in db.execute(RINGS).fetchall():
         ring.open(WrappedKey(id_, owner, purpose, kek_id, bytes(wrapped)))
+
+
+def must_be_own(db: psycopg.Connection[Any], ring: Ring, kept: Sequence[Signed]) -> None:
+    """
+    Raises:
+        CheckpointsUnusable: another hub, or nobody, signed them: what they say would be erased here.
+    """
+    key = ""
+    for kek_id, id_, owner, purpose, wrapped in db.execute(SIGNER, (HUB, SIGNING)).fetchall():
+        key = public_key(ring.open(WrappedKey(id_, owner, purpose, kek_id, bytes(wrapped))))
+    for one in kept:
+        if not is_signed_by(one, key):
+            raise CheckpointsUnusable(
+                f"the checkpoint of position {one.checkpoint.position} is not signed by the hub of this backup"
+            )
 
 
 # files

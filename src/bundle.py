@@ -83,7 +83,7 @@ def _write_days(db: psycopg.Connection[Any], folder: Path) -> None:
             continue
         path = folder / f"{seal.log}-{seal.day.isoformat()}.jsonl"
         with open(path, "xb") as file:
-            for line in days.lines(db, of_log, seal.day, seal.last):
+            for line in days.lines(db, of_log, seal.day, seal.last, seal.form):
                 file.write(line.encode() + b"\n")
         if not path.stat().st_size:  # it left retention, or somebody took it
             path.unlink()

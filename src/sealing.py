@@ -4,7 +4,7 @@ Only what is sealed is dropped, and the ledger says so before. `check` compares 
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
@@ -96,23 +96,40 @@ class DaySealer:
 
 
 def _seal(of_log: days.Log, day: date, found: days.DayDigest) -> SealDay:
-    return SealDay(of_log.name, day, rows=found.rows, sha256=found.sha256, first=found.first, last=found.last)
+    return SealDay(
+        of_log.name,
+        day,
+        rows=found.rows,
+        sha256=found.sha256,
+        first=found.first,
+        last=found.last,
+        form=found.form,
+    )
 
 
-def check(db: psycopg.Connection[Any]) -> Iterator[CheckedDay]:
-    """Every sealed day, in the order of the seals, as the rows that are there now say."""
+def check(
+    db: psycopg.Connection[Any], noted: Iterable[DaySealed] = (), *, chain_holds: bool = True
+) -> Iterator[CheckedDay]:
+    """Every sealed day, in the order of the seals, as the rows that are there now say.
+
+    Args:
+        noted: seals as checkpoints repeat them; each counts before the ledger's of that day.
+        chain_holds: otherwise those alone are believed.
+    """
     there = {name: set(days.days(db, of_log)) for name, of_log in days.LOGS.items()}
     sealed: dict[tuple[str, date], DaySealed] = {}
     dropped = set()
     for fact in _facts(db):
-        if isinstance(fact, DaySealed):
-            sealed[fact.log, fact.day] = fact
-        else:
+        if isinstance(fact, DayDropped):
             dropped.add((fact.log, fact.day))
+        elif chain_holds:
+            sealed[fact.log, fact.day] = fact
+    sealed |= {(seal.log, seal.day): seal for seal in noted}
     for (name, day), seal in sealed.items():
         gone: State = "dropped" if (name, day) in dropped else "missing"
         of_log = days.LOGS.get(name)
-        found = days.digest(db, of_log, day, upto=seal.last) if of_log and day in there[name] else None
+        there_is = of_log and day in there[name]
+        found = days.digest(db, of_log, day, upto=seal.last, form=seal.form) if of_log and there_is else None
         if of_log is None or found is None or not found.rows:
             yield CheckedDay(log=name, day=day, state=gone, rows=0)
             continue

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from mcphub.cli.shared import (
 
 if TYPE_CHECKING:
     from mcphub.backup import About, Stored
-    from mcphub.domain.checkpoint import Checkpoint
+    from mcphub.domain.checkpoint import Checkpoint, Signed
     from mcphub.domain.vault import Ring
     from mcphub.forgetting import Forgotten, Known
     from mcphub.foundation import Foundation
@@ -110,12 +111,14 @@ def restore(home: Path | None, folder: Path, keys: Path | None, checkpoints: Pat
         about = read_about(folder)
         settings = settings_of(home)
         ring, text = _ring_of(settings, folder, keys, about)
+        kept = _kept_elsewhere(settings, checkpoints)
         async with at_home(home, make=True, depth="database") as base:
-            await asyncio.to_thread(_fill, base, folder, about, ring)
+            await asyncio.to_thread(_fill, base, folder, about, ring, kept)
         if text:
             _keep_ring(settings, text)
+        _go_on(settings, folder, about)
         async with at_home(home, make=True) as base:
-            value, said = await _settled(base, folder, about, checkpoints)
+            value, said = await _settled(base, about, [one.checkpoint for one in kept])
         answer(value, said, as_json=as_json)
         if not value["ok"]:
             raise SystemExit(FAILED)
@@ -123,17 +126,17 @@ def restore(home: Path | None, folder: Path, keys: Path | None, checkpoints: Pat
     run(main())
 
 
-def _fill(base: "Foundation", folder: Path, about: "About", ring: "Ring") -> None:
+def _fill(base: "Foundation", folder: Path, about: "About", ring: "Ring", kept: "Sequence[Signed]") -> None:
     from mcphub.backup import restore
 
     progress = Progress("restoring")
     try:
-        restore(base.database.owner, folder, about, ring, progress=progress)
+        restore(base.database.owner, folder, about, ring, kept, progress=progress)
     finally:
         progress.end()
 
 
-async def _settled(base: "Foundation", folder: Path, about: "About", kept: Path | None) -> tuple[dict[str, Any], str]:
+async def _settled(base: "Foundation", about: "About", kept: "Sequence[Checkpoint]") -> tuple[dict[str, Any], str]:
     """What there is to do once the rows are there: check, forget, make the read tables."""
     from mcphub.api.auth.accounts import name_digest
     from mcphub.domain.actor import acting, system
@@ -142,13 +145,12 @@ async def _settled(base: "Foundation", folder: Path, about: "About", kept: Path 
 
     found = await asyncio.to_thread(_verified, base)
     holds = found.broken_at is None and (found.position, found.hash) == (about.position, about.hash)
-    known = known_behind(about.position, await asyncio.to_thread(_kept_elsewhere, base, folder, about, kept))
+    known = known_behind(about.position, kept)
     state = await fold(base.database.direct, base.vault, name_digest(base.vault))
     with acting(system("restore")):
         forgotten = await asyncio.to_thread(forget_again, base.hub, base.vault, state.model, known)
-    await asyncio.to_thread(rebuild_tables, base)
     await erase_again(base)
-    await asyncio.to_thread(rebuild_tables, base)  # the erasures' own certificates
+    await asyncio.to_thread(rebuild_tables, base)
     value = {
         "ok": holds,
         "position": about.position,
@@ -205,30 +207,29 @@ def _verified(base: "Foundation") -> Any:
         return verify(db)
 
 
-def _kept_elsewhere(base: "Foundation", folder: Path, about: "About", kept: Path | None) -> "list[Checkpoint]":
-    """Checkpoints of the hub's own, whatever their file; and the file goes on from where the backup was.
+def _kept_elsewhere(settings: "Settings", named: Path | None) -> "list[Signed]":
+    """Checkpoints that may speak of the time behind a backup.
 
     Raises:
-        CheckpointsUnusable: those that were named are not signed by this hub.
+        CheckpointsUnusable: a file holds something else.
     """
-    from mcphub.checkpoints import CheckpointFile, must_be_signed, read_checkpoints
-    from mcphub.domain.checkpoint import SIGNING, public_key
+    from mcphub.checkpoints import CheckpointFile, read_checkpoints
 
-    key = public_key(base.vault.secret(SIGNING))
-    own = CheckpointFile(base.settings.checkpoint_folder)
-    signed = own.read()
-    must_be_signed(signed, key, own.path)
-    if kept is not None:
-        more = read_checkpoints(kept)
-        must_be_signed(more, key, kept)
-        signed += more
-    if own.path.exists():
-        # It speaks of a ledger that is no more. Kept: it is what shows that there was one.
-        own.path.rename(own.path.with_name(f"checkpoints-before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"))
+    return CheckpointFile(settings.checkpoint_folder).read() + (read_checkpoints(named) if named else [])
+
+
+def _go_on(settings: "Settings", folder: Path, about: "About") -> None:
+    """The hub's file goes on from where the backup was. What spoke of the ledger that is no more is kept: it is what
+    shows that there was one."""
+    from mcphub.checkpoints import CheckpointFile
+
+    own = CheckpointFile(settings.checkpoint_folder)
+    for path in (own.path, own.key_path):
+        if path.exists():
+            path.rename(path.with_stem(f"{path.stem}-before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"))
     for one in CheckpointFile(folder).read():
-        if one.key == key and one.checkpoint.position <= about.position:
+        if one.checkpoint.position <= about.position:
             own.add(one)
-    return [one.checkpoint for one in signed]
 
 
 # the master key ring

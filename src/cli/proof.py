@@ -54,8 +54,9 @@ def verify(home: Path | None, against: str | None, public_key: str | None, as_js
             # One state of the database, whatever is recorded meanwhile.
             db.execute("set transaction isolation level repeatable read, read only")
             found, compared = verify(db), compare(db, checkpoints)
-            # In a chain that breaks there is no seal to believe.
-            days = list(check(db)) if found.broken_at is None else []
+            seals = [day.seal for one in checkpoints for day in one.days]
+            # In a chain that breaks no seal is to be believed but those that checkpoints repeat.
+            days = list(check(db, seals, chain_holds=found.broken_at is None))
         found = _rewritten(found, compared)
         broken = found.broken_at is not None or any(day.state not in {"holds", "dropped"} for day in days)
         answer(_said(found, compared, days, broken), "\n".join(_lines(found, compared, days)), as_json=as_json)

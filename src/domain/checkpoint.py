@@ -9,11 +9,13 @@ RFC 8032) is PREFIX and then the checkpoint as JSON, with sorted names and no sp
 """
 
 from collections.abc import Iterable
+from datetime import date
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from mcphub.domain.events import DaySealed, Event, HubVariableRemoved, ServiceTokenRemoved, UserErased
 
@@ -22,18 +24,24 @@ PREFIX = b"mcphub checkpoint 1\n"
 SAYS = ("DaySealed", "UserErased", "ServiceTokenRemoved", "HubVariableRemoved")  # types a checkpoint repeats
 
 
-class SealedDay(Struct, frozen=True, kw_only=True):
-    """A day of a log as `DaySealed` says it; `day` as 2026-11-26."""
+class SealedDay(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A day of a log as `DaySealed` says it."""
 
     log: str
-    day: str
+    day: date
     rows: int
     sha256: str
     first: int
     last: int
+    form: int = 1
+
+    @property
+    def seal(self) -> DaySealed:
+        return DaySealed(**asdict(self))
 
 
-class Checkpoint(Struct, frozen=True, kw_only=True):
+# What is not said is left out, so that a line that was signed before a field was added is signed still.
+class Checkpoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The ledger as it was.
 
     Args:
@@ -77,11 +85,12 @@ def sum_up(position: int, hash: str, at: int, after: int, events: Iterable[Event
                 days.append(
                     SealedDay(
                         log=event.log,
-                        day=event.day.isoformat(),
+                        day=event.day,
                         rows=event.rows,
                         sha256=event.sha256,
                         first=event.first,
                         last=event.last,
+                        form=event.form,
                     )
                 )
             case UserErased():

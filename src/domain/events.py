@@ -551,6 +551,7 @@ class DaySealed(Event, frozen=True, kw_only=True):
     sha256: str  # hex; postgres/days.py says of what
     first: int  # position in that log
     last: int
+    form: int = 1  # how a row is written to be hashed: which columns (postgres/days.py)
 
 
 class DayDropped(Event, frozen=True, kw_only=True):

@@ -14,13 +14,13 @@ class SealDay(Command):
     """Record what a finished day of a log holds. A day that is sealed stays as it was sealed.
 
     Args:
-        rows, sha256, first, last: as DaySealed keeps them.
+        rows, sha256, first, last, form: as DaySealed keeps them.
     """
 
-    def __init__(self, log: str, day: date, *, rows: int, sha256: str, first: int, last: int) -> None:
+    def __init__(self, log: str, day: date, *, rows: int, sha256: str, first: int, last: int, form: int = 1) -> None:
         self.log = log
         self.day = day
-        self.facts: dict[str, Any] = {"rows": rows, "sha256": sha256, "first": first, "last": last}
+        self.facts: dict[str, Any] = {"rows": rows, "sha256": sha256, "first": first, "last": last, "form": form}
         self.sealed = False
 
     def consistency_boundary(self) -> Sequence[Selector]:

@@ -53,6 +53,8 @@ SEQUENCES = """
 
 Text = bytes | bytearray | memoryview
 
+EMPTY = "select not exists (select from public.ledger) and not exists (select from public.data_key)"
+
 
 class NotTheSame(Exception):
     """What arrived is not what left; nothing was kept of it. The message names the table."""
@@ -174,14 +176,10 @@ def set_sequences(db: psycopg.Connection[Any], last: dict[str, int]) -> None:
 
 
 def is_empty(db: psycopg.Connection[Any]) -> bool:
-    """Is there no hub in this database, or one with a schema and nothing in it?"""
+    """Is there no hub in this database, or a schema and no hub in it yet? The first thing a hub makes is its keys."""
     if db.execute("select to_regclass('public.ledger_head') is null").fetchone() == (True,):
         return True
-    return not any(
-        db.execute(sql.SQL("select exists (select from {})").format(_name(one))).fetchone() == (True,)
-        for one in tables(db)
-        if one.name != "ledger_head"
-    )
+    return db.execute(EMPTY).fetchone() == (True,)
 
 
 def leave(db: psycopg.Connection[Any], where: str) -> None:

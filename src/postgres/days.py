@@ -23,24 +23,26 @@ class Log(Struct, frozen=True):
     Args:
         name: in facts, tags and answers.
         day_of: the column of the time that chooses the day.
-        line: a row as it is hashed. A column that is added later is not in it: digests of earlier days must stay.
+        forms: a row as it is hashed, as days are sealed now last. Earlier ones stay, for days that were sealed by them:
+            a column that is added to the table needs a form of its own.
         lock: whoever adds rows holds it until the commit.
     """
 
     name: str
     table: str
     day_of: str
-    line: str
+    forms: tuple[str, ...]
     lock: int
 
 
 class DayDigest(Struct, frozen=True):
-    """`first` and `last` are positions in that log, 0 on a day without rows."""
+    """`first` and `last` are positions in that log, 0 on a day without rows; `form` counts from 1."""
 
     rows: int
     sha256: str
     first: int
     last: int
+    form: int
 
 
 def _micros(column: str) -> str:
@@ -51,17 +53,22 @@ ACCESS = Log(
     name="access",
     table="access_log",
     day_of="recorded_at",
-    line=f"json_build_array(position, {_micros('recorded_at')}, id, {_micros('at')}, action, outcome, way, actor,"
-    " subject, name_digest, ip, agent, address, method, route, request_id, ledger_position, lost, node)",
+    forms=(
+        f"json_build_array(position, {_micros('recorded_at')}, id, {_micros('at')}, action, outcome, way, actor,"
+        " subject, name_digest, ip, agent, address, method, route, request_id, ledger_position, lost, node)",
+    ),
     lock=7206006,
+)
+_CALL = (
+    f"position, {_micros('at')}, kind, boot, request_id, session_id, user_id, key_id, server, tool, method, status,"
+    " duration_ms, wait_ms, upstream_ms, bytes_in, bytes_out, error_code, reason, era, mode, view, client_name,"
+    " client_version, credential_version, ledger_position, shown, filtered, lost, node"
 )
 TRAFFIC = Log(
     name="traffic",
     table="traffic",
     day_of="at",
-    line=f"json_build_array(position, {_micros('at')}, kind, boot, request_id, session_id, user_id, key_id, server,"
-    " tool, method, status, duration_ms, wait_ms, upstream_ms, bytes_in, bytes_out, error_code, reason, era, mode,"
-    " view, client_name, client_version, credential_version, ledger_position, shown, filtered, lost, node)",
+    forms=(f"json_build_array({_CALL})", f"json_build_array({_CALL}, left_out)"),
     lock=7206003,
 )
 LOGS = {log.name: log for log in (ACCESS, TRAFFIC)}
@@ -96,20 +103,28 @@ def days(db: psycopg.Connection[Any], log: Log) -> list[date]:
     return [day for (day,) in rows]
 
 
-def digest(db: psycopg.Connection[Any], log: Log, day: date, *, upto: int | None = None) -> DayDigest:
-    """Of the rows up to a position of that log; by default of all that are committed now, with none under way."""
+def digest(
+    db: psycopg.Connection[Any], log: Log, day: date, *, upto: int | None = None, form: int | None = None
+) -> DayDigest:
+    """Of the rows up to a position of that log; by default of all that are committed now, with none under way.
+
+    Args:
+        form: the one a day was sealed by; the latest by default.
+    """
+    form = form or len(log.forms)
     if upto is None:
         with db.transaction():
             db.execute("select pg_advisory_xact_lock(%s)", (log.lock,))
             upto = _one(db, LAST, log, day)
-    return DayDigest(*_row(db, DIGEST, log, day, upto))
+    rows, sha256, first, last = _row(db, DIGEST, log, day, upto, form)
+    return DayDigest(rows, sha256, first, last, form)
 
 
-def lines(db: psycopg.Connection[Any], log: Log, day: date, upto: int) -> Iterator[str]:
-    """The rows of a day up to that position, in order, each as it is hashed. Inside a transaction."""
+def lines(db: psycopg.Connection[Any], log: Log, day: date, upto: int, form: int) -> Iterator[str]:
+    """The rows of a day up to that position, in order, each as it is hashed in that form. Inside a transaction."""
     with db.cursor(name="lines") as cursor:
         cursor.itersize = 5000
-        cursor.execute(_statement(LINES, log, day, upto))
+        cursor.execute(_statement(LINES, log, day, upto, form))
         for (line,) in cursor:
             yield line
 
@@ -137,19 +152,19 @@ def _one(db: psycopg.Connection[Any], query: str, log: Log, day: date, upto: int
     return int(_row(db, query, log, day, upto)[0])
 
 
-def _row(db: psycopg.Connection[Any], query: str, log: Log, day: date, upto: int) -> tuple[Any, ...]:
-    found: tuple[Any, ...] | None = db.execute(_statement(query, log, day, upto)).fetchone()
+def _row(db: psycopg.Connection[Any], query: str, log: Log, day: date, upto: int, form: int = 1) -> tuple[Any, ...]:
+    found: tuple[Any, ...] | None = db.execute(_statement(query, log, day, upto, form)).fetchone()
     if found is None:
         raise RuntimeError("an aggregate without a row")
     return found
 
 
-def _statement(query: str, log: Log, day: date, upto: int) -> sql.Composed:
+def _statement(query: str, log: Log, day: date, upto: int, form: int) -> sql.Composed:
     midnight = "{}::date::timestamp at time zone 'UTC'"
     return sql.SQL(query).format(
         table=sql.Identifier(log.table),
         day_of=sql.Identifier(log.day_of),
-        line=sql.SQL(log.line),
+        line=sql.SQL(log.forms[form - 1]),
         chunk=sql.Literal(CHUNK),
         since=sql.SQL(f"({midnight})").format(sql.Literal(day)),
         until=sql.SQL(f"({midnight})").format(sql.Literal(day + ONE_DAY)),

@@ -14,9 +14,10 @@ import psycopg
 import pytest
 
 from mcphub.backup import About, BackupUnusable, move, read_about, restore, write_backup
-from mcphub.checkpoints import CheckpointFile
+from mcphub.checkpoints import CheckpointFile, CheckpointsUnusable
 from mcphub.domain.access import AccessModel
 from mcphub.domain.actor import acting, system
+from mcphub.domain.checkpoint import SIGNING, Checkpoint, sign
 from mcphub.domain.events import ServiceTokenSaved, UserRegistered
 from mcphub.domain.hub_variables import SetHubVariable
 from mcphub.domain.users import SetUpAdmin
@@ -163,6 +164,21 @@ def test_without_the_ring_that_opens_it_nothing_is_restored(
 
     with connected(empty_database.owner_dsn) as db:
         assert copying.is_empty(db)
+
+
+def test_what_another_hub_says_was_erased_is_not_erased_here(
+    database: Database, empty_database: Database, tmp_path: Path
+) -> None:
+    lived_in(database)
+    with command_pool(database.app_dsn) as pool:
+        secret = Vault(DataKeys(pool, WrappedKey), RING, time.monotonic).secret(SIGNING)
+    with connected(database.ro_dsn) as db:
+        about = write_backup(db, tmp_path / "backup", CheckpointFile(tmp_path / "none"))
+    said = Checkpoint(position=9, hash="ab" * 32, at=1, erased=("u",))
+
+    with pytest.raises(CheckpointsUnusable, match="position 9"):
+        restore(empty_database.owner_dsn, tmp_path / "backup", about, RING, [sign(said, b"\1" * 32)])
+    restore(empty_database.owner_dsn, tmp_path / "backup", about, RING, [sign(said, secret)])
 
 
 def test_a_directory_that_is_no_whole_backup_is_said(

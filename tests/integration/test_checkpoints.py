@@ -119,7 +119,7 @@ async def test_a_checkpoint_repeats_what_was_sealed_erased_and_cleared_since_the
 
     last = said(role)[-1]
 
-    assert [(day.log, day.day, day.rows) for day in last.days] == [("access", str(OVER), 3), ("traffic", str(OVER), 3)]
+    assert [(day.log, day.day, day.rows) for day in last.days] == [("access", OVER, 3), ("traffic", OVER, 3)]
     assert (last.erased, last.cleared) == (("u7",), ("key 1",))
 
 
@@ -285,6 +285,14 @@ DAYS = {
         ["update access_log set node = 'm' where node = 'n2'", "delete from traffic where node = 'n1'"],
         "changed",
     ),
+    "touched, and a fact as well": (
+        [
+            "update access_log set node = 'm' where node = 'n2'",
+            "update traffic set left_out = '{}' where node = 'n1'",
+            "update ledger set meta = '{}' where position = 1",
+        ],
+        "changed",
+    ),
     "gone": ([f"drop table access_log_{OVER:%Y%m%d}", "truncate traffic"], "missing"),
 }
 
@@ -300,7 +308,9 @@ async def test_whoever_touches_a_sealed_day_is_found_and_the_offline_script_agre
     tamper(database, *statements)
 
     with connected(database.ro_dsn) as db:
-        found = {day.log: day.state for day in check(db)}
+        chain_holds = verify(db).broken_at is None
+        seals = [day.seal for one in said(role) for day in one.days]
+        found = {day.log: day.state for day in check(db, seals, chain_holds=chain_holds)}
         write_bundle(db, tmp_path / "bundle", role.file, with_days=True)
     offline = auditor.examine(tmp_path / "bundle")
 
@@ -310,6 +320,7 @@ async def test_whoever_touches_a_sealed_day_is_found_and_the_offline_script_agre
         ("traffic", str(OVER)): state,
     }
     assert offline["integrity"] == ("holds" if state == "holds" else "broken")
+    assert chain_holds == ("a fact" not in name)
 
 
 def test_the_script_of_a_bundle_runs_without_the_hub(

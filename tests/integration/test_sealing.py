@@ -10,7 +10,7 @@ from mcphub.domain.actor import acting, system
 from mcphub.domain.hub import plugged
 from mcphub.domain.seals import SealDay
 from mcphub.postgres.access_log import AccessRow, add_rows
-from mcphub.postgres.days import ACCESS, TRAFFIC, days
+from mcphub.postgres.days import ACCESS, TRAFFIC, days, digest
 from mcphub.postgres.ledger import Factory
 from mcphub.postgres.pool import command_pool
 from mcphub.sealing import DaySealer, check
@@ -111,6 +111,23 @@ async def test_whoever_changes_a_sealed_day_is_found_out(sealer, owner, log, cha
     owner.execute(change.format(*[f"{log.table}_{OVER:%Y%m%d}"] * 2))
 
     assert [(found.log, found.state) for found in check(owner)] == [(log.name, "changed")]
+
+
+async def test_what_a_list_left_out_is_sealed_and_a_day_that_was_sealed_without_it_holds(hub, sealer, owner):
+    earlier = OVER - timedelta(days=1)
+    for day in (earlier, OVER):
+        happened(owner, day, log="traffic")
+    found = digest(owner, TRAFFIC, earlier, form=1)
+    facts_of = {"rows": found.rows, "sha256": found.sha256, "first": found.first, "last": found.last}
+    with acting(system("test")):
+        hub.execute(lambda: SealDay("traffic", earlier, **facts_of))
+    await sealer.round()
+    before = checked(owner)
+
+    owner.execute("update traffic set left_out = '{}'")
+
+    assert [state for _, _, state, _, _ in before] == ["holds", "holds"]
+    assert [(day, state) for _, day, state, _, _ in checked(owner)] == [(earlier, "holds"), (OVER, "changed")]
 
 
 async def test_a_row_smuggled_into_a_sealed_day_of_the_access_log_is_found_out(sealer, owner):

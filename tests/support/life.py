@@ -379,7 +379,9 @@ class Life:
 
     def seal_day(self, who, what, more):
         log, day = f"{self.name}{('access', 'traffic')[what % 2]}", NOW.date() + timedelta(days=more)
-        yield lambda: SealDay(log, day, rows=1 + more, sha256=f"{who:064x}", first=what, last=what + more)
+        yield lambda: SealDay(
+            log, day, rows=1 + more, sha256=f"{who:064x}", first=what, last=what + more, form=1 + more % 2
+        )
         if who % 2:
             yield lambda: DropDay(log, day)
 

@@ -1,6 +1,7 @@
 """The script of an auditor's bundle, on bundles made by hand."""
 
 import json
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
@@ -160,7 +161,7 @@ def test_an_auditors_own_key_and_checkpoints_count_before_those_of_the_bundle(bu
 
 
 def test_both_ways_of_looking_at_a_signature_agree() -> None:
-    day = SealedDay(log="traffic", day=DAY, rows=1, sha256="ab" * 32, first=1, last=1)
+    day = SealedDay(log="traffic", day=date.fromisoformat(DAY), rows=1, sha256="ab" * 32, first=1, last=1)
     signed = sign(Checkpoint(position=7, hash="cd" * 32, at=1, days=(day,), erased=("ü",), cleared=("k",)), SECRET)
     others = [
         signed,

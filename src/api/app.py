@@ -38,8 +38,8 @@ from mcphub.api.controllers.servers import ServersController
 from mcphub.api.controllers.settings_file import SettingsFileController, SystemConfigController
 from mcphub.api.controllers.sign_in import SignInController
 from mcphub.api.controllers.tool_changes import ToolChangesController
-from mcphub.api.controllers.undo import UndoController
 from mcphub.api.controllers.traces import TracesController
+from mcphub.api.controllers.undo import UndoController
 from mcphub.api.controllers.user_credentials import UserCredentialsController
 from mcphub.api.controllers.users import UsersController
 from mcphub.api.controllers.variables import SeedVariablesController, VariablesController

@@ -15,6 +15,7 @@ from msgspec import Struct
 from mcphub.api.problems import Problem, invalid
 from mcphub.api.services import Services
 from mcphub.domain.access import AccessModel
+from mcphub.domain.entitlement import Entitled, recorded_tools, who_could
 from mcphub.domain.state import SECTIONS, Change, Thing, changes
 from mcphub.projections.history import History, Moment, NoSuchTime, read_time
 
@@ -167,6 +168,15 @@ def differing(
             found.append(change)
         counts[change.section] += 1
     return Differing(counts, found)
+
+
+def entitled_then(model: AccessModel, server: str, tool: str, at: datetime) -> tuple[str, bool, list[Entitled]] | None:
+    """(the server's name, was the tool on the record, everybody); None when there was no such server."""
+    found = model.settings.by_name(server) or model.settings.by_slug(server)
+    if found is None:
+        return None
+    recorded = any(one.name == tool for one in recorded_tools(model, found))
+    return found.name, recorded, list(who_could(model, found, tool, at))
 
 
 OWNED = frozenset({"groups", "keys", "values"})

@@ -260,7 +260,6 @@ def _settings(model: AccessModel, owner: str) -> Iterable[str]:
 def _setting(model: AccessModel, id: str, at: datetime) -> Thing:
     settings = model.settings
     return {
-        "version": settings.version,
         "systemConfig": settings.system_config,
         "preserved": settings.preserved,
         "members": list(settings.members),

@@ -3094,7 +3094,6 @@ export interface components {
             systemConfig: {
                 [key: string]: unknown;
             } | null;
-            version: number;
         };
         /** PastState */
         PastState: {

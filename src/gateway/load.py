@@ -4,7 +4,7 @@ Promises:
 - of one user's requests so many run, so many more wait in their order, and what comes on top is refused;
 - nobody's first request waits for those of others: while several users are about, each begins one in a pace that leaves
   the event loop room, and the rest of theirs one by one;
-- alone, a user is not slowed;
+- alone, a user is not slowed, but a few begin in each turn of the loop: who comes then waits for these few;
 - a refusal comes after a moment: who asks again at once, whatever it says, does not keep the hub busy with refusing.
 """
 
@@ -15,6 +15,7 @@ from collections import deque
 PACE = 0.001  # seconds between two beginnings of one user, while others are about
 MOST_PACE = 0.005
 BURST = 4  # that begin at once when the process itself had to wait for its turn
+SLICE = 4  # of one user alone in a turn of the loop; the next turn looks at the network first
 ABOUT = 1.0  # seconds a user counts as being about since their last request
 REFUSED_AFTER = 0.25  # seconds; and up to as much again, so that refusals do not come back all at once
 STEPS = 16
@@ -35,12 +36,14 @@ class TooBusy(Exception):
 
 
 class _User:
-    __slots__ = ("begins_at", "running", "waiting")
+    __slots__ = ("begins_at", "begun", "begun_at", "running", "waiting")
 
     def __init__(self) -> None:
         self.running = 0
         self.waiting: deque[asyncio.Future[None]] = deque()
         self.begins_at = 0.0  # the next may begin then, while others are about
+        self.begun_at = 0.0  # a turn of the loop: its clock stands still for as long
+        self.begun = 0  # in that turn
 
 
 class Load:
@@ -55,7 +58,7 @@ class Load:
         self._pace = PACE
         self._ticked_at = self._cpu_then = 0.0
         self._due: set[str] = set()  # users of whom one waits although they may have more under way
-        self._tick: asyncio.TimerHandle | None = None
+        self._tick: asyncio.Handle | None = None
         self._refused = 0
 
     async def enter(self, user_id: str) -> None:
@@ -70,7 +73,7 @@ class Load:
         user = self._users.get(user_id)
         if user is None:
             user = self._users[user_id] = _User()
-        if user.running < self._at_once and not user.waiting and (now >= user.begins_at or now >= self._mixed_until):
+        if user.running < self._at_once and not user.waiting and self._may_begin(user, now):
             self._begin(user, now)
             return
         if user.running + len(user.waiting) >= self._at_once + self._queued:
@@ -108,23 +111,30 @@ class Load:
             self._latest = user_id
         self._latest_at = now
 
+    def _may_begin(self, user: _User, now: float) -> bool:
+        """Without waiting for the user's pace, or alone for the next turn of the loop."""
+        if now < self._mixed_until:
+            return now >= user.begins_at
+        return user.begun < SLICE or now != user.begun_at
+
     def _begin(self, user: _User, now: float) -> None:
         user.running += 1
         user.begins_at = now + self._pace
+        if now != user.begun_at:
+            user.begun_at, user.begun = now, 0
+        user.begun += 1
 
     def _look(self, user_id: str, user: _User) -> None:
-        """Lets the next one begin, now or in the user's pace."""
+        """Lets the next one begin, in the next turn of the loop or in the user's pace."""
         if not user.waiting or user.running >= self._at_once:
-            return
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        if now >= self._mixed_until:
-            self._next(user, now)
             return
         self._due.add(user_id)
         if self._tick is None:
+            loop = asyncio.get_running_loop()
+            now = loop.time()
             self._ticked_at, self._cpu_then = now, time.thread_time()
-            self._tick = loop.call_at(max(now, user.begins_at), self._ticked)
+            alone = now >= self._mixed_until
+            self._tick = loop.call_soon(self._ticked) if alone else loop.call_at(max(now, user.begins_at), self._ticked)
 
     def _next(self, user: _User, now: float) -> None:
         while user.waiting:
@@ -136,20 +146,21 @@ class Load:
 
     def _ticked(self) -> None:
         """One of each user begins, or some when the clock went on without this process. The pace leaves the loop as
-        much time as it spends: there is room for who comes with a single request.
+        much time as it spends: there is room for who comes with a single request. Of a user alone some begin.
         """
         loop = asyncio.get_running_loop()
         now, cpu = loop.time(), time.thread_time()
         self._pace = min(max(PACE, 2 * (cpu - self._cpu_then)), MOST_PACE)
         at_once = min(max(1, int((now - self._ticked_at) / self._pace)), BURST)
-        if now >= self._mixed_until:
-            at_once = self._at_once
+        alone = now >= self._mixed_until
+        if alone:
+            at_once = SLICE
         self._ticked_at, self._cpu_then, self._tick = now, cpu, None
         for user_id in list(self._due):
             if not self._begin_some(user_id, at_once, now):
                 self._due.discard(user_id)
         if self._due:
-            self._tick = loop.call_later(self._pace, self._ticked)
+            self._tick = loop.call_soon(self._ticked) if alone else loop.call_later(self._pace, self._ticked)
 
     def _begin_some(self, user_id: str, most: int, now: float) -> bool:
         """Does the user have more that could begin?"""

@@ -22,7 +22,7 @@ class Clock:
 
 
 async def settled() -> None:
-    for _ in range(5):
+    for _ in range(20):
         await asyncio.sleep(0)
 
 
@@ -56,6 +56,21 @@ async def test_alone_a_user_begins_as_many_as_may_be_at_once(clock: Clock) -> No
     await ann.add(40)
 
     assert ann.begun == load.running("ann") == 32
+
+
+async def test_alone_a_few_of_a_user_begin_in_each_turn_of_the_loop(clock: Clock) -> None:
+    load = Load(32, 64)
+    ann = Asked(load, "ann")
+    ann.tasks += [asyncio.create_task(ann._one()) for _ in range(32)]
+    each: list[int] = []
+
+    while ann.begun < 32:
+        before = ann.begun
+        await asyncio.sleep(0)
+        each.append(ann.begun - before)
+
+    assert max(each) == 4
+    assert len(each) < 12
 
 
 async def test_the_next_begins_when_one_is_over(clock: Clock) -> None:

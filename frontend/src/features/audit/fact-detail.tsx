@@ -1,21 +1,25 @@
 import { Link } from "@tanstack/react-router";
-import { ShieldAlert, ShieldCheck } from "lucide-react";
+import { ShieldAlert, ShieldCheck, Undo2 } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import type { FactDetail as Detail, Fact } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
+import { useMe } from "@/app/session";
 import { JsonView } from "@/components/json-view";
 import { Time } from "@/components/time";
+import { Button } from "@/components/ui/button";
 import { Notice } from "@/components/ui/notice";
 import { TabPanel, Tabs } from "@/components/ui/tabs";
 import { useMessages } from "@/i18n";
 import { auditTexts } from "@/i18n/audit";
 import { rich } from "@/i18n/rich";
+import { undoTexts } from "@/i18n/undo";
 import { cn } from "@/lib/cn";
 import { Actor } from "./actor";
 import { Changes } from "./changes";
 import { Line, Lines } from "./lines";
 import { subjectText } from "./model";
 import { Sentence } from "./sentence";
+import { UndoDialog } from "./undo-dialog";
 
 interface FactDetailProps {
   detail: Detail;
@@ -39,6 +43,7 @@ export function FactDetail({ detail, link, onTerm }: FactDetailProps) {
         <span data-name>{fact.actorName}</span> · <Sentence item={fact} />
       </p>
       <Facts fact={fact} onTerm={onTerm} />
+      <UndoButton fact={fact} />
       <Tabs<Tab>
         value={tab}
         onChange={setTab}
@@ -99,6 +104,23 @@ export function FactDetail({ detail, link, onTerm }: FactDetailProps) {
         <Shield className={cn("size-3.5", chain.holds ? "text-ok" : "text-bad")} aria-hidden />
         {rich(chain.holds ? m.audit.chainHolds : m.audit.chainBroken)}
       </p>
+    </div>
+  );
+}
+
+/** For administrators; what cannot be undone says why when it is asked. */
+function UndoButton({ fact }: { fact: Fact }) {
+  const m = useMessages(undoTexts);
+  const { isAdmin } = useMe();
+  const [open, setOpen] = useState(false);
+  if (!isAdmin) return null;
+  return (
+    <div>
+      <Button onClick={() => setOpen(true)}>
+        <Undo2 aria-hidden />
+        {m.undo.open}
+      </Button>
+      {open ? <UndoDialog position={fact.position} onClose={() => setOpen(false)} /> : null}
     </div>
   );
 }

@@ -1,6 +1,6 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { client } from "@/api/client";
-import { whole } from "@/api/data";
+import { data, whole } from "@/api/data";
 import { type Asked, SPANS, type SpanName } from "./model";
 
 const PAGE = 100;
@@ -60,6 +60,17 @@ export const factQuery = (position: number) =>
     queryKey: ["audit", "fact", position],
     queryFn: async () =>
       (await whole(client.GET("/api/audit/{position}", { params: { path: { position } } }))).detail,
+  });
+
+/** What undoing an event would change; asked anew each time, as everything may have changed since. */
+export const undoPreviewQuery = (position: number) =>
+  queryOptions({
+    queryKey: ["audit", "undo", position],
+    queryFn: () => data(client.GET("/api/audit/{position}/undo", { params: { path: { position } } })),
+    gcTime: 0,
+    staleTime: 0,
+    retry: false,
+    refetchOnWindowFocus: false,
   });
 
 /** Where what is looked for is followed. */

@@ -191,6 +191,9 @@ class Checkpoints:
             db.execute("set transaction isolation level repeatable read, read only")
             found = verify(db, after=before.position, previous=bytes.fromhex(before.hash) if last else None)
             rows = db.execute(SINCE, (before.position, found.position, list(SAYS))).fetchall()
+            ((head,),) = db.execute(LAST).fetchall()
+        if head < before.position:
+            raise CheckpointRefused(head + 1, f"the ledger ends before the last checkpoint, {before.position}")
         if found.broken_at is not None:
             raise CheckpointRefused(found.broken_at, found.why)
         if found.position == before.position:

@@ -1,6 +1,7 @@
 """Days of the access log and of the traffic: sealed into the ledger once they are over, dropped once they are old.
 
-Only what is sealed is dropped, and the ledger says so before. `check` compares the seals with the rows that are there.
+Only what is sealed is dropped, and traffic once its requests are in the figures (`projections/rollups.py`); the ledger
+says so before. `check` compares the seals with the rows that are there.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from mcphub.domain.hub import Hub
 from mcphub.domain.seals import DropDay, SealDay
 from mcphub.postgres import days
 from mcphub.postgres.pool import conninfo
+from mcphub.projections.rollups import Rollups
 from mcphub.roles import run_as
 
 log = structlog.get_logger()
@@ -59,9 +61,11 @@ class DaySealer:
         self._hub = hub
         self._dsn = conninfo(dsn, name="mcphub-days")
         self._retention = timedelta(days=max(retention_days, SHORTEST_RETENTION))
+        self.rollups = Rollups(dsn)  # the figures that outlive the days
 
     async def round(self) -> None:
-        """Seals what is over, then drops what is old. Two hubs may do it at once: the facts are written once."""
+        """Seals what is over, drops what is old and counted. Two hubs may do it at once: the facts are written once."""
+        await self.rollups.round()
         for of_log in days.LOGS.values():
             for day, found in await asyncio.to_thread(self._unsealed, of_log):
                 await run_as(self._hub, ROLE, lambda f=found, d=day, o=of_log: _seal(o, d, f))  # type: ignore[misc]

@@ -228,6 +228,7 @@ class RunningHub:
             Periodic("session-expiry", SessionExpiry(self.services).round, 5 * MINUTE),
             Periodic("membership", DailyLook(self.services, Providers(self.settings)).round, ROUND_SECONDS),
             Periodic("traffic-keeper", lambda: traffic.keep(self.settings.traffic_days), MINUTE),
+            Periodic("rollups", sealer.rollups.round, MINUTE),
             Periodic("day-sealer", sealer.round, 5 * MINUTE),
             Periodic("checkpoints", self.services.checkpoints.round, 5 * MINUTE),
             LoopLag().role(),

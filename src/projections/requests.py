@@ -1,7 +1,8 @@
 """Reading the request history: pages, one request, and figures.
 
-Straight from traffic; there is no read table to rebuild. Whose requests somebody may see is the caller's question: it
-sets `user`.
+Straight from traffic; there is no read table to rebuild. Figures of long spans, and of times whose rows are gone, come
+from those that are kept (`rollups.py`): their counts and means are exact, their percentiles within 5 %. Whose
+requests somebody may see is the caller's question: it sets `user`.
 """
 
 import re
@@ -13,10 +14,12 @@ from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from msgspec import Struct, convert
+from msgspec.structs import asdict
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from mcphub.domain.left_out import LeftOut
+from mcphub.projections.rollups import DAY, down_to, grain_of, unit_of, up_to, whole_of
 
 __all__ = ["BadCursor", "Filters", "Is", "Page", "RequestRow", "Requests", "Stats", "UserStats"]
 
@@ -27,6 +30,7 @@ RowT = TypeVar("RowT", bound=Struct)
 MOST_ROWS = 200  # of a page
 MOST_BUCKETS = 1000
 MOST_ROWS_OF_STATS = MOST_BUCKETS + 1  # the first and the last bucket are cut
+LONG = timedelta(days=2)  # a span of figures that is answered from those that are kept
 DEFAULT_SPAN = timedelta(days=1)  # of figures, when none is asked for
 PENDING_SPAN = timedelta(hours=3)  # the sweeper ends what is older than two
 RECENT_SPAN, RECENT_CALLS = timedelta(days=7), 500  # how far back somebody's servers of late are looked for
@@ -59,6 +63,11 @@ class Filters(Struct, frozen=True, kw_only=True):
     to: datetime | None = None
     latency: float | None = None
     is_: Is | None = None
+
+    @property
+    def told_apart(self) -> bool:
+        """Do the kept figures tell apart what is asked for?"""
+        return self.session is None and self.status is None and self.latency is None and self.is_ is None
 
 
 class RequestRow(Struct, frozen=True, kw_only=True):
@@ -125,7 +134,7 @@ class Stats(Struct, frozen=True, kw_only=True):
 
 
 class UserStats(Struct, frozen=True, kw_only=True):
-    """A user's own figures over everything retained, in milliseconds."""
+    """A user's own figures over everything that is kept, in milliseconds."""
 
     total_requests: int
     pending_requests: int
@@ -177,6 +186,8 @@ class Requests:
         since = filters.from_ or until - DEFAULT_SPAN
         while by == "time" and bucket * MOST_BUCKETS < until - since:
             bucket *= 2
+        if filters.told_apart and (kept := await self._kept(filters, by, since, until, bucket)) is not None:
+            return await self._rows(Stats, "requests_stats_long", kept)
         given = {
             **_plain(filters),
             "by": by,
@@ -187,8 +198,40 @@ class Requests:
         }
         return await self._rows(Stats, "requests_stats", given)
 
+    async def _kept(
+        self, filters: Filters, by: By, since: datetime, until: datetime, bucket: timedelta
+    ) -> dict[str, Any] | None:
+        """What to ask the kept figures; None where the rows do better: they are few, or steps are fine.
+
+        Where the rows are gone the span begins and ends with an hour, or a day, and steps are whole ones.
+        """
+        grain = grain_of(
+            user=by == "user" or filters.user is not None,
+            tool=by in ("server", "tool") or any((filters.server, filters.tool, filters.method)),
+        )
+        unit = unit_of(grain)
+        step = bucket if by == "time" else unit
+        (found,) = await self._rows(_Oldest, "requests_oldest", {})
+        oldest = found.day or FIRST_DAY
+        if since >= oldest and (until - since < LONG or step % unit):
+            return None
+        since = down_to(since, unit) if since < oldest else since
+        until = up_to(until, unit) if until < oldest else until
+        step = -(-step // unit) * unit
+        return {
+            **_plain(filters),
+            **asdict(whole_of(since, until, unit=unit, days=by != "time" or not step % DAY)),
+            "by": by,
+            "bucket": step,
+            "since": since,
+            "until": until,
+            "grain": grain,
+            "size": MOST_ROWS_OF_STATS,
+        }
+
     async def of_user(self, user_id: str) -> UserStats:
-        (row,) = await self._rows(UserStats, "requests_of_user", {"user": user_id})
+        given = {"user": user_id, "since": self._now() - PENDING_SPAN}
+        (row,) = await self._rows(UserStats, "requests_of_user", given)
         return row
 
     async def pending(self) -> int:
@@ -255,6 +298,10 @@ def lookup(text: str) -> tuple[UUID, UUID, str] | None:
 
 class _Pending(Struct):
     pending: int
+
+
+class _Oldest(Struct):
+    day: datetime | None
 
 
 class _Recent(Struct):

@@ -137,7 +137,7 @@ async def test_nothing_is_signed_that_does_not_go_on_from_the_last_checkpoint(
         "delete from ledger where position > 2",
         "update ledger_head set position = 2, hash = (select hash from ledger where position = 2)",
     )
-    with connected(database.app_dsn) as db, pytest.raises(CheckpointRefused):
+    with connected(database.app_dsn) as db, pytest.raises(CheckpointRefused, match="ends before the last"):
         role.sign(db)
     await role.stop()
 

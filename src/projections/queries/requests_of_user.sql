@@ -1,18 +1,45 @@
--- A user's own figures over everything retained; always one row.
+-- A user's own figures over everything that is kept; always one row.
 --
--- errors and durations as in requests_stats.sql
-select count(*) as total_requests,
-       count(*) filter (where done.status is null) as pending_requests,
-       max(start.at) as last_request_time,
-       avg(done.duration_ms) filter (where done.status in ('Completed', 'Failed', 'TimedOut')) as average_response_time,
-       percentile_cont(0.5) within group (order by done.duration_ms)
-           filter (where done.status in ('Completed', 'Failed', 'TimedOut')) as p50_ms,
-       percentile_cont(0.95) within group (order by done.duration_ms)
-           filter (where done.status in ('Completed', 'Failed', 'TimedOut')) as p95_ms,
-       percentile_cont(0.99) within group (order by done.duration_ms)
-           filter (where done.status in ('Completed', 'Failed', 'TimedOut')) as p99_ms,
-       coalesce(count(*) filter (where done.status in ('Failed', 'TimedOut', 'Interrupted'))
-           / nullif(count(done.status), 0)::float8, 0) as error_rate
-from traffic as start
-left join traffic as done on done.request_id = start.request_id and done.kind = 4
-where start.kind = 3 and start.user_id = %(user)s
+-- since   only so far back a request may still run
+--
+-- errors, durations and percentiles as in requests_stats_long.sql
+with part as (
+    select count, errors, answered, total_ms, bins, numbers from request_rollup
+    where grain = 3 and span = 2 and user_id = %(user)s
+    union all
+    select 1, (status in ('Failed', 'TimedOut', 'Interrupted'))::integer,
+           (status in ('Completed', 'Failed', 'TimedOut') and duration_ms is not null)::integer,
+           case when status in ('Completed', 'Failed', 'TimedOut') then coalesce(duration_ms, 0) else 0 end,
+           case when status in ('Completed', 'Failed', 'TimedOut') and duration_ms is not null
+                then array[duration_bin(duration_ms)] else '{}' end,
+           case when status in ('Completed', 'Failed', 'TimedOut') and duration_ms is not null
+                then array[1] else '{}' end
+    from traffic
+    where kind = 4 and user_id = %(user)s and position > (select position from request_rollup_reached)
+), figures as (
+    select coalesce(sum(count), 0) as count, coalesce(sum(errors), 0) as errors, coalesce(sum(answered), 0) as answered,
+           coalesce(sum(total_ms), 0) as total_ms
+    from part
+), counted as (
+    select bin, sum(sum(number)) over (order by bin) as upto, sum(sum(number)) over () as whole
+    from part, unnest(bins, numbers) as classed(bin, number)
+    group by bin
+), percentiles as (
+    select min(bin) filter (where upto >= 0.5 * whole) as p50, min(bin) filter (where upto >= 0.95 * whole) as p95,
+           min(bin) filter (where upto >= 0.99 * whole) as p99
+    from counted
+), running as (
+    select count(*) as pending
+    from traffic as start
+    where kind = 3 and user_id = %(user)s and at >= %(since)s and not exists (
+        select from traffic as done where done.request_id = start.request_id and done.kind = 4)
+)
+select (count + pending)::bigint as total_requests, pending as pending_requests,
+       (select at from traffic where kind = 3 and user_id = %(user)s order by request_id desc limit 1)
+           as last_request_time,
+       total_ms / nullif(answered, 0)::float8 as average_response_time,
+       0.1 * 1.1::float8 ^ (p50 + 0.5) as p50_ms,
+       0.1 * 1.1::float8 ^ (p95 + 0.5) as p95_ms,
+       0.1 * 1.1::float8 ^ (p99 + 0.5) as p99_ms,
+       coalesce(errors / nullif(count, 0), 0)::float8 as error_rate
+from figures, percentiles, running

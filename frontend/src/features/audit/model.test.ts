@@ -18,6 +18,7 @@ function fact(position: number, more: Partial<Fact> = {}): Fact {
   return {
     kind: "fact",
     position,
+    id: String(position),
     at: new Date(Date.UTC(2026, 10, 23, 0, 0, position)).toISOString(),
     type: "GroupCreated",
     category: "groups",

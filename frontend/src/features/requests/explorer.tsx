@@ -136,7 +136,7 @@ function Rows({ asked, search, change, onOpen }: PartProps & { onOpen: (row: Req
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
   const { range } = asked;
-  const long = "span" in range ? range.span === "7d" || range.span === "24h" : isLong(range);
+  const long = "span" in range ? ["24h", "7d", "30d"].includes(range.span) : isLong(range);
   return (
     <Loaded query={{ ...requests, data: rows }} skeleton={<SkeletonRows rows={10} />}>
       {(found) => (

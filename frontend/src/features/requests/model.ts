@@ -12,7 +12,14 @@ export const STATUSES = [
 ] as const;
 export type Status = (typeof STATUSES)[number];
 
-export const SPANS = { "15m": 900, "1h": 3600, "3h": 10_800, "24h": 86_400, "7d": 604_800 } as const; // seconds
+export const SPANS = {
+  "15m": 900,
+  "1h": 3600,
+  "3h": 10_800,
+  "24h": 86_400,
+  "7d": 604_800,
+  "30d": 2_592_000,
+} as const; // seconds
 export type SpanName = keyof typeof SPANS;
 
 /** What the hub can be asked for; everybody's only of administrators and auditors. */

@@ -16,7 +16,14 @@ export interface Asked {
 
 const ROWS = 100;
 const EVERY = 2_000; // milliseconds; the hub has no stream of requests
-const FIGURES_EVERY = { "15m": 3_000, "1h": 5_000, "3h": 5_000, "24h": 20_000, "7d": 60_000 } as const;
+const FIGURES_EVERY = {
+  "15m": 3_000,
+  "1h": 5_000,
+  "3h": 5_000,
+  "24h": 20_000,
+  "7d": 60_000,
+  "30d": 300_000,
+} as const;
 const MOST_LIVE_PAGES = 3;
 
 function everySoOften({ live, range }: Asked): number | false {

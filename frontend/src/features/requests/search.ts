@@ -7,7 +7,7 @@ const flag = <V extends string>(value: V) => v.optional(v.fallback(v.picklist([v
 /** What of the page stands in its address. */
 export const requestsSearch = v.object({
   q: text,
-  span: v.optional(v.fallback(v.picklist(["15m", "1h", "3h", "24h", "7d"]), "3h")),
+  span: v.optional(v.fallback(v.picklist(["15m", "1h", "3h", "24h", "7d", "30d"]), "3h")),
   from: text,
   to: text,
   view: v.optional(v.fallback(v.picklist(["requests", "tool", "server", "user"]), "requests")),

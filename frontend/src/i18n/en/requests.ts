@@ -17,7 +17,7 @@ export const requests = {
   removeTerm: (term: string) => `Remove the condition ${term}`,
   notUnderstood: (terms: string) => `Not used: <b>${terms}</b>. The hub cannot be asked that.`,
   span: "Period",
-  spans: { "15m": "15 min", "1h": "1 h", "3h": "3 h", "24h": "24 h", "7d": "7 days" },
+  spans: { "15m": "15 min", "1h": "1 h", "3h": "3 h", "24h": "24 h", "7d": "7 days", "30d": "30 days" },
   chosenSpan: "Chosen period",
   backToLast: "Back to now",
   compare: "Compare",

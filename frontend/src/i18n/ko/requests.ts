@@ -20,7 +20,7 @@ export const requests: Shape<typeof en> = {
   removeTerm: (term) => `조건 ${term} 지우기`,
   notUnderstood: (terms) => `적용하지 않은 조건: <b>${terms}</b>. 허브에 물을 수 없는 조건입니다.`,
   span: "기간",
-  spans: { "15m": "15분", "1h": "1시간", "3h": "3시간", "24h": "24시간", "7d": "7일" },
+  spans: { "15m": "15분", "1h": "1시간", "3h": "3시간", "24h": "24시간", "7d": "7일", "30d": "30일" },
   chosenSpan: "선택한 기간",
   backToLast: "지금으로",
   compare: "비교",

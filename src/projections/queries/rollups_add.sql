@@ -1,0 +1,59 @@
+-- Adds the requests that ended between two positions of the traffic to the figures.
+--
+-- after, upto  positions; the first is not taken, the second is
+--
+-- errors and durations as in requests_stats.sql
+with ended as (
+    select at, coalesce(user_id, '') as user_id, coalesce(server, '') as server, coalesce(tool, '') as tool,
+           coalesce(method, '') as method, status, reason = 'tool_error' as tool_error,
+           case when status in ('Completed', 'Failed', 'TimedOut') then duration_ms end as ms
+    from traffic
+    where kind = 4 and position > %(after)s and position <= %(upto)s
+), classed as (
+    -- First by hour, user, tool and duration: all that follows is made from these.
+    select date_trunc('hour', at, 'UTC') as hour, user_id, server, tool, method, duration_bin(ms) as bin,
+           count(*) as count,
+           count(*) filter (where status in ('Failed', 'TimedOut', 'Interrupted')) as errors,
+           count(*) filter (where status = 'Denied') as denied,
+           count(*) filter (where status = 'Cancelled') as cancelled,
+           count(*) filter (where tool_error) as tool_errors,
+           count(ms) as answered, coalesce(sum(ms::float8), 0) as total_ms
+    from ended
+    group by 1, 2, 3, 4, 5, 6
+), kept as (
+    select grain, span, date_trunc(unit, hour, 'UTC') as at,
+           case when grain >= 3 then user_id else '' end as user_id,
+           case when grain in (2, 4) then server else '' end as server,
+           case when grain in (2, 4) then tool else '' end as tool,
+           case when grain in (2, 4) then method else '' end as method,
+           bin, sum(count) as count, sum(errors) as errors, sum(denied) as denied, sum(cancelled) as cancelled,
+           sum(tool_errors) as tool_errors, sum(answered) as answered, sum(total_ms) as total_ms
+    from classed, (values (1, 1, 'hour'), (1, 2, 'day'), (2, 1, 'hour'), (2, 2, 'day'), (3, 1, 'hour'), (3, 2, 'day'),
+                          (4, 2, 'day')) as kinds(grain, span, unit)
+    group by 1, 2, 3, 4, 5, 6, 7, 8
+)
+insert into request_rollup as old
+select grain, span, at, user_id, server, tool, method,
+       sum(count), sum(errors), sum(denied), sum(cancelled), sum(tool_errors), sum(answered), sum(total_ms),
+       coalesce(array_agg(bin order by bin) filter (where bin is not null), '{}'),
+       coalesce(array_agg(answered::integer order by bin) filter (where bin is not null), '{}')
+from kept
+group by 1, 2, 3, 4, 5, 6, 7
+order by 1, 2, 3, 4, 5, 6, 7  -- two hubs in the same order
+on conflict (grain, span, at, user_id, server, tool, method) do update set
+    count = old.count + excluded.count, errors = old.errors + excluded.errors,
+    denied = old.denied + excluded.denied, cancelled = old.cancelled + excluded.cancelled,
+    tool_errors = old.tool_errors + excluded.tool_errors, answered = old.answered + excluded.answered,
+    total_ms = old.total_ms + excluded.total_ms,
+    (bins, numbers) = (
+        select coalesce(array_agg(bin order by bin), '{}'), coalesce(array_agg(number order by bin), '{}')
+        from (
+            select bin, sum(number)::integer as number
+            from (
+                select unnest(old.bins), unnest(old.numbers)
+                union all
+                select unnest(excluded.bins), unnest(excluded.numbers)
+            ) as of_both(bin, number)
+            group by bin
+        ) as added
+    )

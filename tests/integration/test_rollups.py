@@ -1,0 +1,192 @@
+"""Figures that outlive their rows: each request counted once, the same as from the rows, and kept when a day goes."""
+
+import asyncio
+import random
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+
+from mcphub.postgres.pool import read_pool
+from mcphub.projections.requests import Filters, Requests
+from mcphub.projections.rollups import DAY, HOUR, Rollups, add, grain_of, unit_of, whole_of
+
+pytestmark = pytest.mark.slow
+
+NOW = datetime.now(UTC).replace(minute=17, second=0, microsecond=0)
+ADDED = """
+    insert into traffic (at, kind, boot, request_id, user_id, server, tool, method, status, reason, duration_ms, node)
+    values (%s, %s, 1, %s, %s, %s, %s, 'tools/call', %s, %s, %s, 'n')
+"""
+STATUSES = ("Completed", "Completed", "Completed", "Failed", "TimedOut", "Denied", "Cancelled", "Interrupted")
+EXACT = ("user", "server", "tool", "at", "count", "errors", "denied", "cancelled", "tool_errors", "error_rate")
+
+
+@pytest.fixture
+def owner(database):
+    with psycopg.connect(database.owner_dsn, autocommit=True) as db:
+        yield db
+
+
+@pytest.fixture
+async def history(database):
+    async with read_pool(database.app_dsn, search_path="read, public") as pool:
+        yield Requests(pool, lambda: NOW)
+
+
+def planted(owner, number, *, seed=1, days=9):
+    """So many ended requests of the last days, at random."""
+    chance = random.Random(seed)
+    rows = []
+    for day in range(days + 2):
+        owner.execute("select traffic_partition(%s)", ((NOW - timedelta(days=day)).date(),))
+    for each in range(number):
+        at = NOW - timedelta(seconds=chance.uniform(0, days * 86400))
+        status = chance.choice(STATUSES)
+        request = UUID(int=(int(at.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62) | (seed << 32) | each)
+        user, server, tool = chance.choice("abc"), chance.choice(["desk", "wiki", None]), chance.choice(["x", None])
+        rows.append((at, 3, request, user, server, tool, None, None, None))
+        reason = "tool_error" if status == "Completed" and chance.random() < 0.2 else None
+        took = chance.lognormvariate(4, 1.5)
+        rows.append((at, 4, request, user, server, tool, status, reason, None if status == "Denied" else took))
+    with owner.cursor() as cursor:
+        cursor.executemany(ADDED, rows)
+
+
+async def from_rows(history, monkeypatch, filters, **asked):
+    with monkeypatch.context() as patched:
+        patched.setattr(Filters, "told_apart", False)
+        return await history.stats(filters, **asked)
+
+
+QUESTIONS = [
+    pytest.param({}, {}, id="all"),
+    pytest.param({}, {"by": "user"}, id="by-user"),
+    pytest.param({}, {"by": "server"}, id="by-server"),
+    pytest.param({}, {"by": "tool"}, id="by-tool"),
+    pytest.param({}, {"by": "time", "bucket": 2 * HOUR}, id="by-two-hours"),
+    pytest.param({}, {"by": "time", "bucket": DAY}, id="by-day"),
+    pytest.param({"user": "a"}, {"by": "tool"}, id="of-a-user-by-tool"),
+    pytest.param({"user": "b"}, {"by": "time", "bucket": 6 * HOUR}, id="of-a-user-by-six-hours"),
+    pytest.param({"server": "desk", "tool": "x"}, {"by": "user"}, id="of-a-tool-by-user"),
+    pytest.param({"user": "b", "method": "tools/call"}, {"by": "time", "bucket": DAY}, id="of-a-users-tools-by-day"),
+]
+
+
+async def test_kept_figures_are_those_of_the_rows_with_percentiles_close_by(database, owner, history, monkeypatch):
+    planted(owner, 3000)
+    await Rollups(database.app_dsn).round()
+    planted(owner, 200, seed=2)  # not in them yet
+    for narrowed, asked in (question.values for question in QUESTIONS):
+        filters = Filters(from_=NOW - timedelta(days=7, minutes=23), to=NOW - timedelta(minutes=31), **narrowed)
+
+        kept = await history.stats(filters, **asked)
+        counted = await from_rows(history, monkeypatch, filters, **asked)
+
+        same = [tuple(getattr(one, name) for name in EXACT) for one in counted]
+        assert [tuple(getattr(one, name) for name in EXACT) for one in kept] == [
+            pytest.approx(one) if one[3] is None else one for one in same
+        ]
+        assert len(kept) > 0
+        for one, other in zip(kept, counted, strict=True):
+            assert one.mean_ms == pytest.approx(other.mean_ms, rel=1e-5)
+            if one.count > 400:
+                assert one.p50_ms == pytest.approx(other.p50_ms, rel=0.1)
+            if one.count > 2000:  # fewer have too few that are slow to compare
+                assert one.p95_ms == pytest.approx(other.p95_ms, rel=0.1)
+
+
+async def test_steps_and_hubs_that_add_at_once_count_each_request_once(database, owner, history):
+    planted(owner, 400)
+
+    async def in_steps():
+        async with await AsyncConnection.connect(database.app_dsn, autocommit=True) as db:
+            while (reached := await add(db, 37))[0] != reached[1]:
+                pass
+
+    await asyncio.gather(in_steps(), in_steps(), Rollups(database.app_dsn).round())
+    planted(owner, 50, seed=3)
+    await asyncio.gather(in_steps(), Rollups(database.app_dsn).round())
+
+    counts = owner.execute("select grain, span, sum(count) from request_rollup group by 1, 2 order by 1, 2").fetchall()
+    assert counts == [(grain, span, 450) for grain in (1, 2, 3) for span in (1, 2)] + [(4, 2, 450)]
+    sums = owner.execute(
+        "select sum(answered), (select sum(number) from request_rollup, unnest(numbers) as number) from request_rollup"
+    ).fetchone()
+    assert sums[0] == sums[1]
+
+
+async def test_a_step_that_is_cut_off_counts_nothing(database, owner):
+    planted(owner, 20)
+    db = await AsyncConnection.connect(database.app_dsn, autocommit=True)
+    async with db, db.transaction(force_rollback=True):
+        assert (await add(db))[1] > 0
+
+    assert owner.execute("select count(*) from request_rollup").fetchone() == (0,)
+    await Rollups(database.app_dsn).round()
+    assert owner.execute("select sum(count) from request_rollup where grain = 1 and span = 2").fetchone() == (20,)
+
+
+async def test_a_day_goes_only_when_it_is_counted_and_its_figures_stay(database, owner, history):
+    planted(owner, 300, days=9)
+    day = (NOW - timedelta(days=8)).date()
+    owner.execute("alter table ledger disable trigger all")
+    tags = [f"traffic-seal:{day:%Y-%m-%d}"]
+    owner.execute("insert into ledger values (1, gen_random_uuid(), 'DaySealed', %s, now(), '{}', '{}', '')", (tags,))
+    begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    filters = Filters(from_=begin, to=begin + DAY)
+    (before,) = await history.stats(filters)
+
+    with pytest.raises(psycopg.errors.RaiseException, match="not counted yet"):
+        owner.execute("select traffic_drop(%s)", (day,))
+    await Rollups(database.app_dsn).round()
+    assert owner.execute("select traffic_drop(%s)", (day,)).fetchone() == (True,)
+    owner.execute("drop table traffic_" + f"{day - timedelta(days=1):%Y%m%d}")  # it held the rest of the ninth day
+    for older in range(9, 11):
+        owner.execute(f"drop table if exists traffic_{NOW - timedelta(days=older):%Y%m%d}")
+
+    (after,) = await history.stats(filters)
+    hourly = await history.stats(filters, by="time", bucket=timedelta(minutes=15))
+    assert (after.count, after.errors, after.mean_ms) == (before.count, before.errors, pytest.approx(before.mean_ms))
+    assert sum(one.count for one in hourly) == before.count
+    assert {one.at.minute for one in hourly} == {0}
+
+
+async def test_a_users_own_figures_hold_what_is_kept_and_what_came_since(database, owner, history):
+    planted(owner, 500)
+    await Rollups(database.app_dsn).round()
+    planted(owner, 60, seed=4)
+    wanted = owner.execute(
+        "select count(*), avg(duration_ms) filter (where status in ('Completed', 'Failed', 'TimedOut')),"
+        " percentile_cont(0.5) within group (order by duration_ms) filter (where status in ('Completed', 'Failed',"
+        " 'TimedOut')) from traffic where kind = 4 and user_id = 'a'"
+    ).fetchone()
+
+    found = await history.of_user("a")
+
+    assert (found.total_requests, found.pending_requests) == (wanted[0], 0)
+    assert found.average_response_time == pytest.approx(wanted[1], rel=1e-5)
+    assert found.p50_ms == pytest.approx(wanted[2], rel=0.1)
+    assert found.last_request_time is not None
+    assert (await history.of_user("nobody")).total_requests == 0
+
+
+def test_whole_hours_and_days_lie_inside_of_a_span():
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+
+    whole = whole_of(at + timedelta(minutes=5), at + timedelta(days=3, minutes=5), days=True)
+    hours = whole_of(at + timedelta(minutes=5), at + timedelta(days=3, minutes=5), days=False)
+    none = whole_of(at + timedelta(minutes=5), at + timedelta(minutes=50), days=True)
+
+    assert (whole.hour_from, whole.day_from) == (at + HOUR, at + DAY)
+    assert (whole.day_to, whole.hour_to) == (at + 3 * DAY, at + 3 * DAY)
+    assert (hours.hour_from, hours.hour_to, hours.day_from == hours.day_to) == (at + HOUR, at + 3 * DAY, True)
+    assert none.hour_from == none.hour_to
+    by_day = whole_of(at + HOUR, at + timedelta(days=3, hours=1), unit=unit_of(4), days=True)
+    assert (by_day.hour_from, by_day.day_from, by_day.day_to, by_day.hour_to) == (
+        *(at + DAY, at + DAY),
+        *(at + 3 * DAY, at + 3 * DAY),
+    )
+    assert [grain_of(user=user, tool=tool) for user in (False, True) for tool in (False, True)] == [1, 2, 3, 4]

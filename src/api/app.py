@@ -43,6 +43,7 @@ from mcphub.api.controllers.undo import UndoController
 from mcphub.api.controllers.user_credentials import UserCredentialsController
 from mcphub.api.controllers.users import UsersController
 from mcphub.api.controllers.variables import SeedVariablesController, VariablesController
+from mcphub.api.controllers.why import WhyController
 from mcphub.api.described import openapi_config
 from mcphub.api.door import ASGIApp, Door
 from mcphub.api.env_scheduler import EnvScheduler
@@ -60,6 +61,7 @@ from mcphub.api.undo import Undo
 from mcphub.api.upkeep import Upkeep
 from mcphub.api.values import Values
 from mcphub.api.web_ui import WebUi, load_assets
+from mcphub.api.why import WhyService
 from mcphub.domain.access import AccessModel
 from mcphub.projections.history import History
 from mcphub.projections.requests import Requests
@@ -90,6 +92,7 @@ CONTROLLERS = [
     TracesController,
     EventsController,
     UndoController,
+    WhyController,
     ActivitiesController,
     LiveController,
     LogsController,
@@ -132,6 +135,7 @@ def parts_of(services: Services) -> dict[str, Any]:
     signer = TokenSigner(services.vault.secret("session"))
     catalog = Catalog(services)
     history = History(services.write, lambda: AccessModel(name_digest(services.vault), services.vault.membership))
+    past = Past(services, history)
     return {
         "services": services,
         "signer": signer,
@@ -142,7 +146,7 @@ def parts_of(services: Services) -> dict[str, Any]:
         "providers": Providers(services.settings),
         "flows": Flows(services.write),
         "arrivals": Arrivals(services, signer),
-        "past": Past(services, history),
+        "past": past,
         "people": People(services),
         "catalog": catalog,
         "values": Values(services, catalog),
@@ -153,6 +157,7 @@ def parts_of(services: Services) -> dict[str, Any]:
         "history": history,
         "undo": Undo(services.read, services.vault),
         "rehearsal": Rehearsal(services, history),
+        "why": WhyService(services, past),
         "table_work": TableWork(services),
         "health": Health(services),
     }

@@ -824,6 +824,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why a user may, or may not, use a server or a tool, now or then */
+        get: operations["why"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/api-keys": {
         parameters: {
             query?: never;
@@ -4043,12 +4060,35 @@ export interface components {
             /** @default true */
             success?: boolean;
         };
+        /** WhyAnswer */
+        WhyAnswer: {
+            data: components["schemas"]["WhyView"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
         /** WhyNot */
         WhyNot: {
             code: string;
             detail: string;
             position: number;
             remedy: string;
+        };
+        /** WhyView */
+        WhyView: {
+            allowed: boolean;
+            /** Format: date-time */
+            at: string;
+            missing: string[];
+            position: number;
+            reason: string;
+            said: string;
+            server: string;
+            since: components["schemas"]["Fact"] | null;
+            tool: string;
+            userId: string;
+            userName: string;
         };
         /** WorkView */
         WorkView: {
@@ -4314,7 +4354,9 @@ export type VisibleServer = components['schemas']['VisibleServer'];
 export type VisibleTool = components['schemas']['VisibleTool'];
 export type WhoCould = components['schemas']['WhoCould'];
 export type WhoCouldAnswer = components['schemas']['WhoCouldAnswer'];
+export type WhyAnswer = components['schemas']['WhyAnswer'];
 export type WhyNot = components['schemas']['WhyNot'];
+export type WhyView = components['schemas']['WhyView'];
 export type WorkView = components['schemas']['WorkView'];
 export type ControllersAuditAccess = components['schemas']['controllers_audit_Access'];
 export type SimulatorAccess = components['schemas']['simulator_Access'];
@@ -6398,6 +6440,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    why: {
+        parameters: {
+            query: {
+                user: string;
+                server: string;
+                tool?: string;
+                at?: string;
+                keyId?: string;
+                url?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhyAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
             };
             /** @description A problem */
             default: {

@@ -232,6 +232,7 @@ class Relay:
             frame = self._failed(call, answer)
             status = _status(answer)
             code, reason = str(answer.code), answer.reason
+            _cut_loose(failure)
         except Exception:
             log.exception("mcp_request_broke", request_id=call.request_id, method=call.request.method)
             frame = wire.failure(
@@ -777,6 +778,13 @@ class Relay:
         )
         asker.kept[place] = (standing, seen)
         return seen
+
+
+def _cut_loose(failure: Answer) -> None:
+    """Where it was raised is of no interest any more, and those frames hold it and the call: a hundred objects that
+    only a collection would find, which stops every call while it looks.
+    """
+    failure.__traceback__ = failure.__cause__ = failure.__context__ = None
 
 
 class _UpstreamError:

@@ -1,6 +1,7 @@
 """A request's way through the gateway: what is seen can be called and nothing else, and bytes stay bytes."""
 
 import asyncio
+import gc
 import json
 
 import pytest
@@ -18,7 +19,7 @@ from mcphub.domain.events import (
     server_tag,
     user_tag,
 )
-from mcphub.gateway import wire
+from mcphub.gateway import relay, wire
 from mcphub.gateway.tool_calls import reports_error
 from mcphub.gateway.upstream.runtime import Reply, UpstreamTimeout, UpstreamUnreachable
 from tests.support.gateway import World, tool
@@ -386,6 +387,32 @@ async def test_a_failing_upstream_is_told_to_the_model_as_a_result(world, error,
     assert says in answer.json["result"]["content"][0]["text"]
     assert answer.headers["x-mcphub-request-id"] in answer.json["result"]["content"][0]["text"]
     assert world.traffic.ends[-1][:4] == ("tools/call", "wiki", "work", status)
+
+
+@pytest.mark.parametrize("name", ["wiki__work", "wiki__nothing", "nobody__work"])
+async def test_a_call_that_fails_leaves_nothing_for_the_garbage_collector(world, name):
+    key = world.user("ann")
+    wiki = world.server("wiki", "work")
+    await names(world, key=key)
+
+    async def fail(method, params, caller):
+        raise UpstreamUnreachable("refused", sent=False)
+
+    def calls():
+        return sum(isinstance(each, relay.Call) for each in gc.get_objects())
+
+    wiki.behave = fail
+    gc.collect()
+    before = calls()
+    gc.disable()
+    try:
+        answer = await world.rpc("tools/call", {"name": name}, key=key)
+        left = calls() - before
+    finally:
+        gc.enable()
+
+    assert "error" in answer.json or answer.json["result"]["isError"]
+    assert left == 0
 
 
 @pytest.mark.parametrize(

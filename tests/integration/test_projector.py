@@ -5,14 +5,13 @@ import threading
 
 import psycopg
 import pytest
-from msgspec import Struct
 
-from mcphub.domain.events import UserErased, UserRegistered, user_tag
-from mcphub.projections.projection import Projection
+from mcphub.domain.events import UserErased, user_tag
 from mcphub.projections.projector import LEADER_LOCK, Projector
 from mcphub.projections.rebuild import check, rebuild
 from mcphub.projections.tables import all_projections, apply_batch, ensure_schema, head, standings, work_in
 from mcphub.projections.users import Users
+from tests.support.counting import Count, CountRow
 from tests.support.facts import admin, grouped, issued, member, of_user, registered, saved
 from tests.support.ledger import telling
 from tests.support.waiting import until
@@ -46,27 +45,6 @@ async def make_projector(database):
     yield make
     for projector in made:
         await projector.stop()
-
-
-class CountRow(Struct, frozen=True, kw_only=True):
-    one: bool
-    users: int
-
-
-class Count(Projection[CountRow]):
-    """How many users were ever registered: an event applied twice shows at once."""
-
-    name = "count"
-    row = CountRow
-    key_columns = ("one",)
-    handles = (UserRegistered,)
-    ddl = "create table count (one boolean primary key, users bigint not null);"
-
-    def key(self, recorded):
-        return (True,)
-
-    def evolve(self, row, recorded):
-        return CountRow(one=True, users=row.users + 1 if row else 1)
 
 
 class Poisoned(Count):

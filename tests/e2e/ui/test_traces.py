@@ -10,7 +10,7 @@ from tests.support.web import UiPage
 
 
 def newest_trace(admin: Admin) -> str:
-    return str(admin.rest.get("/api/audit?kind=fact&actor=admin&source=api&limit=1")[0]["trace"])
+    return str(admin.rest.get("/api/audit?kind=fact&actor=admin&limit=1")[0]["trace"])
 
 
 PAGES = [

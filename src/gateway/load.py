@@ -18,7 +18,7 @@ BURST = 4  # that begin at once when the process itself had to wait for its turn
 SLICE = 4  # of one user alone in a turn of the loop; the next turn looks at the network first
 ABOUT = 1.0  # seconds a user counts as being about since their last request
 REFUSED_AFTER = 0.25  # seconds; and up to as much again, so that refusals do not come back all at once
-STEPS = 16
+SPREAD = 0.618  # of that from one refusal to the next: whatever their number, they are apart
 
 
 class TooBusy(Exception):
@@ -78,7 +78,7 @@ class Load:
             return
         if user.running + len(user.waiting) >= self._at_once + self._queued:
             self._refused += 1
-            await asyncio.sleep(REFUSED_AFTER * (1 + self._refused % STEPS / STEPS))
+            await asyncio.sleep(REFUSED_AFTER * (1 + self._refused * SPREAD % 1))
             raise TooBusy(self._at_once, self._queued)
         turn: asyncio.Future[None] = loop.create_future()
         user.waiting.append(turn)

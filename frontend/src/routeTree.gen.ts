@@ -20,6 +20,7 @@ import { Route as AuthErrorRouteImport } from './routes/auth.error'
 import { Route as AppAdminIndexRouteImport } from './routes/_app/admin/index'
 import { Route as AppAdminAccessRouteImport } from './routes/_app/admin/access'
 import { Route as AppAdminAudiencesRouteImport } from './routes/_app/admin/audiences'
+import { Route as AppAdminDiffRouteImport } from './routes/_app/admin/diff'
 import { Route as AppAdminHealthRouteImport } from './routes/_app/admin/health'
 import { Route as AppAdminKeysRouteImport } from './routes/_app/admin/keys'
 import { Route as AppAdminLogsRouteImport } from './routes/_app/admin/logs'
@@ -100,6 +101,11 @@ const AppAdminAccessRoute = AppAdminAccessRouteImport.update({
 const AppAdminAudiencesRoute = AppAdminAudiencesRouteImport.update({
   id: '/admin/audiences',
   path: '/admin/audiences',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAdminDiffRoute = AppAdminDiffRouteImport.update({
+  id: '/admin/diff',
+  path: '/admin/diff',
   getParentRoute: () => AppRoute,
 } as any)
 const AppAdminHealthRoute = AppAdminHealthRouteImport.update({
@@ -251,6 +257,7 @@ export interface FileRoutesByFullPath {
   '/auth/error': typeof AuthErrorRoute
   '/admin/access': typeof AppAdminAccessRoute
   '/admin/audiences': typeof AppAdminAudiencesRoute
+  '/admin/diff': typeof AppAdminDiffRoute
   '/admin/health': typeof AppAdminHealthRoute
   '/admin/keys': typeof AppAdminKeysRoute
   '/admin/logs': typeof AppAdminLogsRoute
@@ -290,6 +297,7 @@ export interface FileRoutesByTo {
   '/': typeof AppIndexRoute
   '/admin/access': typeof AppAdminAccessRoute
   '/admin/audiences': typeof AppAdminAudiencesRoute
+  '/admin/diff': typeof AppAdminDiffRoute
   '/admin/health': typeof AppAdminHealthRoute
   '/admin/keys': typeof AppAdminKeysRoute
   '/admin/logs': typeof AppAdminLogsRoute
@@ -331,6 +339,7 @@ export interface FileRoutesById {
   '/_app/': typeof AppIndexRoute
   '/_app/admin/access': typeof AppAdminAccessRoute
   '/_app/admin/audiences': typeof AppAdminAudiencesRoute
+  '/_app/admin/diff': typeof AppAdminDiffRoute
   '/_app/admin/health': typeof AppAdminHealthRoute
   '/_app/admin/keys': typeof AppAdminKeysRoute
   '/_app/admin/logs': typeof AppAdminLogsRoute
@@ -372,6 +381,7 @@ export interface FileRouteTypes {
     | '/auth/error'
     | '/admin/access'
     | '/admin/audiences'
+    | '/admin/diff'
     | '/admin/health'
     | '/admin/keys'
     | '/admin/logs'
@@ -411,6 +421,7 @@ export interface FileRouteTypes {
     | '/'
     | '/admin/access'
     | '/admin/audiences'
+    | '/admin/diff'
     | '/admin/health'
     | '/admin/keys'
     | '/admin/logs'
@@ -451,6 +462,7 @@ export interface FileRouteTypes {
     | '/_app/'
     | '/_app/admin/access'
     | '/_app/admin/audiences'
+    | '/_app/admin/diff'
     | '/_app/admin/health'
     | '/_app/admin/keys'
     | '/_app/admin/logs'
@@ -566,6 +578,13 @@ declare module '@tanstack/react-router' {
       path: '/admin/audiences'
       fullPath: '/admin/audiences'
       preLoaderRoute: typeof AppAdminAudiencesRouteImport
+      parentRoute: typeof AppRoute
+    }
+    '/_app/admin/diff': {
+      id: '/_app/admin/diff'
+      path: '/admin/diff'
+      fullPath: '/admin/diff'
+      preLoaderRoute: typeof AppAdminDiffRouteImport
       parentRoute: typeof AppRoute
     }
     '/_app/admin/health': {
@@ -766,6 +785,7 @@ interface AppRouteChildren {
   AppIndexRoute: typeof AppIndexRoute
   AppAdminAccessRoute: typeof AppAdminAccessRoute
   AppAdminAudiencesRoute: typeof AppAdminAudiencesRoute
+  AppAdminDiffRoute: typeof AppAdminDiffRoute
   AppAdminHealthRoute: typeof AppAdminHealthRoute
   AppAdminKeysRoute: typeof AppAdminKeysRoute
   AppAdminLogsRoute: typeof AppAdminLogsRoute
@@ -802,6 +822,7 @@ const AppRouteChildren: AppRouteChildren = {
   AppIndexRoute: AppIndexRoute,
   AppAdminAccessRoute: AppAdminAccessRoute,
   AppAdminAudiencesRoute: AppAdminAudiencesRoute,
+  AppAdminDiffRoute: AppAdminDiffRoute,
   AppAdminHealthRoute: AppAdminHealthRoute,
   AppAdminKeysRoute: AppAdminKeysRoute,
   AppAdminLogsRoute: AppAdminLogsRoute,

@@ -62,8 +62,8 @@ class Past:
             wanted = read_time(at)
             return await asyncio.to_thread(self._history.moment, wanted)
         except NoSuchTime as error:
-            title = f"There is no such time: {error}."
-            raise invalid(title, (pointer, "no_such_time", str(error))) from None
+            where = (pointer, "no_such_time", str(error))
+            raise invalid(f"There is no such time: {error}.", where, code="no_such_time") from None
 
     async def ask(self, user_id: str, moments: Iterable[Moment], question: Callable[..., Answer]) -> Answer:
         """What the question says to the models as of these moments, in another thread.

@@ -9,14 +9,15 @@ export type Access = components["schemas"]["simulator_Access"];
  *
  * @param url an address of the hub, or its path, with `?mode=` perhaps.
  * @param keyId of a key of the user; "" for a client without a narrowing key.
+ * @param at a position or a time, for what it would have seen; "" for now.
  */
-export const accessQuery = (userId: string, url: string, keyId: string) =>
+export const accessQuery = (userId: string, url: string, keyId: string, at = "") =>
   queryOptions({
-    queryKey: ["users", "access", userId, url, keyId],
+    queryKey: ["users", "access", userId, url, keyId, at],
     queryFn: () =>
       data(
         client.GET("/api/admin/users/{user_id}/access", {
-          params: { path: { user_id: userId }, query: { url, keyId } },
+          params: { path: { user_id: userId }, query: { url, keyId, at } },
         }),
       ),
     staleTime: 0, // somebody who asks this has just changed something

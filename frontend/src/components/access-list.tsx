@@ -49,6 +49,9 @@ function Server({ server }: { server: VisibleServer }) {
       ) : (
         <span className="text-ink-2 text-sm">{why(server.reason)}</span>
       )}
+      {shown && server.missing.length > 0 ? (
+        <Badge tone="warn">{m.access.missing(server.missing.join(", "))}</Badge>
+      ) : null}
       {server.detail ? <span className="text-ink-3 text-xs">{m.access.detail(server.detail)}</span> : null}
     </div>
   );

@@ -5,6 +5,7 @@ import { useDeferredValue, useId } from "react";
 import { accessQuery } from "@/api/access";
 import { serversQuery } from "@/api/servers";
 import { userQuery } from "@/api/users";
+import { AsOf } from "@/components/as-of";
 import { Page } from "@/components/page";
 import { EmptyState, Loaded, SkeletonRows } from "@/components/states";
 import { Field } from "@/components/ui/field";
@@ -13,6 +14,8 @@ import { Select } from "@/components/ui/select";
 import { useMessages } from "@/i18n";
 import { accessTexts } from "@/i18n/access";
 import { adminKeysTexts } from "@/i18n/admin-keys";
+import { pastTexts } from "@/i18n/past";
+import { toNow } from "@/lib/at";
 import { addressOf, safeAddress, WHOLE } from "./model";
 import { Result } from "./result";
 import { type Filter, MODES, type Mode } from "./search";
@@ -22,14 +25,14 @@ const route = getRouteApi("/_app/admin/access");
 
 /** What a user sees, and why not more. Everything asked stands in the address, but for a key. */
 export function AccessPage() {
-  const m = useMessages(accessTexts, adminKeysTexts);
-  const { user = "", url = WHOLE, key = "", mode = "auto", only = "" } = route.useSearch();
+  const m = useMessages(accessTexts, adminKeysTexts, pastTexts);
+  const { user = "", url = WHOLE, key = "", mode = "auto", only = "", at = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const list = useId();
   const servers = useQuery(serversQuery).data ?? [];
   const keys = useQuery({ ...userQuery(user), enabled: user !== "" }).data?.keys ?? [];
   const address = useDeferredValue(addressOf(url, mode));
-  const query = useQuery({ ...accessQuery(user, address, key), enabled: user !== "" });
+  const query = useQuery({ ...accessQuery(user, address, key, at), enabled: user !== "" });
   const change = (
     wanted: { user?: string; url?: string; key?: string; mode?: Mode; only?: Filter },
     replace = false,
@@ -45,7 +48,8 @@ export function AccessPage() {
       replace,
     });
   return (
-    <Page title={m.access.title} subtitle={m.access.subtitle}>
+    <Page title={m.access.title} subtitle={at ? m.past.recordedTools : m.access.subtitle}>
+      {at ? <AsOf at={at} onNow={() => void navigate({ search: toNow })} className="-mx-4.5 mb-3" /> : null}
       <div className="grid gap-3 pb-3 sm:grid-cols-2 xl:grid-cols-[minmax(0,1.2fr)_minmax(0,1.2fr)_minmax(0,1fr)_200px]">
         <Field label={m.access.user}>
           {({ id }) => <UserPicker id={id} value={user} onChange={(id) => change({ user: id, key: "" })} />}

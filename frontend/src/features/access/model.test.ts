@@ -14,8 +14,8 @@ test("a mode goes into the address, and none leaves it as it is", () => {
 
 test("servers are narrowed to those that are there or those that are not", () => {
   const servers = [
-    { server: "a", reason: "allowed", tools: [] },
-    { server: "b", reason: "server_disabled", tools: [] },
+    { server: "a", reason: "allowed", missing: [], tools: [] },
+    { server: "b", reason: "server_disabled", missing: [], tools: [] },
   ];
   expect(narrowed(servers, "shown").map(({ server }) => server)).toEqual(["a"]);
   expect(narrowed(servers, "hidden").map(({ server }) => server)).toEqual(["b"]);

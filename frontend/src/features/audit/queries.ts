@@ -23,9 +23,10 @@ function conditions({ q, kind, ...lists }: Asked) {
   return { ...lists, ...(q ? { q: q[0] } : {}), ...(kind ? { kind: kind[0] as "fact" | "access" } : {}) };
 }
 
-export const timelineQuery = (sought: Sought) =>
+/** @param upto the position of the newest event that is shown; null for all there are. */
+export const timelineQuery = (sought: Sought, upto: number | null) =>
   infiniteQueryOptions({
-    queryKey: ["audit", "timeline", sought],
+    queryKey: ["audit", "timeline", sought, upto],
     queryFn: ({ pageParam }) =>
       whole(
         client.GET("/api/audit", {
@@ -34,7 +35,7 @@ export const timelineQuery = (sought: Sought) =>
           },
         }),
       ),
-    initialPageParam: "",
+    initialPageParam: upto === null ? "" : String(upto + 1), // a page begins before its cursor
     getNextPageParam: ({ page }) => page.next,
     // The stream goes on behind the first page; to load it again would be to ask twice.
     staleTime: Number.POSITIVE_INFINITY,

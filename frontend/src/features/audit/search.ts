@@ -1,5 +1,6 @@
 // Part of the entry, as all addresses are: nothing but the schema.
 import * as v from "valibot";
+import { atSearch } from "@/lib/at";
 
 const VIEWS = ["all", "privilege", "tokens", "config", "failures"] as const;
 const SPANS = ["1h", "24h", "7d", "30d", "all"] as const;
@@ -16,6 +17,8 @@ export const auditSearch = v.object({
   span: v.optional(v.fallback(v.picklist(SPANS), "24h")),
   from: text,
   to: text,
+  /** The time whose state is shown; what came later is not. */
+  at: atSearch,
   live: v.optional(v.fallback(v.picklist(["on", "off"]), "on")),
   /** The chosen row: a position, or the id of a row of the access log. */
   e: v.optional(v.fallback(v.pipe(v.union([v.string(), v.number()]), v.transform(String)), "")),

@@ -2,14 +2,18 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { ArrowUp } from "lucide-react";
 import { type ReactNode, useCallback, useMemo, useRef, useState } from "react";
+import { momentQuery } from "@/api/past";
 import type { StreamState } from "@/api/stream";
 import { useFormat } from "@/app/look";
 import { Histogram } from "@/components/plots/histogram";
+import { Playhead } from "@/components/plots/playhead";
 import { ProblemPanel, SkeletonRows } from "@/components/states";
 import { Button } from "@/components/ui/button";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
 import { auditTexts } from "@/i18n/audit";
+import { pastTexts } from "@/i18n/past";
+import { timeIn } from "@/lib/at";
 import { parseQuery, writeQuery } from "@/lib/query-language";
 import { useShortcut } from "@/lib/shortcuts";
 import { useSeries } from "./categories";
@@ -18,6 +22,7 @@ import { NothingHere } from "./nothing-here";
 import { Peek } from "./peek";
 import { histogramQuery, type Sought, timelineQuery } from "./queries";
 import type { AuditSearch, Change } from "./search";
+import { ThenLine } from "./then-line";
 import { type ListHandle, TimelineList } from "./timeline-list";
 import { useTail } from "./use-tail";
 
@@ -32,10 +37,10 @@ interface TimelineViewProps {
 
 /** The list, how much there was when, and the chosen event beside it; followed while it is open. */
 export function TimelineView({ search, change, also, children }: TimelineViewProps) {
-  const m = useMessages(auditTexts);
+  const m = useMessages(auditTexts, pastTexts);
   const format = useFormat();
   const navigate = useNavigate();
-  const { q = "", view = "all", span = "24h", from, to, e = "" } = search;
+  const { q = "", view = "all", span = "24h", from, to, e = "", at = "" } = search;
   const live = search.live !== "off";
   const sought = useMemo<Sought>(
     () => ({ asked: { ...narrowed(view, askedOf(q).asked), ...also }, span, window: windowOf(from, to) }),
@@ -43,16 +48,21 @@ export function TimelineView({ search, change, also, children }: TimelineViewPro
   );
   const [atTop, setAtTop] = useState(true);
   const hold = !live || !atTop;
-  const pages = useInfiniteQuery(timelineQuery(sought));
+  const moment = useQuery({ ...momentQuery(at), enabled: at !== "" });
+  const then = at && moment.data && !moment.error ? moment.data : null;
+  const pages = useInfiniteQuery({
+    ...timelineQuery(sought, then ? then.position : null),
+    enabled: at === "" || then !== null,
+  });
   const histogram = useQuery(histogramQuery(sought, live && sought.window === null));
   const tail = useTail({
     asked: sought.asked,
     head: pages.data?.pages[0]?.head,
-    enabled: sought.window === null,
+    enabled: sought.window === null && at === "",
     hold,
   });
   const loaded = useMemo(() => pages.data?.pages.flatMap((page) => page.data) ?? [], [pages.data]);
-  const items = useMemo(() => merged(tail.list.shown, loaded), [tail.list.shown, loaded]);
+  const items = useMemo(() => (at ? loaded : merged(tail.list.shown, loaded)), [at, tail.list.shown, loaded]);
   const fresh = useMemo(() => new Set(tail.list.shown.map(itemId)), [tail.list.shown]);
   const chosen = useMemo(() => items.find((item) => itemId(item) === e), [items, e]);
   const list = useRef<ListHandle>(null);
@@ -97,20 +107,41 @@ export function TimelineView({ search, change, also, children }: TimelineViewPro
     ...tail.list.shown.slice(0, 1).map(({ position }) => position),
     ...tail.list.waiting.slice(0, 1).map(({ position }) => position),
   );
-  const waiting = tail.list.waiting.length;
+  const waiting = at ? 0 : tail.list.waiting.length;
+  const shownAt = timeIn(at) ?? (then?.recordedAt ? Date.parse(then.recordedAt) : null);
+  const first = bins[0]?.at;
+  const last = bins.at(-1)?.at;
+  const move = (time: number | null) =>
+    change({ at: time === null ? "" : new Date(time).toISOString() }, { replace: true });
+  const said = (time: number | null) =>
+    time === null
+      ? m.past.atNow
+      : `${then && time === shownAt ? `#${format.number(then.position)} · ` : ""}${format.date(new Date(time))} ${format.time(new Date(time))}`;
 
   return children(
     tail.state,
     latest || null,
     <>
       <div className="border-line border-b px-4 pb-1.5">
-        <div className="min-h-15.5">
+        <div className="relative min-h-15.5">
+          {histogram.data && first !== undefined && last !== undefined ? (
+            <Playhead
+              from={first}
+              to={last + histogram.data.stepMs}
+              step={histogram.data.stepMs}
+              at={shownAt}
+              label={m.past.playhead}
+              said={said}
+              onMove={move}
+            />
+          ) : null}
           {histogram.data ? (
             <Histogram
               label={m.audit.histogram}
               series={series}
               bins={bins}
               step={histogram.data.stepMs}
+              until={shownAt ?? undefined}
               onBrush={(first, last) =>
                 change({ from: new Date(first).toISOString(), to: new Date(last).toISOString() })
               }
@@ -125,6 +156,7 @@ export function TimelineView({ search, change, also, children }: TimelineViewPro
           {histogram.data ? m.audit.total(format.number(histogram.data.total)) : null}
         </p>
       </div>
+      {at ? <ThenLine at={at} position={then?.position ?? null} onNow={() => change({ at: "" })} /> : null}
       <div className="flex min-h-0 flex-1">
         <div className="relative flex min-w-0 flex-1 flex-col">
           {tail.list.gap ? (
@@ -150,7 +182,7 @@ export function TimelineView({ search, change, also, children }: TimelineViewPro
               {m.audit.fresh(format.number(waiting))}
             </Button>
           ) : null}
-          {pages.isPending ? (
+          {moment.error ? null : pages.isPending ? (
             <SkeletonRows />
           ) : pages.data === undefined ? (
             <ProblemPanel error={error} onRetry={() => pages.refetch()} className="m-4" />

@@ -29,8 +29,8 @@ test("no group shows everything, none that is on shows nothing, else it is their
 test("only allowed servers and tools are shown, and what is kept back is counted", () => {
   const shown = shownServers(
     access([
-      { server: "off", reason: "server_disabled", tools: [tool("x", "server_disabled")] },
-      { server: "git", reason: "allowed", tools: [tool("pr"), tool("merge", "switched_off")] },
+      { server: "off", reason: "server_disabled", missing: [], tools: [tool("x", "server_disabled")] },
+      { server: "git", reason: "allowed", missing: [], tools: [tool("pr"), tool("merge", "switched_off")] },
     ]),
     [server({})],
   );
@@ -40,7 +40,8 @@ test("only allowed servers and tools are shown, and what is kept back is counted
 
 test("a server without tools says why: values are missing, or nobody asked", () => {
   const shown = (over: Partial<ServerView>) =>
-    shownServers(access([{ server: "git", reason: "allowed", tools: [] }]), [server(over)])[0]?.waits;
+    shownServers(access([{ server: "git", reason: "allowed", missing: [], tools: [] }]), [server(over)])[0]
+      ?.waits;
 
   expect(shown({ status: "needs_setup", toolsListed: false })).toBe("values");
   expect(shown({ toolsListed: false })).toBe("unlisted");
@@ -49,8 +50,8 @@ test("a server without tools says why: values are missing, or nobody asked", () 
 
 test("a group counts the tools of its own servers, and says when there may be more", () => {
   const both = access([
-    { server: "git", reason: "allowed", tools: [tool("pr"), tool("merge")] },
-    { server: "jira", reason: "allowed", tools: [] },
+    { server: "git", reason: "allowed", missing: [], tools: [tool("pr"), tool("merge")] },
+    { server: "jira", reason: "allowed", missing: [], tools: [] },
   ]);
   const servers = [server({}), server({ name: "jira", toolsListed: false })];
 

@@ -28,6 +28,7 @@ export const access = {
   hidden: "Hidden",
   toolCount: (shown: string, all: string) => `${shown} of ${all} tools`,
   notListed: "No tool list of this user yet; a client has to connect first",
+  missing: (names: string) => `lists nothing without ${names}`,
   noServers: "There are no servers",
   noneOfThese: "No server fits this filter",
   detail: (text: string) => `(${text})`,

@@ -45,6 +45,7 @@ const codes = {
   malformed_json: "The hub could not read the request.",
   masked_value: "This is the mask, not a value. Enter the value itself.",
   method_not_allowed: "This address does not take that.",
+  no_such_time: "There is no such time: it is neither a position nor a time, or has not come yet.",
   not_a_member: "You belong to none of the organisations that may use this hub.",
   not_authenticated: "You are not signed in.",
   not_found: "It is not there any more, or never was.",

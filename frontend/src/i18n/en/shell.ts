@@ -19,6 +19,7 @@ export const shell = {
     sessions: "Live sessions",
     requests: "Requests",
     audit: "Audit timeline",
+    diff: "What changed",
     config: "Server config",
     configHistory: "History of the server config",
     users: "Users",

@@ -30,6 +30,7 @@ export const access: Shape<typeof en> = {
   hidden: "안 보임",
   toolCount: (shown, all) => `도구 ${all}개 중 ${shown}개`,
   notListed: "이 사용자의 도구 목록이 아직 없습니다. 클라이언트가 먼저 연결해야 합니다",
+  missing: (names) => `${names} 값이 없어 목록이 비어 있습니다`,
   noServers: "등록된 서버가 없습니다",
   noneOfThese: "조건에 맞는 서버가 없습니다",
   detail: (text) => `(${text})`,

@@ -45,6 +45,7 @@ const codes: Messages["errors"]["codes"] = {
   malformed_json: "허브가 요청을 읽지 못했습니다.",
   masked_value: "가려진 표시이지 값이 아닙니다. 값을 입력하세요.",
   method_not_allowed: "이 주소에서는 할 수 없는 요청입니다.",
+  no_such_time: "그런 시점이 없습니다. 위치나 시각이 아니거나 아직 오지 않았습니다.",
   not_a_member: "이 허브를 쓸 수 있는 조직에 속해 있지 않습니다.",
   not_authenticated: "로그인하지 않았습니다.",
   not_found: "이미 없거나 처음부터 없던 항목입니다.",

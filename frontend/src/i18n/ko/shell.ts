@@ -21,6 +21,7 @@ export const shell: Messages["shell"] = {
     sessions: "실시간 세션",
     requests: "요청 기록",
     audit: "감사 타임라인",
+    diff: "변경 비교",
     config: "서버 설정",
     configHistory: "서버 설정 이력",
     users: "사용자",

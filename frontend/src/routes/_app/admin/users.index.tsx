@@ -4,6 +4,8 @@ import * as v from "valibot";
 import { page } from "@/app/pages";
 import { VIEWS } from "@/features/users/search";
 import { UsersPage } from "@/features/users/users-page";
+import { UsersThen } from "@/features/users/users-then";
+import { atSearch, toNow } from "@/lib/at";
 
 const text = v.optional(v.fallback(v.string(), ""));
 
@@ -13,7 +15,14 @@ export const Route = createFileRoute("/_app/admin/users/")({
     q: text,
     sort: text,
     e: text,
+    at: atSearch,
     view: v.optional(v.fallback(v.picklist(VIEWS), "")),
   }),
-  component: UsersPage,
+  component: UsersRoute,
 });
+
+function UsersRoute() {
+  const { at } = Route.useSearch();
+  const navigate = Route.useNavigate();
+  return at ? <UsersThen at={at} onNow={() => void navigate({ search: toNow })} /> : <UsersPage />;
+}

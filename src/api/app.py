@@ -33,6 +33,7 @@ from mcphub.api.controllers.operation import OperationController
 from mcphub.api.controllers.pages import PagesController
 from mcphub.api.controllers.past import PastController
 from mcphub.api.controllers.projections import ProjectionsController
+from mcphub.api.controllers.rehearse import RehearseController
 from mcphub.api.controllers.requests import RequestsController
 from mcphub.api.controllers.servers import ServersController
 from mcphub.api.controllers.settings_file import SettingsFileController, SystemConfigController
@@ -93,6 +94,7 @@ CONTROLLERS = [
     EventsController,
     UndoController,
     WhyController,
+    RehearseController,
     ActivitiesController,
     LiveController,
     LogsController,
@@ -135,7 +137,7 @@ def parts_of(services: Services) -> dict[str, Any]:
     signer = TokenSigner(services.vault.secret("session"))
     catalog = Catalog(services)
     history = History(services.write, lambda: AccessModel(name_digest(services.vault), services.vault.membership))
-    past = Past(services, history)
+    past, requests = Past(services, history), Requests(services.read)
     return {
         "services": services,
         "signer": signer,
@@ -153,10 +155,10 @@ def parts_of(services: Services) -> dict[str, Any]:
         "upkeep": Upkeep(services),
         "env_scheduler": EnvScheduler(services),
         "keyring": Keyring(services, catalog),
-        "requests": Requests(services.read),
+        "requests": requests,
         "history": history,
         "undo": Undo(services.read, services.vault),
-        "rehearsal": Rehearsal(services, history),
+        "rehearsal": Rehearsal(services, history, requests),
         "why": WhyService(services, past),
         "table_work": TableWork(services),
         "health": Health(services),

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from eventsourcing.dcb.domain import Tagged
@@ -12,10 +12,13 @@ from mcphub.api.schemas import Out
 from mcphub.api.services import Services
 from mcphub.domain.access import AccessModel
 from mcphub.domain.impact import UserImpact, impact, with_facts
+from mcphub.domain.rehearsal import KINDS, Rehearsed, rehearse
 from mcphub.projections.history import History
+from mcphub.projections.requests import Requests
 
 MOST_USERS = 50  # told one by one
 MOST_TOOLS = 20  # named of each list
+MOST_REFUSED = 100  # kinds of calls told one by one
 
 
 class Names(Out, kw_only=True):
@@ -47,12 +50,39 @@ class Affected(Out, kw_only=True):
     first: list[AffectedUser]
 
 
+class RefusedCalls(Out, kw_only=True):
+    """So many calls of one user to one thing that would have been refused, and why; `last` is when the last came in."""
+
+    user_id: str
+    user_name: str
+    server: str
+    tool: str
+    method: str
+    reason: str
+    calls: int
+    last: datetime
+
+
+class Refusals(Out, kw_only=True):
+    """Of `calls` that were let through since `since`, `refused` would not have been, of so many users; the first by
+    number. `already` more are refused as things are now, with the change or without.
+    """
+
+    since: datetime
+    calls: int
+    refused: int
+    users: int
+    already: int
+    first: list[RefusedCalls]
+
+
 class Rehearsal:
     """Questions about what is not recorded yet."""
 
-    def __init__(self, services: Services, history: History) -> None:
+    def __init__(self, services: Services, history: History, requests: Requests) -> None:
         self._services = services
         self._history = history
+        self._requests = requests
 
     async def head(self) -> int:
         """Where the ledger stands: what is found out after this is at least as new."""
@@ -87,6 +117,43 @@ class Rehearsal:
                     tools_lost=_some(one.tools_lost),
                 )
                 for one in users[:MOST_USERS]
+            ],
+        )
+
+    async def refusals(self, decisions: Sequence[Tagged[Any]], position: int, days: int) -> Refusals:
+        """Which calls of the last days would have been refused, had it been so.
+
+        Args:
+            decisions, position: as in `affected`.
+        """
+        now = datetime.now(UTC)
+        since = now - timedelta(days=days)
+        made = await self._requests.made(since, list(KINDS))
+
+        def found(model: AccessModel) -> Rehearsed:
+            return rehearse(model, with_facts(model, decisions, now), made, now)
+
+        seen: Rehearsed = await asyncio.to_thread(self._history.ask, position, found)
+        first = seen.refused[:MOST_REFUSED]
+        names = await self._services.directory.names({one.made.user_id for one in first})
+        return Refusals(
+            since=since,
+            calls=seen.calls,
+            refused=sum(one.made.calls for one in seen.refused),
+            users=len({one.made.user_id for one in seen.refused}),
+            already=seen.already,
+            first=[
+                RefusedCalls(
+                    user_id=one.made.user_id,
+                    user_name=names[one.made.user_id].username,
+                    server=one.made.server,
+                    tool=one.made.tool,
+                    method=one.made.method,
+                    reason=one.reason,
+                    calls=one.made.calls,
+                    last=one.made.last,
+                )
+                for one in first
             ],
         )
 

@@ -6,7 +6,7 @@ requests somebody may see is the caller's question: it sets `user`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -19,6 +19,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from mcphub.domain.left_out import LeftOut
+from mcphub.domain.rehearsal import Made
 from mcphub.projections.rollups import DAY, down_to, grain_of, unit_of, up_to, whole_of
 
 __all__ = ["BadCursor", "Filters", "Is", "Page", "RequestRow", "Requests", "Stats", "UserStats"]
@@ -34,6 +35,7 @@ LONG = timedelta(days=2)  # a span of figures that is answered from those that a
 DEFAULT_SPAN = timedelta(days=1)  # of figures, when none is asked for
 PENDING_SPAN = timedelta(hours=3)  # the sweeper ends what is older than two
 RECENT_SPAN, RECENT_CALLS = timedelta(days=7), 500  # how far back somebody's servers of late are looked for
+MOST_WAYS = 20_000  # in which calls were made
 QUERY_WITHIN_MS = 10_000
 FIRST_DAY = datetime(2020, 1, 1, tzinfo=UTC)
 LAST_DAY = datetime(2200, 1, 1, tzinfo=UTC)
@@ -244,6 +246,11 @@ class Requests:
         since = self._now() - RECENT_SPAN
         given = {"user": user_id, "since": since, "low": _lowest(since), "calls": RECENT_CALLS, "most": most}
         return [row.server for row in await self._rows(_Recent, "requests_recent", given)]
+
+    async def made(self, since: datetime, methods: Sequence[str]) -> list[Made]:
+        """Calls of these methods that were let through, counted by who called what in which way."""
+        given = {"since": since, "until": self._now(), "methods": list(methods), "size": MOST_WAYS}
+        return await self._rows(Made, "requests_made", given)
 
     async def _page(
         self,

@@ -345,6 +345,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/rehearse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Try a change of settings, an audience or a group on the calls of the last days */
+        post: operations["rehearse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/session-stats": {
         parameters: {
             query?: never;
@@ -2201,6 +2218,11 @@ export interface components {
             /** @default true */
             success?: boolean;
         };
+        /** AudienceChange */
+        AudienceChange: {
+            audience: "everyone" | components["schemas"]["AudienceNames"];
+            server: string;
+        };
         /** AudienceNames */
         AudienceNames: {
             groups?: string[];
@@ -2470,12 +2492,6 @@ export interface components {
             position?: number;
             /** @default true */
             success?: boolean;
-        };
-        /** GroupChange */
-        GroupChange: {
-            description?: string;
-            name?: string;
-            servers?: string[];
         };
         /** GroupSwitch */
         GroupSwitch: {
@@ -3267,6 +3283,50 @@ export interface components {
         Reconnecting: {
             runtimes: number;
             server: string;
+        };
+        /** Refusals */
+        Refusals: {
+            already: number;
+            calls: number;
+            first: components["schemas"]["RefusedCalls"][];
+            refused: number;
+            /** Format: date-time */
+            since: string;
+            users: number;
+        };
+        /** RefusedCalls */
+        RefusedCalls: {
+            calls: number;
+            /** Format: date-time */
+            last: string;
+            method: string;
+            reason: string;
+            server: string;
+            tool: string;
+            userId: string;
+            userName: string;
+        };
+        /** RehearseRequest */
+        RehearseRequest: {
+            audience?: components["schemas"]["AudienceChange"];
+            /** @default 7 */
+            days?: number;
+            group?: components["schemas"]["rehearse_GroupChange"];
+            settings?: components["schemas"]["SettingsSave"];
+        };
+        /** RehearsedAnswer */
+        RehearsedAnswer: {
+            data: components["schemas"]["RehearsedChange"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
+        /** RehearsedChange */
+        RehearsedChange: {
+            affected: components["schemas"]["Affected"];
+            changes: components["schemas"]["Change"][];
+            refusals: components["schemas"]["Refusals"];
         };
         /** Removal */
         Removal: {
@@ -4130,6 +4190,21 @@ export interface components {
             userName: string;
             way: string;
         };
+        /** GroupChange */
+        groups_GroupChange: {
+            description?: string;
+            name?: string;
+            servers?: string[];
+        };
+        /** GroupChange */
+        rehearse_GroupChange: {
+            /** @default false */
+            deleted?: boolean;
+            groupId: string;
+            isActive?: boolean;
+            servers?: string[];
+            userId: string;
+        };
         /** Access */
         simulator_Access: {
             found: boolean;
@@ -4155,6 +4230,7 @@ export type Affected = components['schemas']['Affected'];
 export type AffectedUser = components['schemas']['AffectedUser'];
 export type Approval = components['schemas']['Approval'];
 export type ApprovedAnswer = components['schemas']['ApprovedAnswer'];
+export type AudienceChange = components['schemas']['AudienceChange'];
 export type AudienceNames = components['schemas']['AudienceNames'];
 export type BrowserSession = components['schemas']['BrowserSession'];
 export type Chain = components['schemas']['Chain'];
@@ -4184,7 +4260,6 @@ export type FiguresAnswer = components['schemas']['FiguresAnswer'];
 export type Flood = components['schemas']['Flood'];
 export type GivenName = components['schemas']['GivenName'];
 export type GroupAnswer = components['schemas']['GroupAnswer'];
-export type GroupChange = components['schemas']['GroupChange'];
 export type GroupSwitch = components['schemas']['GroupSwitch'];
 export type GroupView = components['schemas']['GroupView'];
 export type GroupsAnswer = components['schemas']['GroupsAnswer'];
@@ -4265,6 +4340,11 @@ export type ProjectionsAnswer = components['schemas']['ProjectionsAnswer'];
 export type Reach = components['schemas']['Reach'];
 export type ReachAnswer = components['schemas']['ReachAnswer'];
 export type Reconnecting = components['schemas']['Reconnecting'];
+export type Refusals = components['schemas']['Refusals'];
+export type RefusedCalls = components['schemas']['RefusedCalls'];
+export type RehearseRequest = components['schemas']['RehearseRequest'];
+export type RehearsedAnswer = components['schemas']['RehearsedAnswer'];
+export type RehearsedChange = components['schemas']['RehearsedChange'];
 export type Removal = components['schemas']['Removal'];
 export type Report = components['schemas']['Report'];
 export type ReportAnswer = components['schemas']['ReportAnswer'];
@@ -4359,6 +4439,8 @@ export type WhyNot = components['schemas']['WhyNot'];
 export type WhyView = components['schemas']['WhyView'];
 export type WorkView = components['schemas']['WorkView'];
 export type ControllersAuditAccess = components['schemas']['controllers_audit_Access'];
+export type GroupsGroupChange = components['schemas']['groups_GroupChange'];
+export type RehearseGroupChange = components['schemas']['rehearse_GroupChange'];
 export type SimulatorAccess = components['schemas']['simulator_Access'];
 export type $defs = Record<string, never>;
 export interface operations {
@@ -5173,6 +5255,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProjectionsAnswer"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    rehearse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RehearseRequest"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RehearsedAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
                 };
             };
             /** @description A problem */
@@ -9773,7 +9897,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["GroupChange"];
+                "application/json": components["schemas"]["groups_GroupChange"];
             };
         };
         responses: {

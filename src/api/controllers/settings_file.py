@@ -331,6 +331,18 @@ class SystemConfigController(Controller):
         return SystemConfigAnswer(data=masked(sealed), warnings=warnings_of(report.warnings), position=done.position)
 
 
+async def rehearsed(services: Services, data: SettingsSave) -> rules.ApplySettings:
+    """The command of a save of the present document, which decided and records nothing.
+
+    Raises:
+        Problem, Refused: it cannot be saved.
+    """
+    prepared = await asyncio.to_thread(_prepare, data, services)
+    literals, current = Literals(services.vault, rehearsal=True), services.model.settings.document()
+    wanted = await asyncio.to_thread(seal_secrets, prepared.document, current, literals.seal, literals.same)
+    return await asyncio.to_thread(services.hub.rehearse, lambda: rules.ApplySettings(wanted, prepared.digest, new_id))
+
+
 def warnings_of(findings: list[Finding]) -> list[SettingsWarning]:
     return [
         SettingsWarning(

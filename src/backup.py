@@ -188,10 +188,8 @@ def restore(
         with db.transaction():
             for number, stored in enumerate(about.tables):
                 progress(number, len(about.tables))
-                rows = copying.Summing()
-                copying.fill(db, stored.table, rows.of(_rows(_path(folder, stored.table))))
-                _must_be(stored, rows.sum, "in the backup")
-                _must_be(stored, copying.sum_of(db, stored.table), "in the database")
+                copying.fill(db, stored.table, _rows(_path(folder, stored.table)))
+                _must_be(stored, copying.sum_of(db, stored.table))
             copying.set_sequences(db, about.sequences)
             must_open(db, ring)
             must_be_own(db, ring, kept)
@@ -229,7 +227,7 @@ def move(source: str, target: str, *, where: str, progress: Progress = lambda _,
                 rows = copying.Summing()
                 copying.fill(new, table, rows.of(copying.text_of(old, table)))
                 moved.append(Stored(table, rows.sum))
-                _must_be(moved[-1], copying.sum_of(new, table), "in the new database")
+                _must_be(moved[-1], copying.sum_of(new, table))
             copying.set_sequences(new, copying.sequences(old))
             copying.leave(old, where)
     return moved
@@ -322,11 +320,11 @@ def _rows(path: Path) -> Iterator[bytes]:
         raise NotTheSame(f"{path} is broken") from None
 
 
-def _must_be(stored: Stored, found: Sum, where: str) -> None:
+def _must_be(stored: Stored, found: Sum) -> None:
     if found != stored.sum:
         raise NotTheSame(
-            f"{stored.table.name} is not the same {where}: {found.rows:,} rows with the checksum {found.sha256[:16]}…,"
-            f" and not {stored.sum.rows:,} with {stored.sum.sha256[:16]}…"
+            f"{stored.table.name} did not arrive as what it was: {found.rows:,} rows with the checksum"
+            f" {found.sha256[:16]}…, and not {stored.sum.rows:,} with {stored.sum.sha256[:16]}…"
         )
 
 

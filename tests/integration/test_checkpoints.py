@@ -159,12 +159,13 @@ def test_what_a_crash_left_of_a_line_is_cut_off(role: Checkpoints, teller: Telle
         tell(teller, 1)
         role.sign(db)
         with role.file.path.open("ab") as file:
-            file.write(b'{"checkpoint":{"posi')
+            file.write(b'{"checkpoint":{"posi' + b"1" * 1000)
         assert len(said(role)) == 1
         tell(teller, 1)
         role.sign(db)
 
     assert [one.position for one in said(role)] == [1, 2]
+    assert role.file.path.read_bytes().endswith(b"}\n")
 
 
 def test_a_line_that_is_none_and_one_that_somebody_else_signed_are_named(tmp_path: Path) -> None:
@@ -311,6 +312,7 @@ async def test_whoever_touches_a_sealed_day_is_found_and_the_offline_script_agre
         chain_holds = verify(db).broken_at is None
         seals = [day.seal for one in said(role) for day in one.days]
         found = {day.log: day.state for day in check(db, seals, chain_holds=chain_holds)}
+        assert list(check(db, chain_holds=False)) == []
         write_bundle(db, tmp_path / "bundle", role.file, with_days=True)
     offline = auditor.examine(tmp_path / "bundle")
 

@@ -160,6 +160,13 @@ def test_an_auditors_own_key_and_checkpoints_count_before_those_of_the_bundle(bu
     assert auditor.examine(bundle, public_key(b"\2" * 32))["integrity"] == "broken"
 
 
+def test_what_a_crash_left_of_a_checkpoint_is_passed_over(bundle: Path) -> None:
+    with (bundle / "checkpoints.jsonl").open("ab") as file:
+        file.write(b'{"checkpoint":{"posi')
+
+    assert auditor.examine(bundle)["completeness"] == "complete"
+
+
 def test_both_ways_of_looking_at_a_signature_agree() -> None:
     day = SealedDay(log="traffic", day=date.fromisoformat(DAY), rows=1, sha256="ab" * 32, first=1, last=1)
     signed = sign(Checkpoint(position=7, hash="cd" * 32, at=1, days=(day,), erased=("ü",), cleared=("k",)), SECRET)

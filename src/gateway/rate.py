@@ -5,7 +5,8 @@ Nobody is locked out: what comes too fast is refused with the time of the next o
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from mcphub.gateway.load import Load, TooBusy
 
@@ -65,10 +66,10 @@ class Admission(Load):
         super().__init__(at_once, queued)
         self.rate = Rate(a_minute)
 
-    async def enter(self, user_id: str) -> None:
+    def enter(self, user_id: str) -> Coroutine[Any, Any, None]:
         """
         Raises:
-            TooBusy: the queue is full, or requests come too fast.
+            TooBusy: requests come too fast. Also raised by what is returned, when the queue is full.
         """
         self.rate.take(user_id)
-        await super().enter(user_id)
+        return super().enter(user_id)

@@ -136,7 +136,7 @@ class Session:
         mode: exposure mode; the one chosen, and once a list was evaluated what came of it.
     """
 
-    __slots__ = ("_client", "_era", "_view", "_who", "key_id", "mode", "session_id", "user_id")
+    __slots__ = ("_client", "_era", "_user", "_view", "_who", "key_id", "mode", "session_id", "user_id")
 
     def __init__(
         self,
@@ -154,7 +154,8 @@ class Session:
         self.key_id = key_id
         self.session_id = session_id
         self.mode = mode
-        self._who = "\t".join(map(text, (session_id, user_id, key_id)))
+        self._user = text(user_id)
+        self._who = "\t".join((text(session_id), self._user, text(key_id)))
         self._era, self._view = text(era), text(view)
         self._client = "\t".join((text(redacted(client_name)), text(redacted(client_version))))
 
@@ -292,7 +293,7 @@ class TrafficWriter:
         request._over = True
         line = (
             f"{utc_text(time.time_ns() // 1000)}\t{ENDED}\t{self.boot}\t{request._id}\t{NULL}"
-            f"\t{text(request.session.user_id)}\t{NULL}\t{text(request.server)}\t{text(request.tool)}\t{text(request.method)}\t{status}\t{took:.3f}"
+            f"\t{request.session._user}\t{NULL}\t{_what(request)}\t{status}\t{took:.3f}"
             f"\t{_number(wait_ms)}\t{_number(upstream_ms)}\t{NULL}\t{min(bytes_out, MOST_BYTES)}\t{text(error_code)}"
             f"\t{text(redacted(reason)) if reason else NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{NULL}"
             f"\t{NULL if request.shown is None else request.shown}"
@@ -421,8 +422,8 @@ class TrafficWriter:
         at = utc_text((request.id.int >> 80) * 1000)
         position = NULL if request.ledger_position is None else request.ledger_position
         return (
-            f"{at}\t{STARTED}\t{self.boot}\t{request._id}\t{session._who}\t{text(request.server)}\t{text(request.tool)}"
-            f"\t{text(request.method)}\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{min(request.bytes_in, MOST_BYTES)}"
+            f"{at}\t{STARTED}\t{self.boot}\t{request._id}\t{session._who}\t{_what(request)}"
+            f"\t{NULL}\t{NULL}\t{NULL}\t{NULL}\t{min(request.bytes_in, MOST_BYTES)}"
             f"\t{NULL}\t{NULL}\t{NULL}\t{session._era}\t{text(request.mode or session.mode)}\t{session._view}"
             f"\t{session._client}\t{text(request.credential_version)}\t{position}"
             f"\t{NULL}\t{NULL}\t{NULL}\t{self._node}\t{NULL}\n"
@@ -579,6 +580,16 @@ async def _copy(db: Db, table: str, batch: list[bytes]) -> int:
 def text(value: str) -> str:
     """A text as `copy` reads it, cut to a bounded length; an empty one is null."""
     return _escaped(value[:LONGEST_TEXT]) if value else NULL
+
+
+def _what(request: Request) -> str:
+    """Server, tool and method as three columns: the same in both rows of a call, and in those of most others."""
+    return _three(request.server[:LONGEST_TEXT], request.tool[:LONGEST_TEXT], request.method[:LONGEST_TEXT])
+
+
+@lru_cache(4096)
+def _three(first: str, second: str, third: str) -> str:
+    return "\t".join((text(first), text(second), text(third)))
 
 
 @lru_cache(4096)

@@ -14,6 +14,21 @@ test("times are of 24 hours, in the chosen zone, and alike in both languages", (
   expect(makeFormat("en", "UTC").time(new Date("2026-11-23T00:00:00Z"))).toBe("00:00:00");
 });
 
+test("what was reckoned for one time holds for those around it, in zones that are apart by parts of an hour", () => {
+  const nepal = makeFormat("en", "Asia/Kathmandu");
+  const newYork = makeFormat("en", "America/New_York");
+  const said = (format: typeof nepal, at: string) => {
+    const date = new Date(at);
+    return `${format.date(date)} ${format.time(date)}`;
+  };
+
+  expect(said(nepal, "2026-11-26T18:00:00Z")).toBe("2026-11-26 23:45:00");
+  expect(said(nepal, "2026-11-26T18:14:59.999Z")).toBe("2026-11-26 23:59:59");
+  expect(said(nepal, "2026-11-26T18:15:00Z")).toBe("2026-11-27 00:00:00");
+  expect(said(newYork, "2026-11-01T05:59:59Z")).toBe("2026-11-01 01:59:59");
+  expect(said(newYork, "2026-11-01T06:00:01Z")).toBe("2026-11-01 01:00:01");
+});
+
 test("durations grow from milliseconds to hours", () => {
   expect([212, 1400, 271_233, 7_500_000].map(en.duration)).toEqual(["212 ms", "1.4 s", "4m 31s", "2h 5m"]);
 });

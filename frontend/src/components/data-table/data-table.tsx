@@ -10,10 +10,20 @@ import {
 } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp } from "lucide-react";
-import { type KeyboardEvent, type ReactNode, useEffect, useId, useMemo, useRef, useState } from "react";
+import {
+  type KeyboardEvent,
+  type ReactNode,
+  useCallback,
+  useEffect,
+  useId,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { useLook } from "@/app/look";
 import { InRow } from "@/components/in-row";
 import { cn } from "@/lib/cn";
+import { cellClass, GridRow, LINE } from "./grid-row";
 
 const features = tableFeatures({
   rowSortingFeature,
@@ -68,13 +78,6 @@ interface DataTableProps<Row extends RowData> {
 const ROW = { comfortable: 34, compact: 28 }; // pixels, as --row in styles.css
 const NEAR_END = 20; // rows
 
-const CONTROLS = "a, button, input, label, [role=switch], [role=checkbox], [role^=menu]";
-
-/** A press on a switch or a menu in a row is about that, and chooses no row. */
-function isControl(target: EventTarget): boolean {
-  return target instanceof Element && target.closest(CONTROLS) !== null;
-}
-
 /**
  * Rows of one kind, sorted, walked by keyboard, drawn only where they are seen: ten thousand cost as much as forty.
  * Arrows or j and k move, Enter opens, Home and End go to the ends.
@@ -119,11 +122,14 @@ export function DataTable<Row extends RowData>(props: DataTableProps<Row>) {
   const table = useTable({ features, columns: definitions, data: rows, getRowId: rowId, state: { sorting } });
   const shown = table.getRowModel().rows;
 
+  // Another function would make it reckon the places of all rows anew, with every step of a scroll.
+  const estimateSize = useCallback(() => ROW[density], [density]);
+  const getItemKey = useCallback((index: number) => shown[index]?.id ?? index, [shown]);
   const virtual = useVirtualizer({
     count: shown.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => ROW[density],
-    getItemKey: (index) => shown[index]?.id ?? index,
+    estimateSize,
+    getItemKey,
     overscan: 12,
   });
   useEffect(() => {
@@ -166,9 +172,6 @@ export function DataTable<Row extends RowData>(props: DataTableProps<Row>) {
     if (sort?.id !== id) return { id, desc: false };
     return sort.desc ? null : { id, desc: true };
   };
-  const line = cn("grid items-center gap-x-3 border-line border-b px-4");
-  const cellClass = (column: Column<Row>) =>
-    cn("min-w-0 truncate", column.align === "right" && "text-right tabular-nums", column.className);
 
   const grid = (
     <div
@@ -190,7 +193,7 @@ export function DataTable<Row extends RowData>(props: DataTableProps<Row>) {
         <div
           role="row"
           aria-rowindex={1}
-          className={cn(line, "sticky top-0 z-10 h-8 bg-canvas text-2xs text-ink-3")}
+          className={cn(LINE, "sticky top-0 z-10 h-8 bg-canvas text-2xs text-ink-3")}
           style={{ gridTemplateColumns: tracks }}
         >
           {columns.map((column) => {
@@ -222,34 +225,22 @@ export function DataTable<Row extends RowData>(props: DataTableProps<Row>) {
             <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
               {items.map((item) => {
                 const row = shown[item.index];
-                if (!row) return null;
-                return (
-                  // biome-ignore lint/a11y/useKeyWithClickEvents: the grid around it takes the keys of all rows
-                  <div
+                return row ? (
+                  <GridRow
                     key={item.key}
                     id={`${prefix}-${item.index}`}
-                    role="row"
-                    aria-rowindex={item.index + 2}
-                    aria-selected={onSelect ? row.id === selected : undefined}
-                    data-row={row.id}
-                    onClick={(event) => isControl(event.target) || onSelect?.(row.original)}
-                    onDoubleClick={(event) => isControl(event.target) || onOpen?.(row.original)}
-                    className={cn(
-                      line,
-                      "absolute inset-x-0 top-0 h-row",
-                      onSelect && "cursor-default hover:bg-raised",
-                      row.id === selected && "bg-accent-soft hover:bg-accent-soft",
-                      rowClass?.(row.original),
-                    )}
-                    style={{ gridTemplateColumns: tracks, transform: `translateY(${item.start}px)` }}
-                  >
-                    {columns.map((column) => (
-                      <div key={column.id} role="gridcell" className={cellClass(column)}>
-                        {column.cell(row.original)}
-                      </div>
-                    ))}
-                  </div>
-                );
+                    index={item.index + 2}
+                    start={item.start}
+                    rowId={row.id}
+                    row={row.original}
+                    columns={columns}
+                    tracks={tracks}
+                    selected={onSelect ? row.id === selected : undefined}
+                    onSelect={onSelect}
+                    onOpen={onOpen}
+                    className={rowClass?.(row.original)}
+                  />
+                ) : null;
               })}
             </div>
           </InRow>

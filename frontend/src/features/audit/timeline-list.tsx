@@ -3,6 +3,7 @@ import {
   type KeyboardEvent,
   type Ref,
   type UIEvent,
+  useCallback,
   useEffect,
   useId,
   useImperativeHandle,
@@ -54,11 +55,17 @@ export function TimelineList(props: TimelineListProps) {
   const chosen = entries[at];
   const trace = chosen && "item" in chosen ? traceOf(chosen.item) : "";
 
+  // Another function would make it reckon the places of all rows anew, with every step of a scroll.
+  const estimateSize = useCallback(
+    (index: number) => (isDay(entries[index]) ? DAY : ROW[density]),
+    [entries, density],
+  );
+  const getItemKey = useCallback((index: number) => entries[index]?.id ?? index, [entries]);
   const virtual = useVirtualizer({
     count: entries.length,
     getScrollElement: () => scroller.current,
-    estimateSize: (index) => (isDay(entries[index]) ? DAY : ROW[density]),
-    getItemKey: (index) => entries[index]?.id ?? index,
+    estimateSize,
+    getItemKey,
     overscan: 16,
     scrollPaddingStart: 32 + DAY,
   });

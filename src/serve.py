@@ -36,6 +36,7 @@ from mcphub.first_run import FirstRun, Parts, first_run
 from mcphub.folded import folding
 from mcphub.foundation import Foundation
 from mcphub.gateway.core import HubGateway
+from mcphub.gateway.payloads import Payloads
 from mcphub.gateway.rejections import Rejections
 from mcphub.gateway.session import Limits
 from mcphub.gateway.spool import Spool
@@ -146,6 +147,12 @@ class RunningHub:
         self._stack.push_async_callback(_quietly, uses.round)
         rejections = Rejections(model, base.pool, utc_now)
         self._stack.push_async_callback(_quietly, rejections.round)
+        payloads = Payloads(base.vault, model, rows, settings.traffic_days)
+        await payloads.start()
+        self._stack.push_async_callback(payloads.stop)
+        forgetful = Periodic("old-payloads", payloads.forget, 60 * MINUTE)
+        await forgetful.start()
+        self._stack.push_async_callback(forgetful.stop)
         self._gateway = HubGateway(
             limits=limits_of(settings),
             model=model,
@@ -160,6 +167,7 @@ class RunningHub:
             key_used=uses.used,
             values_judged=rejections.judged,
             recent=Requests(reads).recent_servers,
+            payloads=payloads,
         )
         tail.add_sink(self._gateway.facts_applied)
         tail.add_sink(rejections.facts_applied)

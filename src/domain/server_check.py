@@ -45,7 +45,10 @@ SHAPES = {
 }
 KNOWN = frozenset({*SHAPES, "keepAliveInterval", "idleTimeoutMs", "proxy"})
 KNOWN_OURS = frozenset(
-    {"slug", "isolation", "audience", "contextHeaders", "userHosts", "riskLevel", "slots", "onToolChange", "prewarm"}
+    {
+        *("slug", "isolation", "audience", "contextHeaders", "userHosts", "riskLevel", "slots", "onToolChange"),
+        *("prewarm", "keepPayloads"),
+    }
 )
 KNOWN_OPTIONS = frozenset({"timeout", "resetTimeoutOnProgress", "maxTotalTimeout"})
 ISOLATIONS = ("auto", "shared", "per-user", "per-session")
@@ -231,8 +234,9 @@ def _ours(config: Mapping[str, Any], policy: Policy, notes: Notes) -> None:
     ):
         if member in ours and ours[member] not in allowed:
             notes.error(("mcphub", member), "type_conflict", f"one of {', '.join(allowed)}")
-    if not isinstance(ours.get("prewarm", True), bool):
-        notes.error(("mcphub", "prewarm"), "type_conflict", "true or false")
+    for member in ("prewarm", "keepPayloads"):
+        if not isinstance(ours.get(member, True), bool):
+            notes.error(("mcphub", member), "type_conflict", "true or false")
     if ours.get("isolation") == "shared" and slots:
         notes.error(("mcphub", "isolation"), "isolation_shared_with_slots", "a server with variables is never shared")
     if "slug" in ours and not (isinstance(ours["slug"], str) and good_slug(ours["slug"])):

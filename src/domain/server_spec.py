@@ -56,6 +56,7 @@ class ServerSpec(Struct, frozen=True, kw_only=True):
     keep_alive_ms: int = 60_000  # between pings; 0 for none
     start_on_demand: bool = True  # False: opened ahead for whoever has values, called of late or not
     prewarm: bool = True  # may be opened ahead
+    keep_payloads: bool = False  # arguments and results of calls are kept, sealed
     context_headers: Literal["identity", "tokens", "none"] = "identity"
     user_hosts: tuple[str, ...] = ()  # patterns of hosts a user may name
     passthrough_headers: tuple[str, ...] = ()  # lower case
@@ -102,6 +103,7 @@ def spec_of(
         keep_alive_ms=_keep_alive(config),
         start_on_demand=config.get("startOnDemand") is not False,
         prewarm=ours.get("prewarm") is not False,
+        keep_payloads=ours.get("keepPayloads") is True,
         context_headers=context if context in CONTEXT_HEADERS else "identity",
         user_hosts=tuple(ours.get("userHosts", ())),
         passthrough_headers=tuple(dict.fromkeys(str(header).lower() for header in passed)),

@@ -92,6 +92,11 @@ OURS = _members(
         "description": "quarantine: a new or changed tool is neither listed nor callable until it is approved.",
     },
     prewarm=_described(FLAG, "false: never opened before somebody asks for it.", default=True),
+    keepPayloads=_described(
+        FLAG,
+        "true: what its tools are called with and what they answer is kept, sealed for the user who called.",
+        default=False,
+    ),
     slots={"type": "object", "additionalProperties": SLOT},
 )
 

@@ -33,6 +33,7 @@ from mcphub.gateway.hub_values import HubValues
 from mcphub.gateway.injection import Injector
 from mcphub.gateway.kinds import CHANGED, LISTED, TOOLS, Offer
 from mcphub.gateway.lifecycle import Lifecycle, one_shot
+from mcphub.gateway.payloads import Payloads
 from mcphub.gateway.prewarming import Prewarming, Recent
 from mcphub.gateway.relay import Relay
 from mcphub.gateway.request_id import came_in
@@ -91,6 +92,7 @@ class HubGateway(Listener):
         key_used: Callable[[str], None],
         values_judged: Callable[[str, str, str, bool], None],
         recent: Recent,
+        payloads: Payloads | None = None,
     ) -> None:
         self._limits = limits
         self._model = model
@@ -98,7 +100,14 @@ class HubGateway(Listener):
         self._pool = make_pool(self)
         self._hub_values = HubValues(model, vault, hub_variables)
         self._injector = Injector(model, vault, values, self._hub_values)
-        self._relay = Relay(model=model, pool=self._pool, injector=self._injector, traffic=traffic, limits=limits)
+        self._relay = Relay(
+            model=model,
+            pool=self._pool,
+            injector=self._injector,
+            traffic=traffic,
+            limits=limits,
+            payloads=payloads,
+        )
         self._relay.router.became_other = self._list_became_other
         self.tool_news = ToolNews(model, self._relay.router.lists_of)
         self._relay.router.brought_news = self.tool_news.brought

@@ -39,6 +39,7 @@ from mcphub.gateway.errors import (
 from mcphub.gateway.exposure import choice, lists_why, settled
 from mcphub.gateway.injection import Injector
 from mcphub.gateway.kinds import LISTED, NAMED, PROMPTS, RESOURCES, TOOLS, Offer
+from mcphub.gateway.payloads import Payloads
 from mcphub.gateway.router import MOST_PAGES, Fetched, Gathered, Listing, Router
 from mcphub.gateway.server_calls import ServerCalls, Told
 from mcphub.gateway.server_list import described, renamed
@@ -201,6 +202,7 @@ class Relay:
         injector: Injector,
         traffic: TrafficWriter,
         limits: Limits,
+        payloads: Payloads | None = None,
     ) -> None:
         self.router = Router(model, self._all, deadline=limits.list_deadline, page=limits.page)
         self.server_calls = ServerCalls(model, self.router)
@@ -211,6 +213,7 @@ class Relay:
         self._injector = injector
         self._traffic = traffic
         self._limits = limits
+        self._payloads = payloads
         self._turns = Turns(limits.at_server)
 
     async def run(self, call: Call) -> None:
@@ -557,6 +560,17 @@ class Relay:
             raise UnknownName(offer.what, call.request.tool, decision.reason)
 
     async def _sent(self, call: Call, server: ServerState, params: bytes) -> "bytes | _UpstreamError":
+        if not server.spec.keep_payloads or self._payloads is None or call.message.method != "tools/call":
+            return await self._asked(call, server, params)
+        frame = b""
+        try:
+            answer = await self._asked(call, server, params)
+            frame = answer.frame if isinstance(answer, _UpstreamError) else answer
+            return answer
+        finally:
+            self._payloads.keep(call.request, params, frame)
+
+    async def _asked(self, call: Call, server: ServerState, params: bytes) -> "bytes | _UpstreamError":
         spec, request, asker = server.spec, call.request, call.asker
         method = call.message.method
         identity = asker.identity(self._model, server.server_id)

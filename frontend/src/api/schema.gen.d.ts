@@ -1561,6 +1561,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/requests/payloads/{request_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a call was made with and what was answered, if its server keeps that */
+        get: operations["requestPayload"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/requests/stats": {
         parameters: {
             query?: never;
@@ -3191,6 +3208,21 @@ export interface components {
             variable: string;
             version: number;
         };
+        /** PayloadAnswer */
+        PayloadAnswer: {
+            data: components["schemas"]["PayloadView"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
+        /** PayloadView */
+        PayloadView: {
+            arguments: string | null;
+            argumentsBytes: number;
+            result: string | null;
+            resultBytes: number;
+        };
         /** Place */
         Place: {
             name: string;
@@ -3368,6 +3400,8 @@ export interface components {
             era: string | null;
             errorCode: string | null;
             filtered: number | null;
+            /** @default false */
+            hasPayload?: boolean;
             /** Format: uuid */
             id: string;
             keyId: string | null;
@@ -4331,6 +4365,8 @@ export type PastStateAnswer = components['schemas']['PastStateAnswer'];
 export type PastTool = components['schemas']['PastTool'];
 export type PastUser = components['schemas']['PastUser'];
 export type PastValue = components['schemas']['PastValue'];
+export type PayloadAnswer = components['schemas']['PayloadAnswer'];
+export type PayloadView = components['schemas']['PayloadView'];
 export type Place = components['schemas']['Place'];
 export type Preferences = components['schemas']['Preferences'];
 export type ProblemDetails = components['schemas']['ProblemDetails'];
@@ -8513,6 +8549,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RequestsAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    requestPayload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayloadAnswer"];
                 };
             };
             /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */

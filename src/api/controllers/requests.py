@@ -1,5 +1,6 @@
 """The history of requests, and figures of it: one's own, or everybody's for administrators and auditors."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,13 +12,18 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
+from psycopg.rows import class_row
 
 from mcphub.api.auth.accounts import name_digest
 from mcphub.api.caller import USER, Caller
+from mcphub.api.incoming import Note
+from mcphub.api.notes import note
 from mcphub.api.paging import DEFAULT, bad_cursor, size_of
 from mcphub.api.problems import auditor_required, invalid, not_found
 from mcphub.api.schemas import Envelope, Out, Page
 from mcphub.api.services import Services
+from mcphub.domain.vault import Unopenable
+from mcphub.gateway.payloads import Payload, opened
 from mcphub.gateway.request_id import readable
 from mcphub.projections.requests import BadCursor, Filters, Is, RequestRow, Requests
 
@@ -40,7 +46,8 @@ class LeftOutView(Out, kw_only=True):
 
 
 class RequestView(Out, kw_only=True):
-    """One request. What only an end knows is null while it runs. `requestId` is what the client was told; `username` is
+    """One request. `hasPayload`: the caller may read what it was called with and what was answered; said of one request
+    alone. What only an end knows is null while it runs. `requestId` is what the client was told; `username` is
     who the user is now.
     """
 
@@ -74,6 +81,20 @@ class RequestView(Out, kw_only=True):
     filtered: int | None
     left_out: LeftOutView | None
     node: str
+    has_payload: bool = False
+
+
+class PayloadView(Out, kw_only=True):
+    """Texts of JSON, cut after 16 KiB; the sizes, in bytes, are those before. Null where there was nothing."""
+
+    arguments: str | None
+    arguments_bytes: int
+    result: str | None
+    result_bytes: int
+
+
+class PayloadAnswer(Envelope, kw_only=True):
+    data: PayloadView
 
 
 class RequestsAnswer(Envelope, kw_only=True):
@@ -224,6 +245,39 @@ class RequestsController(Controller):
             pending=await requests.pending() if every else UNSET,
         )
 
+    @get(
+        "/payloads/{request_id:path}",
+        operation_id="requestPayload",
+        summary="What a call was made with and what was answered, if its server keeps that",
+        who=USER,
+    )
+    async def payload(
+        self,
+        request_id: FromPath[Path],
+        caller: NamedDependency[Caller],
+        requests: NamedDependency[Requests],
+        services: NamedDependency[Services],
+    ) -> PayloadAnswer:
+        """One's own, and everybody's for administrators; the access log says when it was somebody else's."""
+        row = await requests.one(str(request_id).lstrip("/"), user=_of_whom(caller))
+        kept = await _payload(services, row.request_id) if row is not None else None
+        if kept is None:
+            raise not_found("There is no such request, or nothing of it was kept.")
+        try:
+            arguments, result = await asyncio.to_thread(opened, services.vault, kept)
+        except Unopenable:
+            raise not_found("There is no such request, or nothing of it was kept.") from None
+        if kept.user_id != caller.user_id:
+            note(Note(action="export", actor=caller.user_id, subject=kept.user_id))
+        return PayloadAnswer(
+            data=PayloadView(
+                arguments=arguments if kept.arguments_bytes is not None else None,
+                arguments_bytes=kept.arguments_bytes or 0,
+                result=result if kept.result_bytes is not None else None,
+                result_bytes=kept.result_bytes or 0,
+            )
+        )
+
     # The readable form holds the method's own slash.
     @get("/{request_id:path}", operation_id="request", summary="One request, by either form of its id", who=USER)
     async def request_of(
@@ -237,7 +291,21 @@ class RequestsController(Controller):
         if row is None:
             raise not_found("There is no such request.")
         (view,) = await views_of(services, [row], caller)
+        if _of_whom(caller) in (None, row.user_id):
+            view.has_payload = await _payload(services, row.request_id) is not None
         return RequestAnswer(data=view)
+
+
+def _of_whom(caller: Caller) -> str | None:
+    """Whose payloads the caller may read: an auditor reads that somebody called, not with what. None is everybody's."""
+    return None if caller.admin else caller.user_id
+
+
+async def _payload(services: Services, request_id: UUID) -> Payload | None:
+    async with services.read.connection() as db, db.cursor(row_factory=class_row(Payload)) as cursor:
+        await cursor.execute("select * from public.request_payload where request_id = %s", (request_id,))
+        kept: Payload | None = await cursor.fetchone()
+        return kept
 
 
 def _user(services: Services, user: str | None) -> str | None:

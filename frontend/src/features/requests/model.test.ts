@@ -6,6 +6,7 @@ import {
   courseOf,
   filtersOf,
   growth,
+  laidOut,
   leftOutCount,
   leftOutOf,
   phasesOf,
@@ -110,5 +111,12 @@ describe("a request", () => {
     ]);
     expect(leftOutCount(leftOut)).toBe(5);
     expect(leftOutCount(null)).toBe(0);
+  });
+});
+
+describe("a payload", () => {
+  it("is laid out when it is JSON, and stands as it is when it was cut", () => {
+    expect(laidOut('{"a":1}')).toBe('{\n  "a": 1\n}');
+    expect(laidOut('{"a":"long')).toBe('{"a":"long');
   });
 });

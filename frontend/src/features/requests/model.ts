@@ -172,3 +172,12 @@ export function leftOutCount(leftOut: LeftOutView | null): number {
     .filter(({ what }) => what !== "stale")
     .reduce((sum, { count }) => sum + count, 0);
 }
+
+/** JSON over several lines; a text that was cut, and is none any more, as it stands. */
+export function laidOut(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}

@@ -93,3 +93,13 @@ export const requestQuery = (id: string) =>
     queryFn: () => data(client.GET("/api/requests/{request_id}", { params: { path: { request_id: id } } })),
     refetchInterval: ({ state }) => (state.data?.status === "Pending" ? EVERY : false),
   });
+
+/** What a request was made with and what was answered. Each look of an administrator is noted, so there is no second one. */
+export const payloadQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["requests", "payload", id],
+    queryFn: () =>
+      data(client.GET("/api/requests/payloads/{request_id}", { params: { path: { request_id: id } } })),
+    staleTime: Number.POSITIVE_INFINITY,
+    refetchOnWindowFocus: false,
+  });

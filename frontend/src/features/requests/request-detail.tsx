@@ -9,6 +9,7 @@ import { CopyButton } from "@/components/ui/copy-button";
 import { useMessages } from "@/i18n";
 import { requestsTexts } from "@/i18n/requests";
 import { leftOutOf, phasesOf } from "./model";
+import { Payload } from "./payload";
 import { Reason } from "./reason";
 
 export type ListPath = "/admin/requests" | "/activity";
@@ -47,6 +48,7 @@ export function RequestDetail({ request, listPath }: { request: RequestView; lis
       <Phases request={request} />
       {request.shown === null ? null : <ListResult request={request} />}
       <Facts request={request} listPath={listPath} />
+      <Payload request={request} />
       <div className="flex flex-wrap gap-2">
         <CopyButton value={() => JSON.stringify(request, null, 2)} label={m.requests.copyJson} withText />
       </div>

@@ -128,10 +128,13 @@ def part(
     if section == "users":
         ids.reverse()  # the newest first, as everywhere
     end = None if size is None else begin + size
+
+    def thing(id: str) -> Thing:
+        return _veiled(section, found.shown(model, id, at) | found.counted(model, id, at), gone)
+
     if matches is None and not (gone and section in OWNED):
-        shown = (found.shown(model, id, at) for id in ids[begin:end])
-        return Part(len(ids), [_veiled(section, thing, gone) for thing in shown])
-    things = (_veiled(section, found.shown(model, id, at), gone) for id in ids)
+        return Part(len(ids), [thing(id) for id in ids[begin:end]])
+    things = map(thing, ids)
     kept = [
         one
         for one in things
@@ -180,10 +183,11 @@ def entitled_then(model: AccessModel, server: str, tool: str, at: datetime) -> t
 
 
 OWNED = frozenset({"groups", "keys", "values"})
+ERASED = {"state": "erased", "hasPassword": False, "memberships": 0, "keyCount": 0, "groupCount": 0}
 
 
 def _veiled(section: str, thing: Thing, gone: frozenset[str]) -> Thing:
     """Of somebody who is erased by now only that they are."""
     if section == "users" and thing["id"] in gone:
-        return {**thing, "state": "erased", "hasPassword": False, "memberships": 0, "keyCount": 0, "groupCount": 0}
+        return thing | {name: value for name, value in ERASED.items() if name in thing}
     return thing

@@ -23,10 +23,17 @@ Standing = Literal["active", "inactive", "pending", "deleted", "erased"]
 
 
 class Section(Struct, frozen=True):
-    """One kind of thing. `ids` of all there are, or of those of one user; `shown`: the thing behind an id."""
+    """One kind of thing.
+
+    Args:
+        ids: of all there are, or of those of one user.
+        shown: the thing behind an id.
+        counted: what follows from other things, for who looks at this one; it is no part of a state.
+    """
 
     ids: Callable[[AccessModel, str], Iterable[str]]
     shown: Callable[[AccessModel, str, datetime], Thing]
+    counted: Callable[[AccessModel, str, datetime], Thing] = lambda *_: {}
 
 
 class Change(Struct, frozen=True):
@@ -116,9 +123,12 @@ def _user(model: AccessModel, user_id: str, at: datetime) -> Thing:
         "hasPassword": bool(user.password),
         "memberships": len(user.memberships),
         "exposureMode": user.exposure_mode,
-        "keyCount": sum(key.usable(at) for key in model.keys_of.get(user_id, {}).values()),
-        "groupCount": len(model.groups_of.get(user_id, {})),
     }
+
+
+def _user_counts(model: AccessModel, user_id: str, at: datetime) -> Thing:
+    usable = sum(key.usable(at) for key in model.keys_of.get(user_id, {}).values())
+    return {"keyCount": usable, "groupCount": len(model.groups_of.get(user_id, {}))}
 
 
 # keys
@@ -226,10 +236,13 @@ def _server(model: AccessModel, server_id: str, at: datetime) -> Thing:
         "audience": objects(server.config, "mcphub").get("audience", EVERYONE),
         "availableTo": server.audience.described(),
         "variables": [slot.name for slot in server.slots.values()],
-        "toolCount": len(recorded_tools(model, server)),
         "config": server.config,
         "version": server.changed_at,
     }
+
+
+def _server_counts(model: AccessModel, server_id: str, at: datetime) -> Thing:
+    return {"toolCount": len(recorded_tools(model, model.servers[server_id]))}
 
 
 def _tools(model: AccessModel, owner: str) -> Iterator[str]:
@@ -277,11 +290,11 @@ def _hub_variable(model: AccessModel, name: str, at: datetime) -> Thing:
 
 
 SECTIONS: dict[str, Section] = {
-    "users": Section(_users, _user),
+    "users": Section(_users, _user, _user_counts),
     "groups": Section(_groups, _group),
     "keys": Section(_keys, _key),
     "values": Section(_values, _value),
-    "servers": Section(_servers, _server),
+    "servers": Section(_servers, _server, _server_counts),
     "tools": Section(_tools, _tool),
     "settings": Section(_settings, _setting),
     "hubVariables": Section(_hub_variables, _hub_variable),

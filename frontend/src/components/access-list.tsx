@@ -14,15 +14,23 @@ export function useReason(): (reason: string) => string {
   return (reason) => (reason in reasons ? reasons[reason as keyof typeof reasons] : reason);
 }
 
+interface AccessListProps {
+  servers: Access["servers"];
+  /** Name every tool, not only hidden ones. */
+  tools?: boolean;
+  /** Why a visible server has no tools, where it is not that nobody asked it. */
+  none?: string;
+}
+
 /** Server by server, and tool by tool where one is hidden or `tools` asks for all: there, or why not. */
-export function AccessList({ servers, tools = false }: { servers: Access["servers"]; tools?: boolean }) {
+export function AccessList({ servers, tools = false, none }: AccessListProps) {
   const m = useMessages(accessTexts);
   if (servers.length === 0) return <EmptyState title={m.access.noServers} className="py-8" />;
   return (
     <ul className="flex flex-col">
       {servers.map((server) => (
         <li key={server.server} className="border-line border-b last:border-b-0" data-server={server.server}>
-          <Server server={server} />
+          <Server server={server} none={none ?? m.access.notListed} />
           {tools && server.reason === "allowed" && server.tools.length > 0 ? <Tools server={server} /> : null}
         </li>
       ))}
@@ -30,7 +38,7 @@ export function AccessList({ servers, tools = false }: { servers: Access["server
   );
 }
 
-function Server({ server }: { server: VisibleServer }) {
+function Server({ server, none }: { server: VisibleServer; none: string }) {
   const m = useMessages(accessTexts);
   const format = useFormat();
   const why = useReason();
@@ -43,7 +51,7 @@ function Server({ server }: { server: VisibleServer }) {
       {shown ? (
         <span className="text-ink-3 text-xs">
           {server.tools.length === 0
-            ? m.access.notListed
+            ? none
             : m.access.toolCount(format.number(allowed), format.number(server.tools.length))}
         </span>
       ) : (

@@ -116,6 +116,7 @@ export function AccessPage() {
           {(access) => (
             <Result
               access={access}
+              none={at ? m.past.noTools : undefined}
               filter={only}
               onFilter={(wanted) => change({ only: wanted })}
               end={

@@ -15,13 +15,15 @@ import { FILTERS, type Filter } from "./search";
 
 interface ResultProps {
   access: Access;
+  /** Why a visible server has no tools, where it is not that nobody asked it. */
+  none: string | undefined;
   filter: Filter;
   onFilter: (filter: Filter) => void;
   end: ReactNode;
 }
 
 /** What `tools/list` would answer, and for every server and tool whether it is there. */
-export function Result({ access, filter, onFilter, end }: ResultProps) {
+export function Result({ access, none, filter, onFilter, end }: ResultProps) {
   const m = useMessages(accessTexts);
   const format = useFormat();
   if (!access.found) return <Notice tone="warn">{m.access.notFound}</Notice>;
@@ -51,7 +53,7 @@ export function Result({ access, filter, onFilter, end }: ResultProps) {
           {servers.length === 0 && access.servers.length > 0 ? (
             <EmptyState title={m.access.noneOfThese} className="py-8" />
           ) : (
-            <AccessList servers={servers} tools />
+            <AccessList servers={servers} tools none={none} />
           )}
         </div>
       </Card>

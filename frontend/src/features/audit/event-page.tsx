@@ -8,6 +8,7 @@ import { buttonLook, IconButton } from "@/components/ui/button";
 import { CopyButton } from "@/components/ui/copy-button";
 import { useMessages } from "@/i18n";
 import { auditTexts } from "@/i18n/audit";
+import { pastTexts } from "@/i18n/past";
 import { useShortcut } from "@/lib/shortcuts";
 import { FactDetail } from "./fact-detail";
 import { NoSuchEvent } from "./peek";
@@ -17,7 +18,7 @@ const route = getRouteApi("/_app/admin/audit/$position");
 
 /** One event on a page of its own, to be sent as a link. */
 export function EventPage() {
-  const m = useMessages(auditTexts);
+  const m = useMessages(auditTexts, pastTexts);
   const { position } = route.useParams();
   const navigate = useNavigate();
   const wanted = /^\d{1,15}$/.test(position) ? Number(position) : 0;
@@ -50,6 +51,9 @@ export function EventPage() {
             <ChevronRight aria-hidden />
           </IconButton>
           <CopyButton value={() => window.location.href} label={m.audit.copyLink} />
+          <Link to="/admin/audit" search={{ at: position }} className={buttonLook()}>
+            {m.past.stateThen}
+          </Link>
           <Link to="/admin/audit" search={{ e: position }} className={buttonLook()}>
             {m.audit.toList}
           </Link>

@@ -25,24 +25,24 @@ export function ThenLine({ at, position, onNow }: ThenLineProps) {
           {isAdmin ? (
             <>
               <Link to="/admin/users" search={then} className={LOOK}>
-                {m.past.users}
+                {m.shell.pageNames.users}
               </Link>
               <Link to="/admin/audiences" search={then} className={LOOK}>
-                {m.past.audiences}
+                {m.shell.pageNames.audiences}
               </Link>
               <Link to="/admin/config" search={then} className={LOOK}>
-                {m.past.config}
+                {m.shell.pageNames.config}
               </Link>
               <Link to="/admin/access" search={then} className={LOOK}>
-                {m.past.access}
+                {m.shell.pageNames.access}
               </Link>
             </>
           ) : null}
           <Link to="/servers" search={then} className={LOOK}>
-            {m.past.servers}
+            {m.shell.pageNames.servers}
           </Link>
           <Link to="/user-groups" search={then} className={LOOK}>
-            {m.past.groups}
+            {m.shell.pageNames.groups}
           </Link>
           <Link to="/admin/diff" search={{ from: then.at }} className={LOOK}>
             {m.past.since}

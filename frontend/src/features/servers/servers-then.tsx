@@ -114,7 +114,7 @@ function Own({ at }: { at: string }) {
       <Loaded query={query} skeleton={<SkeletonRows rows={10} />}>
         {(access) => (
           <Card>
-            <AccessList servers={access.servers} tools />
+            <AccessList servers={access.servers} tools none={m.past.noTools} />
           </Card>
         )}
       </Loaded>

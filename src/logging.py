@@ -11,6 +11,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import count
@@ -37,6 +38,7 @@ SECRET_TEXT = re.compile(
 )
 MOST_TEXT, CUT_TEXT, MOST_ITEMS, MOST_DEPTH = 64 * 1024, 4 * 1024, 100, 6
 SHORT_TEXT, MOST_KEY = 48, 200
+WRITTEN_AFTER = 0.05  # seconds, at most, after a call's line was made
 HARMLESS_KEYS = {"data_key"}  # its id
 # At info these write whole addresses with their queries, or a line a request.
 NOISY = (
@@ -276,11 +278,16 @@ def _logger_name(logger: Any, __: str, event: MutableMapping[str, Any]) -> Mutab
 class Often:
     """Writes the lines that come with every call: redacted, kept and rendered like all others, but without the chain of
     processors, and field by field only where something may be hidden.
+
+    They are kept at once and written together a moment later, or with the next other line, so the order stays: a write
+    for each would be a good part of what a call costs.
     """
 
     def __init__(self, ring: LogRing, file: TextIO) -> None:
         self._ring = ring
         self._out = NamedLogger("", file)
+        self._waiting: deque[MutableMapping[str, Any]] = deque()
+        self._soon: tuple[asyncio.AbstractEventLoop, asyncio.TimerHandle] | None = None
 
     def __call__(self, module: str, event: str, fields: MutableMapping[str, Any], foreign: str) -> None:
         line: MutableMapping[str, Any] = {
@@ -293,7 +300,31 @@ class Often:
         if len(foreign) > MOST_KEY or not _harmless(foreign) or not _telling_nothing(tuple(fields)):
             line = redact(None, "", line)
         self._ring.keep(None, "", line)
-        self._out.msg(_json(line))
+        self._waiting.append(line)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.flush()
+            return
+        if self._soon is None or self._soon[0] is not loop:
+            self._soon = loop, loop.call_later(WRITTEN_AFTER, self.flush)
+
+    def flush(self) -> None:
+        """Writes what waits; from any thread."""
+        self._soon = None
+        lines = []
+        with suppress(IndexError):
+            while True:
+                lines.append(_json(self._waiting.popleft()))
+        if lines:
+            self._out.msg("\n".join(lines))
+
+
+def _written_before(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The processor that keeps the order: what came with calls is written before this line."""
+    if _often is not None:
+        _often.flush()
+    return event
 
 
 @lru_cache(2048)
@@ -333,7 +364,7 @@ def configure(level: str = "info", style: str = "", ring: LogRing | None = None)
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    last: list[Any] = [redact, ring.keep]
+    last: list[Any] = [redact, ring.keep, _written_before]
     renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(serializer=_json)
     number = LEVELS.get(level, 20)
     global _often

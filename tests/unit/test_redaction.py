@@ -11,6 +11,7 @@ import structlog
 from mcphub import logging
 from mcphub.domain.keys import PREFIX
 from mcphub.logging import SECRET_TEXT, LogFilter, LogRing, configure, redacted
+from tests.support.waiting import until
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJib2IifQ.c2lnbmF0dXJl"
 
@@ -273,6 +274,29 @@ def test_the_line_of_a_call_holds_no_secret_whatever_a_client_calls_its_tools(se
 
     assert {name: written()[0][name] for name in kept} == kept
     assert {name: ring.page()[0][name] for name in kept} == kept
+
+
+async def test_lines_of_calls_are_kept_at_once_and_written_together_and_before_any_other(set_up):
+    ring, written = set_up("info")
+
+    for tool in ("a", "b"):
+        logging.log_often(structlog.get_logger(), __name__, "mcp_request", {"tool": tool}, tool)
+    kept, early = len(ring.page()), len(written())
+    structlog.get_logger().info("something_else")
+
+    assert (kept, early) == (2, 0)
+    assert [line["event"] for line in written()] == ["mcp_request", "mcp_request", "something_else"]
+    assert [line.get("tool") for line in written()] == ["a", "b", None]
+
+
+async def test_lines_of_calls_are_written_when_nothing_else_happens(set_up):
+    _, written = set_up("info")
+
+    logging.log_often(structlog.get_logger(), __name__, "mcp_request", {"tool": "a"}, "a")
+
+    await until(lambda: len(written()) == 1, within=2, what="the first line is not written")
+    logging.log_often(structlog.get_logger(), __name__, "mcp_request", {"tool": "b"}, "b")
+    await until(lambda: len(written()) == 2, within=2, what="the second line is not written")
 
 
 @pytest.mark.parametrize(("level", "style", "lines"), [("warning", "json", 0), ("info", "console", 1)])

@@ -83,6 +83,10 @@ class Hub:
         theme = ("dark", "light")[number % 2]
         self._ask(self.http.patch("/api/user/me", json={"theme": theme}, headers=self.admin))
 
+    def credentials(self) -> dict[str, str]:
+        """What the administrator signs in with, for a browser of its own."""
+        return {"username": "admin", "password": self._password}
+
     def _log_in(self, username: str, password: str) -> dict[str, str]:
         body = {"username": username, "password": password, "issueToken": True}
         return {"Authorization": f"Bearer {self._ask(self.http.post('/api/auth/login', json=body))['token']}"}

@@ -126,7 +126,7 @@ def scrolled(page: Page, hub: Hub, name: str, rounds: int, opened: Callable[[], 
     def busy() -> float:
         """Milliseconds of CPU of the main thread so far."""
         found: dict[str, Any] = inspector.send("Performance.getMetrics")
-        return next(one["value"] * 1000 for one in found["metrics"] if one["name"] == "TaskDuration")
+        return next(float(one["value"]) * 1000 for one in found["metrics"] if one["name"] == "TaskDuration")
 
     def whole() -> float:
         """Of all processes of the browser, and of what leads it."""

@@ -32,8 +32,8 @@ from mcphub.domain.events import (
 from mcphub.projections.rebuild import Bare
 
 CHUNK = 500  # facts decoded in one go: about a millisecond in which no other thread runs
-STEP = 5_000  # facts between two models kept on the way
-STEPS_KEPT = 3  # on the way to the one that was asked for, the nearest
+STEP = 2_500  # facts between two models kept on the way
+STEPS_KEPT = 4  # on the way to the one that was asked for, the nearest
 MOST_KEPT = 8  # a few megabytes each for a thousand users
 MANY = 10_000  # facts that are worth keeping the garbage collector away
 

@@ -193,3 +193,46 @@ def test_a_time_that_is_none_is_said_and_leads_back(watcher: Reader, admin: Admi
 
     page = watcher.go("/admin/diff?from=yesterday")
     expect(page.get_by_role("alert")).to_contain_text("There is no such time")
+
+
+def test_an_incident_is_followed_from_the_question_to_the_answer(
+    watcher: Reader, admin: Admin, person: Person, serve: Callable[..., None]
+) -> None:
+    """Somebody used a server that is for administrators only. Since when could they, who let them, and what else?"""
+    server = f"payroll-{person.username}"
+    audience = f"/api/servers/{server}/audience"
+    serve({server: {"command": "npx", "args": ["-y", "x@1.0.0"]}})
+    admin.rest.put(audience, {"audience": {"users": ["admin"]}})
+    admin.rest.put(audience, {"audience": "everyone"})
+    opened = admin.rest.get(f"/api/audit?kind=fact&type=ServerAudienceChanged&server={server}&limit=1")[0]
+    admin.set_admin(person.id, True)
+    admin.set_admin(person.id, False)
+    admin.rest.put(audience, {"audience": {"users": ["admin"]}})
+
+    page = watcher.go(f"/admin/audit?q=server:{server}")
+    expect(row(page, f"changed who may use {server}")).to_have_count(3)
+    page.get_by_role("row").filter(has_text=str(opened["position"])).first.dblclick()
+    expect(watcher.heading(f"Event #{opened['position']}")).to_be_visible()
+    expect(page.get_by_role("main")).to_contain_text("everyone")
+    page.get_by_role("link", name="State at this event").click()
+    expect(line(page)).to_contain_text(f"State as of #{opened['position']:,}")
+    line(page).get_by_role("link", name="Audiences").click()
+    expect(watcher.heading("Audiences")).to_be_visible()
+    expect(row(page, server)).to_contain_text("Everyone")
+
+    then, before = opened["position"], opened["position"] - 1
+    asked = page.get_by_role("listitem").filter(has_text=server)
+    page = watcher.go(f"/admin/access?user={person.id}&at={before}")
+    expect(asked).to_contain_text("The server is not meant for the user")
+    page = watcher.go(f"/admin/access?user={person.id}&at={then}")
+    expect(asked).to_contain_text("Visible")
+    page.get_by_role("button", name="Back to now").click()
+    expect(asked).to_contain_text("The server is not meant for the user")
+    page = watcher.go(f"/admin/diff?from={before}&to={then}")
+    changes = page.get_by_role("list", name="Changes").get_by_role("listitem")
+    expect(changes).to_have_count(1)
+    expect(changes).to_contain_text(server)
+    expect(changes.get_by_role("row", name="availableTo")).to_contain_text("everyone")
+
+    found = [admin.rest.get(f"/api/audit/who-could?server={server}&at={at}")["users"] for at in (before, then)]
+    assert [person.username in {user["username"] for user in users} for users in found] == [False, True]

@@ -39,6 +39,10 @@ def test_each_key_stands_with_its_owner_and_no_key_is_shown(
     assert narrow not in page.content()
     row(page, "whole").get_by_role("link", name=ann.username).click()
     expect(page.get_by_role("tab", name="Keys 2")).to_have_attribute("aria-selected", "true")
+    page.go_back()
+    for key in ("ArrowDown", "Enter"):
+        page.get_by_role("grid").press(key)
+    expect(page.get_by_role("tab", name="Keys 2")).to_have_attribute("aria-selected", "true")
 
 
 def test_views_narrow_the_list_and_stand_in_the_address(reader: Reader, make_user: Callable[[str], Person]) -> None:

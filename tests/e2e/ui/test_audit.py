@@ -262,7 +262,7 @@ def test_a_stretch_of_the_plot_is_chosen_by_keyboard(watcher: Reader, person: Pe
         person.group(f"{number} of {person.username}")
     page = watcher.go(f"/admin/audit?span=1h&q=user:{person.username} category:groups")
     expect(page.get_by_text("3 in this period")).to_be_visible()
-    plot = page.get_by_role("figure").get_by_role("slider")
+    plot = page.get_by_role("slider", name="Events over time")
     bins = int(plot.get_attribute("aria-valuemax") or 0)
 
     plot.focus()

@@ -359,7 +359,7 @@ def test_the_timeline_counts_what_it_lists(admin: Reader, planted: Planted) -> N
     expect(page.get_by_role("main")).to_contain_text(f"head #{newest['position']}")
     page = admin.go("/admin/audit?q=type:GroupCreated&span=1h")
     expect(page.get_by_text("1 in this period")).to_be_visible()
-    bins = plot.get_by_role("slider")
+    bins = page.get_by_role("slider", name="Events over time")
     bins.focus()
     for _ in range(int(bins.get_attribute("aria-valuemax") or 0)):
         if str(bins.get_attribute("aria-valuetext")).endswith(": 1"):

@@ -135,8 +135,14 @@ def test_the_list_is_walked_by_keyboard(reader: Reader, server: HttpServer) -> N
     page.keyboard.press("j")
     expect(row(page, server.name)).to_have_attribute("aria-selected", "true")
     page.keyboard.press("Enter")
-
     expect(page).to_have_url(f"{reader.url}/servers/{server.name}")
+    page.get_by_role("tab", name="Tools").press("Enter")
+    expect(row(page, "whoami")).to_be_visible()
+    page.get_by_role("grid").press("ArrowDown")
+    tool = page.locator("[data-row][aria-selected=true]").get_attribute("data-row")
+    page.get_by_role("grid").press("Enter")
+
+    expect(page).to_have_url(f"{reader.url}/servers/{server.name}/tools/{tool}")
 
 
 def test_a_test_with_ones_values_says_how_far_it_came(reader: Reader, server: HttpServer) -> None:

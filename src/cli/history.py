@@ -12,6 +12,7 @@ from mcphub.cli.shared import answer, home_option, json_option, run, table
 if TYPE_CHECKING:
     from mcphub.projections.requests import RequestRow, Stats
 
+TOOL_ERROR = "tool_error"  # the reason of a call that a tool answered with an error of its own
 SPANS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -101,7 +102,7 @@ def _rows(rows: "list[RequestRow]", names: dict[str, str]) -> str:
                 row.tool,
                 row.status,
                 _ms(row.duration_ms),
-                row.error_code,
+                TOOL_ERROR if row.reason == TOOL_ERROR else row.error_code,
             )
             for row in rows
         ),
@@ -109,7 +110,7 @@ def _rows(rows: "list[RequestRow]", names: dict[str, str]) -> str:
 
 
 def _figures(figures: "list[Stats]", names: dict[str, str]) -> str:
-    head = ("USER", "SERVER", "TOOL", "COUNT", "ERRORS", "DENIED", "P50 MS", "P95 MS", "P99 MS")
+    head = ("USER", "SERVER", "TOOL", "COUNT", "ERRORS", "TOOL ERRORS", "DENIED", "P50 MS", "P95 MS", "P99 MS")
     return table(
         head,
         (
@@ -119,6 +120,7 @@ def _figures(figures: "list[Stats]", names: dict[str, str]) -> str:
                 figure.tool,
                 figure.count,
                 figure.errors,
+                figure.tool_errors,
                 figure.denied,
                 _ms(figure.p50_ms),
                 _ms(figure.p95_ms),

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { explain } from "@/api/problem";
 import type { ServerView } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
+import { Rehearsal } from "@/components/rehearsal";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Card, CardHead } from "@/components/ui/card";
@@ -89,6 +90,9 @@ export function AudiencePanel({ server }: { server: ServerView }) {
           </>
         )}
         <ReachOf server={server} whom={whom} />
+        {changed ? (
+          <Rehearsal change={{ audience: { server: server.name, audience: audienceOf(whom) } }} />
+        ) : null}
         {outdated && changed ? <Notice tone="warn">{m.errors.codes.version_mismatch}</Notice> : null}
         {save.error ? (
           <Notice tone="bad" announce>

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { explain as explainProblem } from "@/api/problem";
 import type { Impact, SettingsSaved } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
+import { Rehearsal } from "@/components/rehearsal";
 import { Badge } from "@/components/ui/badge";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
@@ -58,6 +59,7 @@ function Recorded({ saved, draft, secret }: { saved: SettingsSaved; draft: Draft
         fieldsOf={(server) => shownDifferences(draft.committed, draft.tree, server, secret)}
       />
       <ImpactPart impact={saved.impact} />
+      <Rehearsal change={{ settings: { text: draft.text } }} />
     </>
   );
 }

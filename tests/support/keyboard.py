@@ -48,7 +48,8 @@ WATCH = """() => {
     for (let each = one; each && around.length < 6; each = each.parentElement) around.push(each);
     return around.map((each) => {
       const { outlineStyle, outlineWidth, boxShadow, borderColor, backgroundColor } = getComputedStyle(each);
-      return [outlineStyle, outlineWidth, boxShadow, borderColor, backgroundColor].join();
+      const { content } = getComputedStyle(each, "::after");
+      return [outlineStyle, outlineWidth, boxShadow, borderColor, backgroundColor, content].join();
     }).join();
   };
   const called = (one) => {

@@ -189,7 +189,7 @@ class Requests:
         while by == "time" and bucket * MOST_BUCKETS < until - since:
             bucket *= 2
         if filters.told_apart and (kept := await self._kept(filters, by, since, until, bucket)) is not None:
-            return await self._rows(Stats, "requests_stats_long", kept)
+            return await self._rows(Stats, "requests_stats_long", kept, beside_kept=True)
         given = {
             **_plain(filters),
             "by": by,
@@ -233,7 +233,7 @@ class Requests:
 
     async def of_user(self, user_id: str) -> UserStats:
         given = {"user": user_id, "since": self._now() - PENDING_SPAN}
-        (row,) = await self._rows(UserStats, "requests_of_user", given)
+        (row,) = await self._rows(UserStats, "requests_of_user", given, beside_kept=True)
         return row
 
     async def pending(self) -> int:
@@ -281,8 +281,18 @@ class Requests:
         }
         return await self._rows(RequestRow, "requests_page", given)
 
-    async def _rows(self, row: type[RowT], query: str, given: dict[str, Any]) -> list[RowT]:
+    async def _rows(
+        self, row: type[RowT], query: str, given: dict[str, Any], *, beside_kept: bool = False
+    ) -> list[RowT]:
+        """
+        Args:
+            beside_kept: what it reads of rows must fit to the kept figures, so both are seen in one snapshot.
+        """
         async with self._pool.connection() as db, db.transaction(), db.cursor(row_factory=dict_row) as cursor:
+            if beside_kept:
+                await cursor.execute("set transaction isolation level repeatable read, read only")
+                await cursor.execute("select position as reached from request_rollup_reached")
+                given = given | (await cursor.fetchone() or {})
             await cursor.execute(f"set local statement_timeout = {QUERY_WITHIN_MS}")
             # Never a prepared plan: each filter that is null must vanish from the plan.
             await cursor.execute(_sql(query), given, prepare=False)

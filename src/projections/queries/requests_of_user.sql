@@ -1,6 +1,7 @@
 -- A user's own figures over everything that is kept; always one row.
 --
--- since   only so far back a request may still run
+-- since    only so far back a request may still run
+-- reached  as in requests_stats_long.sql
 --
 -- errors, durations and percentiles as in requests_stats_long.sql
 with part as (
@@ -15,7 +16,7 @@ with part as (
            case when status in ('Completed', 'Failed', 'TimedOut') and duration_ms is not null
                 then array[1] else '{}' end
     from traffic
-    where kind = 4 and user_id = %(user)s and position > (select position from request_rollup_reached)
+    where kind = 4 and user_id = %(user)s and position > %(reached)s
 ), figures as (
     select coalesce(sum(count), 0) as count, coalesce(sum(errors), 0) as errors, coalesce(sum(answered), 0) as answered,
            coalesce(sum(total_ms), 0) as total_ms

@@ -6,6 +6,8 @@
 -- day_from, day_to     of these the whole days; equal when days are not wanted
 -- since, until         the span; what of it is in none of these is read from the rows, and so is what came after the
 --                      figures were made
+-- reached              up to which position of the traffic they were, in the same snapshot; as a value, not as a
+--                      subquery, so that the plan looks for the few rows behind it instead of reading every day
 -- everything else      as in requests_stats.sql
 with part as (
     select user_id, server, tool, at, count, errors, denied, cancelled, tool_errors, answered, total_ms, bins, numbers
@@ -34,7 +36,7 @@ with part as (
         union all
         select * from traffic
         where kind = 4 and at >= %(hour_from)s and at < %(hour_to)s
-          and position > (select position from request_rollup_reached)
+          and position > %(reached)s
     ) as rest
     where (%(user)s::text is null or user_id = %(user)s)
       and (%(server)s::text is null or server = %(server)s)

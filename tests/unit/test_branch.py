@@ -1,0 +1,25 @@
+"""A model that goes on from another one: what it learns is not told to that one."""
+
+from mcphub.domain.branch import Branch
+from mcphub.domain.events import SERVERS, ServerRef, ServerRenamed, server_tag
+from tests.support.facts import added, grouped, member, modelled, recorded
+
+
+def names(model, user):
+    return [ref.name for group in model.groups_of[user].values() for ref in group.servers]
+
+
+def test_a_renamed_server_keeps_its_old_name_in_groups_of_the_trunk():
+    trunk = modelled(
+        *member("ann"), *member("bob"), added("desk"), grouped("ann", "g", "desk"), grouped("bob", "h", "desk")
+    )
+    renamed = ServerRenamed(server_id="desk", old_name="DESK", name="Office")
+
+    branch = Branch(trunk)
+    for fact in recorded((renamed, [server_tag("desk"), SERVERS]), since=trunk.position + 1):
+        branch.apply(fact)
+
+    assert names(branch, "ann") == names(branch, "bob") == ["Office"]
+    assert names(trunk, "ann") == names(trunk, "bob") == ["DESK"]
+    assert trunk.resolve(ServerRef("gone", "DESK")) is trunk.servers["desk"]
+    assert trunk.resolve(ServerRef("gone", "Office")) is None

@@ -22,3 +22,21 @@ export const accessQuery = (userId: string, url: string, keyId: string, at = "")
       ),
     staleTime: 0, // somebody who asks this has just changed something
   });
+
+/** Whom and what a decision is about; of the server itself without a tool. */
+export interface AskedWhy {
+  user: string;
+  server: string;
+  tool?: string;
+  url: string;
+  keyId: string;
+  at: string;
+}
+
+/** Why a user may, or may not, use something, and the event that made it so. */
+export const whyQuery = (asked: AskedWhy) =>
+  queryOptions({
+    queryKey: ["users", "why", asked],
+    queryFn: () => data(client.GET("/api/admin/why", { params: { query: asked } })),
+    staleTime: 0,
+  });

@@ -1,4 +1,5 @@
 import { Check, CircleSlash } from "lucide-react";
+import type { ReactNode } from "react";
 import type { Access } from "@/api/access";
 import type { VisibleServer } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
@@ -20,25 +21,34 @@ interface AccessListProps {
   tools?: boolean;
   /** Why a visible server has no tools, where it is not that nobody asked it. */
   none?: string;
+  /** What stands behind each server and tool, as a way to more. */
+  end?: (server: string, tool?: string) => ReactNode;
 }
 
 /** Server by server, and tool by tool where one is hidden or `tools` asks for all: there, or why not. */
-export function AccessList({ servers, tools = false, none }: AccessListProps) {
+export function AccessList({ servers, tools = false, none, end }: AccessListProps) {
   const m = useMessages(accessTexts);
   if (servers.length === 0) return <EmptyState title={m.access.noServers} className="py-8" />;
   return (
     <ul className="flex flex-col">
       {servers.map((server) => (
         <li key={server.server} className="border-line border-b last:border-b-0" data-server={server.server}>
-          <Server server={server} none={none ?? m.access.notListed} />
-          {tools && server.reason === "allowed" && server.tools.length > 0 ? <Tools server={server} /> : null}
+          <Server server={server} none={none ?? m.access.notListed} end={end} />
+          {tools && server.reason === "allowed" && server.tools.length > 0 ? (
+            <Tools server={server} end={end} />
+          ) : null}
         </li>
       ))}
     </ul>
   );
 }
 
-function Server({ server, none }: { server: VisibleServer; none: string }) {
+interface ServerProps {
+  server: VisibleServer;
+  end: AccessListProps["end"];
+}
+
+function Server({ server, none, end }: ServerProps & { none: string }) {
   const m = useMessages(accessTexts);
   const format = useFormat();
   const why = useReason();
@@ -61,11 +71,12 @@ function Server({ server, none }: { server: VisibleServer; none: string }) {
         <Badge tone="warn">{m.access.missing(server.missing.join(", "))}</Badge>
       ) : null}
       {server.detail ? <span className="text-ink-3 text-xs">{m.access.detail(server.detail)}</span> : null}
+      {end ? <span className="ml-auto">{end(server.server)}</span> : null}
     </div>
   );
 }
 
-function Tools({ server }: { server: VisibleServer }) {
+function Tools({ server, end }: ServerProps) {
   const why = useReason();
   return (
     <dl className="flex flex-col gap-y-0.5 pr-3.5 pb-2 pl-10.5 text-xs">
@@ -77,6 +88,7 @@ function Tools({ server }: { server: VisibleServer }) {
           <dd className="text-ink-3">
             {tool.reason === "allowed" ? null : <Badge tone="warn">{why(tool.reason)}</Badge>}
           </dd>
+          {end ? <dd className="ml-auto">{end(server.server, tool.name)}</dd> : null}
         </div>
       ))}
     </dl>

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from litestar import Controller, get
 from litestar.di import NamedDependency
@@ -58,11 +59,12 @@ class WhyController(Controller):
         key_id: Annotated[str, QueryParameter(name="keyId")] = "",
         url: Annotated[str, QueryParameter()] = "/mcp",
     ) -> WhyAnswer:
-        """`user` is an id or a name, `server` a name or slug, `tool` any of its names; `at` a position or a time. The
-        decision is the gateway's own.
+        """`user` is an id or a name, `server` a name or slug, `tool` any of its names; `at` a position or a time; `url`
+        an address of the hub, or its path. The decision is the gateway's own.
         """
         found = _user(services, user)
-        asked = Asked(user_id=found.user_id, server=server, tool=tool, key_id=key_id, url=url.rstrip("/") or "/mcp")
+        path = urlsplit(url).path.rstrip("/")
+        asked = Asked(user_id=found.user_id, server=server, tool=tool, key_id=key_id, url=path)
         explained = await why.explain(asked, at, by=caller.user_id)
         name = (await services.directory.name(found.user_id)).username
         return WhyAnswer(data=await _shown(services, caller, found, name, explained))

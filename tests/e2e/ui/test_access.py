@@ -103,3 +103,25 @@ def test_an_address_that_is_not_theirs_answers_404_and_a_pasted_key_goes_nowhere
     reason(page, server, "The user is locked or waits for an administrator")
     page.get_by_role("link", name="Open the user").click()
     expect(reader.heading(ann.username)).to_be_visible()
+
+
+def test_a_reason_leads_to_the_event_that_made_it_so(
+    reader: Reader,
+    admin: Admin,
+    make_user: Callable[[str], Person],
+    serve: Callable[..., None],
+    fresh_name: Callable[[str], str],
+) -> None:
+    ann, server = make_user("ann"), fresh_name("shut")
+    serve({server: DEAD})
+    admin.rest.post(f"/api/servers/{server}/toggle", {"enabled": False})
+    switched = admin.rest.get("/api/audit?type=ServerDisabled&limit=1")[0]["position"]
+    page = reader.go(f"/admin/access?user={ann.id}")
+
+    page.get_by_role("button", name=f"Why, for {server}", exact=True).click()
+
+    told = page.get_by_role("dialog", name=f"Why, for {server}")
+    expect(told).to_contain_text("The server is switched off")
+    expect(told).to_contain_text(f"by {admin.username}")
+    told.get_by_role("link", name=f"Event #{switched:,}").click()
+    expect(reader.heading(f"Event #{switched}")).to_be_visible()

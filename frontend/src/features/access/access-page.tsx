@@ -20,6 +20,7 @@ import { addressOf, safeAddress, WHOLE } from "./model";
 import { Result } from "./result";
 import { type Filter, MODES, type Mode } from "./search";
 import { UserPicker } from "./user-picker";
+import { Why } from "./why";
 
 const route = getRouteApi("/_app/admin/access");
 
@@ -118,6 +119,7 @@ export function AccessPage() {
               access={access}
               none={at ? m.past.noTools : undefined}
               filter={only}
+              why={(server, tool) => <Why asked={{ user, server, tool, url: address, keyId: key, at }} />}
               onFilter={(wanted) => change({ only: wanted })}
               end={
                 <Link

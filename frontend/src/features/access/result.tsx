@@ -20,10 +20,12 @@ interface ResultProps {
   filter: Filter;
   onFilter: (filter: Filter) => void;
   end: ReactNode;
+  /** Leads to what made a decision what it is. */
+  why: (server: string, tool?: string) => ReactNode;
 }
 
 /** What `tools/list` would answer, and for every server and tool whether it is there. */
-export function Result({ access, none, filter, onFilter, end }: ResultProps) {
+export function Result({ access, none, filter, onFilter, end, why }: ResultProps) {
   const m = useMessages(accessTexts);
   const format = useFormat();
   if (!access.found) return <Notice tone="warn">{m.access.notFound}</Notice>;
@@ -53,7 +55,7 @@ export function Result({ access, none, filter, onFilter, end }: ResultProps) {
           {servers.length === 0 && access.servers.length > 0 ? (
             <EmptyState title={m.access.noneOfThese} className="py-8" />
           ) : (
-            <AccessList servers={servers} tools none={none} />
+            <AccessList servers={servers} tools none={none} end={why} />
           )}
         </div>
       </Card>

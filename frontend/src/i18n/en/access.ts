@@ -33,6 +33,12 @@ export const access = {
   noneOfThese: "No server fits this filter",
   detail: (text: string) => `(${text})`,
   openUser: "Open the user",
+  why: "Why?",
+  whyOf: (what: string) => `Why, for ${what}`,
+  since: "Since",
+  always: "It was never otherwise.",
+  because: (position: string) => `Event #${position}`,
+  by: (who: string) => `by <b>${who}</b>`,
   reasons: {
     allowed: "Visible",
     unknown_user: "There is no such user",

@@ -35,6 +35,12 @@ export const access: Shape<typeof en> = {
   noneOfThese: "조건에 맞는 서버가 없습니다",
   detail: (text) => `(${text})`,
   openUser: "사용자 열기",
+  why: "왜?",
+  whyOf: (what) => `${what}: 이유`,
+  since: "언제부터",
+  always: "달랐던 적이 없습니다.",
+  because: (position) => `이벤트 #${position}`,
+  by: (who) => `<b>${who}</b> 실행`,
   reasons: {
     allowed: "보임",
     unknown_user: "없는 사용자입니다",

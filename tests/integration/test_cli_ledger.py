@@ -401,5 +401,6 @@ def test_nothing_is_promised_that_is_not_there() -> None:
     assert set(all_commands.commands) == {
         *("up", "serve", "doctor", "migrate", "verify", "checkpoint", "rebuild", "export", "import"),
         *("backup", "restore", "move", "undo"),
+        *("state", "diff", "who-could"),
         *("setup-link", "user", "key", "demo", "requests", "projections"),
     }

@@ -198,3 +198,11 @@ def test_every_file_with_a_secret_is_named_so_that_no_server_opens_it(tmp_path: 
     found = settings(MCPHUB_ADMIN_PASSWORD_FILE=str(password), MCPHUB_MASTER_KEY_FILE=str(keys)).secret_files
 
     assert set(found) == {password, keys}
+
+
+def test_checkpoints_and_the_key_ring_are_in_the_home_unless_they_are_put_elsewhere() -> None:
+    here = settings(MCPHUB_HOME="/srv/hub")
+    elsewhere = settings(MCPHUB_HOME="/srv/hub", MCPHUB_CHECKPOINTS="/mnt/kept", MCPHUB_MASTER_KEY_FILE="/run/ring")
+
+    assert (here.checkpoint_folder, here.ring_path) == (Path("/srv/hub"), Path("/srv/hub/master.key"))
+    assert (elsewhere.checkpoint_folder, elsewhere.ring_path) == (Path("/mnt/kept"), Path("/run/ring"))

@@ -268,3 +268,25 @@ def test_what_was_done_is_taken_back_and_what_cannot_be_says_why(commands: Comma
     assert row == (True, "system:cli")
     assert f"position {locked + 1} took it back" in commands.say("undo", str(locked), code=1)
     assert "nothing is recorded" in commands.say("undo", "9999", code=1)
+
+
+def test_a_change_is_tried_on_real_calls_without_being_made(commands: Commands, database: Database) -> None:
+    ann = create(commands, "ann")
+    document = {"mcpServers": {"desk": {"type": "streamable-http", "url": "http://127.0.0.1:9/mcp"}}}
+    with psycopg.connect(database.admin_dsn, autocommit=True) as db:
+        db.execute("select public.traffic_partition(current_date)")
+        db.execute(
+            "insert into traffic (at, kind, boot, request_id, user_id, server, tool, method, node)"
+            " values (now(), 3, 1, gen_random_uuid(), %s, 'desk', 'find', 'tools/call', 'n1')",
+            (ann,),
+        )
+    before = everything_recorded(database)
+
+    found = commands.json("rehearse", "--settings", "-", stdin=json.dumps(document))
+    text = commands.say("rehearse", "--settings", "-", stdin=json.dumps(document))
+
+    assert (found["calls"], found["refused"], found["already"]) == (1, 0, 1)  # there is no such server yet
+    assert "0 of 1 calls would have been refused. 1 more" in text
+    assert "name one change" in commands.say("rehearse", code=2)
+    assert "no server" in commands.say("rehearse", "--server", "desk", "--audience", "everyone", code=1)
+    assert everything_recorded(database) == before

@@ -50,8 +50,8 @@ class AuditExportController(Controller):
         sought: NamedDependency[Wanted],
         format_: Annotated[Format, QueryParameter(name="format")] = "ndjson",
     ) -> Stream:
-        """Takes the filters of the timeline. `ndjson`: an item a line, as the list has it, and the hash of each fact; only
-        the ordinals of subjects are 0.
+        """Takes the filters of the timeline. `ndjson`: an item a line, as the list has it, and the hash of each fact;
+        only the ordinals of subjects are 0.
 
         `csv`: a line of names first; what a spreadsheet would take for a formula begins with an apostrophe. The access
         log says that it was exported, before the first line.

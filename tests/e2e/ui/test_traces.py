@@ -1,11 +1,15 @@
 """A trace: the request, its command and events, and what a client's call spent its time on."""
 
+from collections.abc import Callable
 from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
 
 from tests.e2e.ui.conftest import MakeReader
-from tests.support.rest import Admin
+from tests.support.rest import Admin, Person
+from tests.support.session_by_hand import Session
+from tests.support.upstreams import Upstreams
+from tests.support.waiting import eventually
 from tests.support.web import UiPage
 
 
@@ -50,3 +54,30 @@ def test_a_trace_there_is_none_of_is_said(open_reader: MakeReader, admin: Admin)
     page = open_reader(admin).go(f"/admin/traces/{quote('user-a-b-tools/call-1-2', safe='')}")
 
     expect(page.get_by_text("There is no such trace")).to_be_visible()
+
+
+def test_a_clients_request_leads_to_where_its_time_went(
+    open_reader: MakeReader,
+    admin: Admin,
+    make_user: Callable[[str], Person],
+    upstreams: Upstreams,
+    serve: Callable[..., None],
+    fresh_name: Callable[[str], str],
+) -> None:
+    server = upstreams.http(fresh_name("traced"))
+    serve({server.name: server.config()})
+    person = make_user("ann")
+    session = Session(person.url, person.key("ide"), path=f"/mcp/{server.name}")
+    session.call("echo", text="x")
+    session.close()
+    eventually(
+        lambda: [row for row in person.requests(method="tools/call") if row["endedAt"]], within=20, what="its row"
+    )
+    (call,) = person.requests(method="tools/call")
+    page = open_reader(admin).go(f"/admin/requests/{call['id']}")
+
+    page.get_by_role("link", name="Trace", exact=True).click()
+
+    expect(page.get_by_role("heading", name="Trace", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="tools/call")).to_have_attribute("href", f"/admin/requests/{call['id']}")
+    expect(page.get_by_role("row").filter(has_text="The server answered")).to_be_visible()

@@ -5,6 +5,7 @@ import { useFormat } from "@/app/look";
 import { useMe } from "@/app/session";
 import { RequestStatus } from "@/components/request-status";
 import { Time } from "@/components/time";
+import { buttonLook } from "@/components/ui/button";
 import { CopyButton } from "@/components/ui/copy-button";
 import { useMessages } from "@/i18n";
 import { requestsTexts } from "@/i18n/requests";
@@ -20,6 +21,7 @@ const COLORS = { hub: "var(--ink-3)", wait: "var(--warn)", upstream: "var(--cat-
 export function RequestDetail({ request, listPath }: { request: RequestView; listPath: ListPath }) {
   const m = useMessages(requestsTexts);
   const format = useFormat();
+  const me = useMe();
   return (
     <div className="flex flex-col gap-4">
       <div>
@@ -51,6 +53,15 @@ export function RequestDetail({ request, listPath }: { request: RequestView; lis
       <Payload request={request} />
       <div className="flex flex-wrap gap-2">
         <CopyButton value={() => JSON.stringify(request, null, 2)} label={m.requests.copyJson} withText />
+        {me.isAdmin || me.isAuditor ? (
+          <Link
+            to="/admin/traces/$correlationId"
+            params={{ correlationId: request.id }}
+            className={buttonLook()}
+          >
+            {m.requests.toTrace}
+          </Link>
+        ) : null}
       </div>
     </div>
   );

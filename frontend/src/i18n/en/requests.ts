@@ -106,6 +106,7 @@ export const requests = {
     shown: "Shown",
   },
   position: (position: string) => `position #${position}`,
+  toTrace: "Trace",
   payload: {
     title: "Arguments and result",
     show: "Show",

@@ -109,6 +109,7 @@ export const requests: Shape<typeof en> = {
     shown: "표시",
   },
   position: (position) => `위치 #${position}`,
+  toTrace: "추적",
   payload: {
     title: "인자와 결과",
     show: "보기",

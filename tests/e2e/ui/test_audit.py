@@ -160,6 +160,7 @@ def test_reload_back_and_a_link_that_was_sent_show_what_was_chosen(
     if when == "a period":
         page.get_by_label("Period").click()
         page.get_by_role("option", name="7 days").click()
+        expect(page.get_by_label("Period")).to_have_text("7 days")
     else:
         box = page.get_by_role("figure").locator("svg").bounding_box()
         assert box is not None

@@ -66,8 +66,9 @@ export function Playhead({ from, to, step, at, height = 44, label, said, onMove 
           aria-valuetext={said(shown)}
           title={label}
           className={cn(
-            "pointer-events-auto absolute -top-1 left-1/2 size-4 -translate-x-1/2 cursor-ew-resize touch-none rounded-full border-2 bg-surface before:absolute before:-inset-1.5",
-            past ? "border-warn" : "border-line-strong hover:border-warn",
+            // As large as a finger needs it beside the plot below, which takes presses as well; what is seen is smaller.
+            "pointer-events-auto absolute -top-2 left-1/2 size-6 -translate-x-1/2 cursor-ew-resize touch-none rounded-full before:absolute before:inset-1 before:rounded-full before:border-2 before:bg-surface",
+            past ? "before:border-warn" : "before:border-line-strong hover:before:border-warn",
           )}
           onKeyDown={onKeyDown}
           onPointerDown={(event) => {

@@ -1,10 +1,13 @@
 """Time travel by the API: what there was, what changed, what a client would have seen, and who could have used what."""
 
+import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
 
+from mcphub.api.past import MOST_WAITING
 from mcphub.domain.actor import acting, system
 from mcphub.domain.tool_book import definition_of
 from mcphub.domain.tools import Listed, ObserveTools
@@ -265,6 +268,29 @@ async def test_a_key_that_ran_out_is_a_change_without_a_fact(api, monkeypatch):
     diff = await admin.data("GET", f"{DIFF}?from={position}&section=keys")
 
     assert [field["after"] for field in diff["changes"][0]["fields"]] == ["expired"]
+
+
+async def test_who_asks_for_too_much_at_once_is_told_to_wait(api, monkeypatch):
+    admin, bob = await api.user("admin", admin=True), await api.user("bob")
+    asked, go_on = history.History.ask_of, threading.Event()
+
+    def slowly(*given):
+        assert go_on.wait(30)
+        return asked(*given)
+
+    monkeypatch.setattr(history.History, "ask_of", slowly)
+    waiting = [asyncio.create_task(admin.get(STATE)) for _ in range(MOST_WAITING + 4)]
+    other = asyncio.create_task(bob.get(STATE))
+    while sum(task.done() for task in waiting) < 4:
+        await asyncio.wait([task for task in waiting if not task.done()], return_when=asyncio.FIRST_COMPLETED)
+    refused = {problem(task.result()) for task in waiting if task.done()}
+    go_on.set()
+    answers = await asyncio.gather(*waiting)
+
+    assert refused == {(429, "rate_limited")}
+    assert sorted(answer.status_code for answer in answers) == [200] * MOST_WAITING + [429] * 4
+    assert (await other).status_code == 200
+    assert (await admin.get(STATE)).status_code == 200
 
 
 @pytest.mark.parametrize("path", [f"{STATE}?at=99999999", f"{DIFF}?from=99999999", f"{DIFF}?from=0&to=x"])

@@ -29,9 +29,7 @@ def with_facts(model: AccessModel, decisions: Iterable[Tagged[Event]], at: datet
     after = Branch(model)
     for position, tagged in enumerate(decisions, model.position + 1):
         after.apply(
-            Recorded(
-                position=position, at=at, event=tagged.decision, meta=system("rehearsal"), tags=tuple(tagged.tags)
-            )
+            Recorded(position=position, at=at, event=tagged.decision, meta=system("rehearsal"), tags=tuple(tagged.tags))
         )
     return after
 

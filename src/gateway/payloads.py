@@ -30,6 +30,7 @@ __all__ = ["MOST", "Payload", "Payloads", "opened"]
 log = structlog.get_logger()
 
 MOST = 16 * 1024  # bytes of either that are kept
+LOOKED_AT = 4 * MOST  # bytes of a message: the name and other members stand around what is kept
 WAITING = 400  # calls that wait to be written
 EVERY = 0.5  # seconds between two batches
 ADD = """
@@ -45,7 +46,9 @@ ORPHANED = """
 
 
 class Payload(Struct, frozen=True, kw_only=True):
-    """As it is stored: both sealed; the sizes are those before the cut."""
+    """As it is stored: both sealed; the sizes are those before the cut, of the whole message when that was `LOOKED_AT`
+    or more.
+    """
 
     request_id: UUID
     at: datetime
@@ -60,7 +63,9 @@ class _Waiting(Struct, frozen=True):
     request_id: UUID
     user_id: str
     params: bytes
+    params_bytes: int
     frame: bytes
+    frame_bytes: int
 
 
 class Payloads:
@@ -90,8 +95,8 @@ class Payloads:
         if len(self._queue) >= WAITING:
             self.lost += 1
             return
-        # Four times what is kept: the name and other members stand around it.
-        self._queue.append(_Waiting(request.id, request.session.user_id, params[: 4 * MOST], frame[: 4 * MOST]))
+        parts = (params[:LOOKED_AT], len(params), frame[:LOOKED_AT], len(frame))
+        self._queue.append(_Waiting(request.id, request.session.user_id, *parts))
 
     async def start(self) -> None:
         await self._role.start()
@@ -141,7 +146,8 @@ class Payloads:
         except Unopenable:
             return None
         at = datetime.fromtimestamp((request.int >> 80) / 1000, UTC)
-        return (request, at, user, sealed[0], _size(arguments), sealed[1], _size(result))
+        sizes = _size(arguments, waiting.params_bytes), _size(result, waiting.frame_bytes)
+        return (request, at, user, sealed[0], sizes[0], sealed[1], sizes[1])
 
 
 def opened(vault: Vault, payload: Payload) -> tuple[str, str]:
@@ -176,5 +182,5 @@ def _cut(value: bytes) -> str:
     return value[:MOST].decode(errors="ignore")
 
 
-def _size(value: bytes) -> int | None:
-    return len(value) or None
+def _size(value: bytes, whole: int) -> int | None:
+    return whole if whole >= LOOKED_AT else len(value) or None

@@ -70,13 +70,15 @@ async def test_its_user_and_administrators_read_what_was_kept_and_an_auditor_doe
 
 async def test_what_is_long_is_cut_and_says_how_long_it_was(api, payloads):
     bob = await api.user("bob")
-    request = await called(api, payloads, bob.user_id, arguments={"q": "ä" * MOST}, frame=b"")
+    frame = b'{"jsonrpc":"2.0","id":1,"result":{"content":"%s"}}' % (b"x" * 1_000_000)
+    request = await called(api, payloads, bob.user_id, arguments={"q": "ä" * MOST}, frame=frame)
 
     kept = await bob.data("GET", f"{REQUESTS}/payloads/{request}")
 
     assert len(kept["arguments"].encode()) <= MOST
     assert kept["argumentsBytes"] > MOST
-    assert (kept["result"], kept["resultBytes"]) == (None, 0)
+    assert len(kept["result"].encode()) <= MOST
+    assert kept["resultBytes"] == len(frame)
 
 
 async def test_what_was_kept_goes_with_its_user_and_with_the_days(api, payloads):

@@ -400,7 +400,7 @@ def test_every_command_explains_itself_and_answers_with_json() -> None:
 def test_nothing_is_promised_that_is_not_there() -> None:
     assert set(all_commands.commands) == {
         *("up", "serve", "doctor", "migrate", "verify", "checkpoint", "rebuild", "export", "import"),
-        *("backup", "restore", "move", "undo"),
+        *("backup", "restore", "move", "undo", "rehearse"),
         *("state", "diff", "who-could"),
         *("setup-link", "user", "key", "demo", "requests", "projections"),
     }

@@ -188,7 +188,7 @@ def ordinary_user() -> Iterator[pwd.struct_passwd]:
     subprocess.run(["userdel", name], check=True)
 
 
-@pytest.fixture(params=["present user", "ordinary user"])
+@pytest.fixture(params=[pytest.param("present user", marks=pytest.mark.thorough), "ordinary user"])
 def owners(request: pytest.FixtureRequest, make_home: Callable[[], Path]) -> Iterator[Owners]:
     """Owners of embedded servers: by whoever runs the tests (root: with the service user), and by an ordinary user."""
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT / '.dev'}:{sysconfig.get_path('purelib')}"}

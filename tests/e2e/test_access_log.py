@@ -88,6 +88,7 @@ def test_what_people_and_strangers_do_is_on_the_timeline_and_nowhere_in_clear(st
     assert leaks(secrets, places) == []
 
 
+@pytest.mark.thorough
 def test_a_sign_in_that_was_answered_survives_the_death_of_the_hub(start_hub: StartHub) -> None:
     """The row has not reached the database when the hub dies: somebody holds the lock that writers take."""
     hub = start_hub()
@@ -110,6 +111,7 @@ def test_a_sign_in_that_was_answered_survives_the_death_of_the_hub(start_hub: St
     assert json.loads(mcphub("verify", "--json", home=hub.home, env=hub.env))["ok"]
 
 
+@pytest.mark.thorough
 def test_a_finished_day_is_sealed_and_one_byte_changed_in_it_is_found(start_hub: StartHub) -> None:
     hub = start_hub()
     bob = hub.admin.user("bob")

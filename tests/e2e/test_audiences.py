@@ -109,6 +109,7 @@ async def test_members_have_a_server_and_to_everybody_else_it_does_not_exist(
     assert bob.rest.send("GET", "/api/servers/forge").status_code == 404
 
 
+@pytest.mark.thorough
 async def test_personal_groups_only_narrow_it(a_company: Callable[..., Company], upstreams: Upstreams) -> None:
     company = a_company()
     company.hub.admin.add_servers(
@@ -163,6 +164,7 @@ async def test_a_change_of_the_audience_counts_for_the_next_request_and_is_heard
         await until(lambda: other.heard(LIST_CHANGED, since=changed), within=WITHIN, what="it is heard")
 
 
+@pytest.mark.thorough
 async def test_a_membership_that_is_gone_at_the_next_sign_in_is_gone_for_every_key_at_once(
     a_company: Callable[..., Company], upstreams: Upstreams
 ) -> None:
@@ -200,6 +202,7 @@ async def test_a_membership_that_is_gone_at_the_next_sign_in_is_gone_for_every_k
         assert await one.text("core__echo", text="back") == "back"
 
 
+@pytest.mark.thorough
 async def test_memberships_outlive_a_restart_and_no_name_of_them_is_in_the_ledger(
     a_company: Callable[..., Company], upstreams: Upstreams
 ) -> None:

@@ -99,6 +99,7 @@ class Page:
         return self.visitor.fetch(self.hub.url + path, method=method, headers=headers, **body)
 
 
+@pytest.mark.thorough
 def test_a_page_of_a_listed_origin_signs_in_reads_and_writes(page: Page, ann: Person) -> None:
     signed_in = page.sign_in("ann", ann.password)
     made = page.send("POST", "/api/user/groups", json={"name": "mine", "servers": []})
@@ -160,6 +161,7 @@ def test_such_a_page_follows_a_live_stream(page: Page, hub: RunningHub) -> None:
 
 
 @pytest.mark.parametrize("kind", ["another port", "another name of the host", "no origin at all"])
+@pytest.mark.thorough
 def test_the_browser_keeps_any_other_page_from_the_hub(
     page: Page, ann: Person, hub: RunningHub, listed: str, unlisted: str, kind: str
 ) -> None:

@@ -61,7 +61,7 @@ def hubs(
             hub.end()
 
 
-@pytest.fixture(params=["github", "oidc"])
+@pytest.fixture(params=["github", pytest.param("oidc", marks=pytest.mark.thorough)])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -101,6 +101,7 @@ def test_a_member_is_welcomed_once_and_has_a_session_that_works(way: Way, visito
     assert leaked(way, visitor) == []
 
 
+@pytest.mark.thorough
 def test_a_page_of_the_hub_changes_something_with_the_csrf_token_and_nothing_without(
     way: Way, visitor: Visitor
 ) -> None:
@@ -117,6 +118,7 @@ def test_a_page_of_the_hub_changes_something_with_the_csrf_token_and_nothing_wit
     assert made["status"] == 201
 
 
+@pytest.mark.thorough
 def test_the_browser_comes_back_to_the_page_it_wanted(way: Way, visitor: Visitor) -> None:
     way.somebody()
     visitor.go(way.start)
@@ -124,6 +126,7 @@ def test_the_browser_comes_back_to_the_page_it_wanted(way: Way, visitor: Visitor
     assert visitor.go(f"{way.start}?next=/servers%3Fq=jira") == f"{way.hub.url}/servers?q=jira"
 
 
+@pytest.mark.thorough
 def test_whoever_is_no_member_is_refused(way: Way, visitor: Visitor) -> None:
     name = way.somebody(member=False)
 
@@ -134,6 +137,7 @@ def test_whoever_is_no_member_is_refused(way: Way, visitor: Visitor) -> None:
     assert leaked(way, visitor) == []
 
 
+@pytest.mark.thorough
 def test_a_new_user_waits_until_an_administrator_says_yes(
     hubs: dict[str, RunningHub], where: Company, kind: str, visitor: Visitor
 ) -> None:
@@ -149,6 +153,7 @@ def test_a_new_user_waits_until_an_administrator_says_yes(
     assert visitor.fetch("/api/user/me")["body"]["data"]["username"] == name
 
 
+@pytest.mark.thorough
 def test_whoever_is_locked_out_does_not_come_in_again(way: Way, browser: Browser, visitor: Visitor) -> None:
     name = way.somebody()
     visitor.go(way.start)
@@ -177,6 +182,7 @@ def test_a_hub_behind_a_proxy_asks_by_it_alone(where: Company, way: Way, visitor
 # who does not
 
 
+@pytest.mark.thorough
 def test_a_way_back_without_a_state_or_with_one_nobody_was_given_leads_nowhere(way: Way, visitor: Visitor) -> None:
     way.somebody()
     asked = way.redemptions()
@@ -191,6 +197,7 @@ def test_a_way_back_without_a_state_or_with_one_nobody_was_given_leads_nowhere(w
     assert leaked(way, visitor) == []
 
 
+@pytest.mark.thorough
 def test_a_link_of_an_attacker_signs_nobody_in_as_the_attacker(way: Way, visitor: Visitor) -> None:
     """Login CSRF: another site's page has a link that ends the attacker's own sign-in in the victim's browser."""
     way.somebody()
@@ -206,6 +213,7 @@ def test_a_link_of_an_attacker_signs_nobody_in_as_the_attacker(way: Way, visitor
     assert leaked(way, visitor) == []
 
 
+@pytest.mark.thorough
 def test_a_link_of_an_attacker_does_not_replace_a_session(way: Way, visitor: Visitor) -> None:
     way.somebody()
     link = way.way_back()
@@ -217,6 +225,7 @@ def test_a_link_of_an_attacker_does_not_replace_a_session(way: Way, visitor: Vis
     assert visitor.fetch("/api/user/me")["body"]["data"]["username"] == victim
 
 
+@pytest.mark.thorough
 def test_a_way_back_is_gone_once_it_was_gone(way: Way, browser: Browser, visitor: Visitor) -> None:
     way.somebody()
     set_out(visitor, way)
@@ -237,6 +246,7 @@ def test_a_way_back_is_gone_once_it_was_gone(way: Way, browser: Browser, visitor
         assert leaked(way, visitor, other) == []
 
 
+@pytest.mark.thorough
 def test_a_stolen_code_fits_no_other_way(way: Way, visitor: Visitor) -> None:
     """Everything is right but the PKCE verifier: the code was given out for another browser's challenge."""
     way.somebody()
@@ -270,6 +280,7 @@ def test_a_stolen_code_is_worth_nothing_even_with_the_hubs_secret(way: Way) -> N
     ],
     ids=str,
 )
+@pytest.mark.thorough
 def test_an_id_token_made_for_something_else_signs_nobody_in(
     hubs: dict[str, RunningHub], where: Company, oidc: FakeOidc, visitor: Visitor, forged: dict[str, Any]
 ) -> None:
@@ -298,6 +309,7 @@ def test_an_id_token_of_somebody_elses_making_signs_nobody_in(
     assert leaked(way, visitor) == []
 
 
+@pytest.mark.thorough
 def test_no_address_leads_out_of_the_hub_after_signing_in(way: Way, visitor: Visitor) -> None:
     way.somebody()
 

@@ -217,6 +217,7 @@ async def test_under_quarantine_what_changed_is_nowhere_until_it_is_approved(sce
     assert [change["tool"] for change in world.changes()] == ["later"]
 
 
+@pytest.mark.thorough
 async def test_a_storm_of_a_thousand_definitions_is_bounded(scene: Set) -> None:
     world: Scene = await scene()
     storm = [tool(f"new{number}", "one of many") for number in range(1000)]
@@ -240,6 +241,7 @@ async def test_a_storm_of_a_thousand_definitions_is_bounded(scene: Set) -> None:
     assert (flood["server"], flood["leftOut"]) == (world.name, 1000 - MOST_AN_HOUR)
 
 
+@pytest.mark.thorough
 async def test_a_hub_that_is_killed_in_between_withholds_it_all_the_same(
     start_hub: StartHub, upstreams: Upstreams, fresh_name: Callable[[str], str]
 ) -> None:

@@ -61,6 +61,7 @@ def servers(admin: Admin) -> dict[str, dict[str, Any]]:
     return {server["name"]: server for server in admin.rest.get("/api/servers")}
 
 
+@pytest.mark.thorough
 def test_transports_are_accepted_with_one_warning_and_exported_as_they_came(admin: Admin) -> None:
     answer = save(admin, example("transports"))
 
@@ -209,6 +210,7 @@ async def test_children_fetch_their_packages_where_the_document_says(
     ]
 
 
+@pytest.mark.thorough
 async def test_tools_of_one_name_and_one_that_is_too_long_are_called_the_same_after_a_restart(
     own_hub: RunningHub, admin: Admin, upstreams: Upstreams
 ) -> None:

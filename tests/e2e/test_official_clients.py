@@ -210,6 +210,7 @@ async def test_progress_of_a_long_call_reaches_the_python_client(
 
 
 @pytest.mark.parametrize("server", ["far", "near"])
+@pytest.mark.thorough
 async def test_progress_of_a_long_call_reaches_the_typescript_client(
     real_hub: RunningHub, scene: Scene, npm_peers: Path, server: str
 ) -> None:
@@ -246,6 +247,7 @@ async def test_a_server_asks_the_python_clients_model(real_hub: RunningHub, scen
 
 
 @pytest.mark.parametrize("server", ["far", "near"])
+@pytest.mark.thorough
 async def test_a_server_asks_the_typescript_clients_model(
     real_hub: RunningHub, scene: Scene, npm_peers: Path, server: str
 ) -> None:
@@ -259,6 +261,7 @@ async def test_a_server_asks_the_typescript_clients_model(
         assert "sampled: " in json.dumps(result)
 
 
+@pytest.mark.thorough
 async def test_a_cancelled_call_ends_at_the_server_too(real_hub: RunningHub, scene: Scene) -> None:
     async with python_client(f"{real_hub.mcp}/near", scene.ann.key(), mode="legacy") as client:
         call = asyncio.create_task(client.call_tool("trigger-long-running-operation", {"duration": 30, "steps": 300}))

@@ -143,6 +143,7 @@ async def eventually_answers(ide: Ide, tool: str) -> dict[str, object]:
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.thorough
 async def test_a_server_that_is_down_when_the_hub_starts_is_back_by_itself(
     start_hub: StartHub, upstreams: Upstreams
 ) -> None:

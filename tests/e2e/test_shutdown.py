@@ -62,6 +62,7 @@ async def test_a_call_under_way_is_answered_and_its_stream_is_closed(
     await ide.close()
 
 
+@pytest.mark.thorough
 async def test_a_call_that_takes_too_long_gets_an_end_when_the_hub_is_told_to_hurry(
     used_hub: RunningHub, recorder: Recorder
 ) -> None:
@@ -88,6 +89,7 @@ async def test_a_call_that_takes_too_long_gets_an_end_when_the_hub_is_told_to_hu
     assert row["status"] == "Interrupted"
 
 
+@pytest.mark.thorough
 async def test_a_session_goes_on_after_a_restart(used_hub: RunningHub) -> None:
     ide = Ide(used_hub.mcp, used_hub.admin.key())
     await ide.open()

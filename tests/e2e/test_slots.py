@@ -160,6 +160,7 @@ def counted() -> Iterator[Counted]:
 
 
 @pytest.mark.parametrize("entered", ["USER_DESK_TOKEN", "DESK_TOKEN"])
+@pytest.mark.thorough
 async def test_a_bearer_header(bench: Bench, entered: str) -> None:
     bench.add(bench.http(headers={"Authorization": "Bearer ${USER_DESK_TOKEN}"}))
     assert (bench.form(), bench.canonical()) == (["USER_DESK_TOKEN"], ["DESK_TOKEN"])
@@ -427,6 +428,7 @@ async def test_a_host_is_checked_with_the_final_address(bench: Bench, counted: C
     assert counted.connections == 0
 
 
+@pytest.mark.thorough
 async def test_a_host_an_administrator_allowed_is_dialled(
     start_hub: Callable[..., RunningHub], upstreams: Upstreams, recorder: Recorder
 ) -> None:

@@ -103,6 +103,7 @@ async def test_an_official_client_finds_and_calls_a_tool_by_its_given_name(scene
     assert "echo" not in shown
 
 
+@pytest.mark.thorough
 async def test_a_question_in_the_middle_of_a_call_leads_back_to_the_renamed_tool(scene: Scene) -> None:
     asks, arguments = scene.asks
     scene.called(asks, "welcome")

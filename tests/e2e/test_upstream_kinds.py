@@ -206,6 +206,7 @@ async def test_broken_servers_of_every_kind_never_empty_a_list(
     assert status[no_sse]["status"] == status[no_rest]["status"] == "error"
 
 
+@pytest.mark.thorough
 async def test_the_connection_test_says_how_far_it_came_on_both_kinds(
     upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Fresh
 ) -> None:

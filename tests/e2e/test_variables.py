@@ -63,6 +63,7 @@ def name() -> str:
 
 
 @pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.thorough
 def test_a_refused_value_is_marked_until_a_better_one_is_saved(
     hub: RunningHub, admin: Admin, name: str, status: int
 ) -> None:
@@ -150,6 +151,7 @@ def test_a_rest_service_that_refuses_a_key_marks_it_as_well(
     assert taken_back["rejectedAt"] is None
 
 
+@pytest.mark.thorough
 def test_a_mark_outlives_the_hub_and_goes_with_its_user(start_hub: Any) -> None:
     hub = start_hub()
     with Doorman("good") as doorman:

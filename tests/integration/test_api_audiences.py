@@ -192,6 +192,7 @@ async def test_all_pages_of_a_long_list_are_read_as_far_as_they_are_kept(open_hu
         ({"roles": ["staff"]}, {}, {"all"}),
     ],
 )
+@pytest.mark.thorough
 async def test_groups_are_what_the_provider_writes_letter_for_letter(open_hub, oidc, claims, userinfo, seen):
     await with_servers(open_hub, **FOUR)
     oidc.account = OidcAccount("s-1", {"email": "eve@corp.example", **claims}, userinfo)

@@ -64,6 +64,7 @@ def facts(api, *types):
 # getting in
 
 
+@pytest.mark.thorough
 async def test_the_first_time_is_welcomed_and_makes_a_user_who_is_no_administrator(hub):
     browser = hub.browser()
 
@@ -217,6 +218,7 @@ async def test_the_browser_comes_back_to_the_page_it_wanted(hub, page):
         *("/api/oauth/github", "/api", "/mcp", "/oauth/authorize", "/auth/error?code=x", "/" + "a" * 600),
     ],
 )
+@pytest.mark.thorough
 async def test_no_address_leads_out_of_the_hub_after_signing_in(hub, page):
     answer = await hub.browser().get(GITHUB, params={"next": page})
 
@@ -383,6 +385,7 @@ async def test_nothing_a_provider_says_of_a_person_is_in_the_ledger_in_clear(hub
 
 
 @pytest.mark.parametrize("hostile", ["javascript:alert(1)", "data:text/html,x", 7, None, "https://"])
+@pytest.mark.thorough
 async def test_an_address_that_is_none_is_not_shown(hub, github, hostile, monkeypatch):
     async def user(self, request):
         return web.json_response({"id": 9, "login": "eve", "avatar_url": hostile, "html_url": hostile, "name": hostile})

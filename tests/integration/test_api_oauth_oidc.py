@@ -332,6 +332,7 @@ async def test_a_challenge_that_does_not_fit_is_an_error_page(hub, oidc):
         ("group:staff,domain:corp.example", {"email": "ann@corp.example", "email_verified": True}, True),
     ],
 )
+@pytest.mark.thorough
 async def test_the_allow_list_is_domains_that_were_verified_and_groups(a_hub, oidc, allow, claims, fits):
     oidc.account = OidcAccount("s-1", claims)
 

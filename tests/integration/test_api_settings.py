@@ -4,6 +4,8 @@ import asyncio
 import json
 import time
 
+import pytest
+
 from mcphub.domain.vault import HUB, MASK
 from mcphub.gateway.facade import Tool
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
@@ -189,6 +191,7 @@ async def test_a_save_holds_one_form_of_the_document(api):
     assert problem(both) == problem(neither) == (422, "invalid_request")
 
 
+@pytest.mark.thorough
 async def test_a_document_near_the_limit_passes_and_one_over_it_does_not(api):
     admin = await api.user("admin", admin=True)
     near = json.dumps({"mcpServers": {}, "notes": '"' * (2 * 1024 * 1024 - 1000)})

@@ -47,6 +47,7 @@ def test_a_healthy_hub_has_no_errors(commands: Commands) -> None:
     assert "PostgreSQL 18" in found["database"]["found"]
 
 
+@pytest.mark.thorough
 def test_ways_to_sign_in_elsewhere_are_named_and_open_ones_are_warned_of(commands: Commands) -> None:
     app = {"MCPHUB_GITHUB_CLIENT_ID": "id", "MCPHUB_GITHUB_CLIENT_SECRET": "canary-secret"}
     commands.env |= app
@@ -59,6 +60,7 @@ def test_ways_to_sign_in_elsewhere_are_named_and_open_ones_are_warned_of(command
     assert "canary" not in commands.say("doctor")
 
 
+@pytest.mark.thorough
 def test_each_finding_that_is_not_well_names_a_remedy(commands: Commands) -> None:
     (commands.home / "master.key").chmod(0o644)
 
@@ -78,6 +80,7 @@ def test_a_master_key_that_others_may_read_is_an_error(commands: Commands) -> No
     assert finding["remedy"] == f"chmod 600 {commands.home}/master.key"
 
 
+@pytest.mark.thorough
 def test_a_master_key_that_is_no_key_is_an_error_without_its_content(commands: Commands) -> None:
     (commands.home / "master.key").write_text("k1:c2VjcmV0LWJ1dC10b28tc2hvcnQ=\n")
 
@@ -87,6 +90,7 @@ def test_a_master_key_that_is_no_key_is_an_error_without_its_content(commands: C
     assert "c2VjcmV0" not in said
 
 
+@pytest.mark.thorough
 def test_a_home_open_to_others_is_a_warning(commands: Commands) -> None:
     commands.home.chmod(0o755)
     commands.env["DATABASE_URL"] = "postgresql://nobody:password@127.0.0.1:1/none"  # taking the lock would close it
@@ -138,18 +142,21 @@ def test_a_read_table_that_stands_still_is_an_error(commands: Commands, database
     assert "read tables" not in findings(commands)
 
 
+@pytest.mark.thorough
 def test_servers_without_a_sandbox_are_a_warning(commands: Commands) -> None:
     commands.env["MCPHUB_STDIO_SANDBOX"] = "limits"
 
     assert findings(commands)["sandbox"]["level"] == "warning"
 
 
+@pytest.mark.thorough
 def test_unknown_settings_are_probably_typing_errors(commands: Commands) -> None:
     commands.env["MCPHUB_PUBLIC_ULR"] = "https://hub.example.com"
 
     assert "MCPHUB_PUBLIC_ULR" in findings(commands)["environment"]["found"]
 
 
+@pytest.mark.thorough
 def test_no_secret_of_the_environment_or_the_home_is_said(commands: Commands, database: Database) -> None:
     password = psycopg.conninfo.conninfo_to_dict(database.owner_dsn)["password"]
     commands.env |= {"MCPHUB_ADMIN_PASSWORD": "an administrators password", "MCPHUB_MASTER_KEYS": RING}

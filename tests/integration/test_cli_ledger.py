@@ -69,6 +69,7 @@ def sql(database: Database, statement: str) -> None:
         db.execute(statement)
 
 
+@pytest.mark.thorough
 def test_migrations_are_pending_until_they_are_applied(another: Commands) -> None:
     pending = another.json("migrate", "--check", code=1)["pending"]
     applied = another.json("migrate")["applied"]
@@ -87,6 +88,7 @@ def test_migrating_a_managed_database_makes_no_keys_where_the_hub_does_not_live(
         assert db.execute("select 1 from data_key").fetchall() == []
 
 
+@pytest.mark.thorough
 def test_the_ledger_is_checked_without_the_master_key(lived_in: Commands) -> None:
     (lived_in.home / "master.key").unlink()
 
@@ -130,6 +132,7 @@ def test_a_changed_ledger_is_found_at_its_position(
     assert f"position {found['broken_at']}" in lived_in.say("verify", code=1)
 
 
+@pytest.mark.thorough
 def test_a_chain_rewritten_as_a_whole_is_found_by_a_head_noted_down_before(
     lived_in: Commands, another: Commands
 ) -> None:
@@ -177,6 +180,7 @@ async def test_sealed_days_of_the_other_logs_are_checked_with_the_chain(lived_in
 
 
 @pytest.mark.parametrize("log", ["access", "traffic"])
+@pytest.mark.thorough
 async def test_one_byte_of_a_sealed_day_is_found_out_and_the_day_named(
     lived_in: Commands, database: Database, log: str
 ) -> None:
@@ -232,6 +236,7 @@ def test_a_checkpoint_says_what_was_cut_off_and_that_the_rest_holds(
     assert "no checkpoint is signed" in lived_in.say("checkpoint", code=1)
 
 
+@pytest.mark.thorough
 def test_each_export_is_in_the_access_log_and_none_is_written_that_is_not(
     lived_in: Commands, database: Database
 ) -> None:
@@ -267,6 +272,7 @@ def test_an_export_imported_into_an_empty_hub_is_the_same_to_the_byte(lived_in: 
     assert another.json("rebuild", "--check") == {"equal": True, "different": []}
 
 
+@pytest.mark.thorough
 def test_an_import_may_continue_exactly_at_the_head(lived_in: Commands, another: Commands, tmp_path: Path) -> None:
     lines = lived_in.run("export").stdout.splitlines(keepends=True)
     file = tmp_path / "first.jsonl"
@@ -279,6 +285,7 @@ def test_an_import_may_continue_exactly_at_the_head(lived_in: Commands, another:
 
 
 @pytest.mark.parametrize("spoiled", ["a byte changed", "a line missing", "no event", "twice the same"])
+@pytest.mark.thorough
 def test_an_import_that_does_not_fit_is_refused_and_writes_nothing(
     lived_in: Commands, another: Commands, spoiled: str
 ) -> None:
@@ -299,6 +306,7 @@ def test_an_import_that_does_not_fit_is_refused_and_writes_nothing(
     assert another.run("export").stdout == b""
 
 
+@pytest.mark.thorough
 def test_a_ledger_that_holds_other_events_takes_no_import(lived_in: Commands, another: Commands) -> None:
     another.run("migrate")
     another.run("user", "create", "eve", "--password-stdin", stdin=PASSWORD)
@@ -329,6 +337,7 @@ def test_an_erased_user_stays_erased_after_an_older_backup_of_the_keys_came_back
         assert db.execute("select 1 from data_key where owner = %s", (erased,)).fetchall() == []
 
 
+@pytest.mark.thorough
 def test_a_read_table_somebody_changed_is_found_and_made_right(lived_in: Commands, database: Database) -> None:
     assert lived_in.json("rebuild", "--check")["equal"] is True
     sql(database, "update read.users set active = not active")
@@ -340,6 +349,7 @@ def test_a_read_table_somebody_changed_is_found_and_made_right(lived_in: Command
     assert lived_in.json("rebuild", "--check")["equal"] is True
 
 
+@pytest.mark.thorough
 def test_a_parked_read_table_is_shown_and_let_on(lived_in: Commands, database: Database) -> None:
     sql(
         database,
@@ -370,6 +380,7 @@ def test_a_parked_read_table_is_shown_and_let_on(lived_in: Commands, database: D
         ("migrate", "--check"),
     ],
 )
+@pytest.mark.thorough
 def test_a_home_without_a_hub_is_said_and_not_made(tmp_path: Path, command: tuple[str, ...]) -> None:
     nowhere = Commands(tmp_path / "nowhere")
 

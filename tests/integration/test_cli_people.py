@@ -105,6 +105,7 @@ def test_what_the_usage_does_not_allow_is_exit_code_two_and_changes_nothing(
 
 
 @pytest.mark.parametrize("password", ["short", "", "aaaaaaaaaaaaaaaaaaaa", "ann-ann-ann"])
+@pytest.mark.thorough
 def test_a_weak_password_is_refused_and_leaves_no_user_and_no_data_key(
     commands: Commands, database: Database, password: str
 ) -> None:
@@ -203,6 +204,7 @@ def test_a_key_is_shown_once_and_kept_nowhere(commands: Commands, database: Data
     assert value[7:] not in everything_recorded(database)
 
 
+@pytest.mark.thorough
 def test_a_revoked_key_is_shown_as_such(commands: Commands) -> None:
     create(commands, "ann")
     commands.run("key", "issue", "ann")
@@ -213,6 +215,7 @@ def test_a_revoked_key_is_shown_as_such(commands: Commands) -> None:
     assert [row["state"] for row in commands.json("key", "list")] == ["revoked"]
 
 
+@pytest.mark.thorough
 def test_a_key_for_an_unknown_server_or_user_is_refused(commands: Commands) -> None:
     create(commands, "ann")
 
@@ -270,6 +273,7 @@ def test_what_was_done_is_taken_back_and_what_cannot_be_says_why(commands: Comma
     assert "nothing is recorded" in commands.say("undo", "9999", code=1)
 
 
+@pytest.mark.thorough
 def test_a_change_is_tried_on_real_calls_without_being_made(commands: Commands, database: Database) -> None:
     ann = create(commands, "ann")
     document = {"mcpServers": {"desk": {"type": "streamable-http", "url": "http://127.0.0.1:9/mcp"}}}

@@ -159,6 +159,7 @@ def test_a_failing_statement_leaves_no_value_in_the_log(empty_database):
     assert canary not in empty_database.server.log_path.read_text()
 
 
+@pytest.mark.thorough
 def test_a_second_hub_on_the_same_home_is_refused_with_the_pid_of_the_first(owners: Owners):
     home = owners.home()
     first = owners.start(home, QUICK)
@@ -435,6 +436,7 @@ def answers(dsn):
         return False
 
 
+@pytest.mark.thorough
 def test_an_ordinary_stop_of_the_owner_stops_the_server(owners: Owners):
     owner = owners.start(owners.home(), QUICK)
 

@@ -127,6 +127,7 @@ def test_a_table_somebody_changed_is_found_and_mended(teller, db):
     assert check(db, all_projections()) == {}
 
 
+@pytest.mark.thorough
 def test_swaps_under_readers_give_no_error_and_no_empty_table(teller, db, database):
     some_history(teller)
     catch_up(db)

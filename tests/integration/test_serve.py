@@ -83,6 +83,7 @@ def test_an_address_beyond_this_machine_needs_https_or_the_word_insecure(launch:
     assert "https" in one_line(hub)
 
 
+@pytest.mark.thorough
 def test_a_weak_administrators_password_is_refused_and_no_hub_runs_with_it(launch: Launch) -> None:
     hub = launch(MCPHUB_ADMIN_PASSWORD="admin")
 
@@ -92,6 +93,7 @@ def test_a_weak_administrators_password_is_refused_and_no_hub_runs_with_it(launc
     assert Commands(hub.home).json("user", "list") == []
 
 
+@pytest.mark.thorough
 def test_a_master_key_that_others_may_read_is_refused(launch: Launch) -> None:
     hub = launch().start()
     hub.stop()
@@ -135,6 +137,7 @@ def test_without_a_password_each_start_prints_a_link_until_somebody_used_one(lau
     assert "/setup#" not in hub.said()
 
 
+@pytest.mark.thorough
 def test_an_administrator_who_was_removed_does_not_come_back(launch: Launch) -> None:
     hub = launch().start()
     commands = Commands(hub.home)
@@ -148,6 +151,7 @@ def test_an_administrator_who_was_removed_does_not_come_back(launch: Launch) -> 
     assert [row["username"] for row in commands.json("user", "list")] == ["other"]
 
 
+@pytest.mark.thorough
 def test_a_demo_that_was_removed_does_not_come_back(launch: Launch) -> None:
     hub = launch(demo=True).start()
     commands = Commands(hub.home)
@@ -165,6 +169,7 @@ def test_a_demo_that_was_removed_does_not_come_back(launch: Launch) -> None:
     assert not (hub.home / "first-key").exists()
 
 
+@pytest.mark.thorough
 def test_there_is_no_demo_beyond_this_machine(launch: Launch) -> None:
     hub = launch(demo=True, MCPHUB_HOST="0.0.0.0", MCPHUB_INSECURE="on").start()
 
@@ -174,6 +179,7 @@ def test_there_is_no_demo_beyond_this_machine(launch: Launch) -> None:
 # what it says
 
 
+@pytest.mark.thorough
 def test_for_a_script_it_answers_with_one_json_value(launch: Launch) -> None:
     hub = launch(demo=True)
     command = [MCPHUB, "up", "--json", "--no-open", "--home", str(hub.home), "--port", str(hub.port)]
@@ -187,6 +193,7 @@ def test_for_a_script_it_answers_with_one_json_value(launch: Launch) -> None:
     assert said == {"ready": True, "url": hub.url, "setupLink": None, "firstKey": str(hub.home / "first-key")}
 
 
+@pytest.mark.thorough
 def test_on_a_terminal_the_key_is_shown_and_not_kept(launch: Launch) -> None:
     hub = launch(demo=True)
     ours, theirs = pty.openpty()
@@ -228,6 +235,7 @@ def closed_to_new_ones(hub: RunningHub) -> bool:
     return False
 
 
+@pytest.mark.thorough
 def test_a_call_under_way_is_answered_before_it_ends(launch: Launch) -> None:
     hub = launch().start()
     connection, rest = begin_login(hub)
@@ -247,6 +255,7 @@ def test_a_call_under_way_is_answered_before_it_ends(launch: Launch) -> None:
     gone(hub)
 
 
+@pytest.mark.thorough
 def test_a_second_signal_makes_it_hurry(launch: Launch) -> None:
     hub = launch().start()
     connection, _ = begin_login(hub)
@@ -262,6 +271,7 @@ def test_a_second_signal_makes_it_hurry(launch: Launch) -> None:
     gone(hub)
 
 
+@pytest.mark.thorough
 def test_whoever_watches_readyz_is_told_before_the_door_closes(launch: Launch) -> None:
     hub = launch(MCPHUB_HOST="0.0.0.0", MCPHUB_INSECURE="on").start()
 
@@ -277,6 +287,7 @@ def test_whoever_watches_readyz_is_told_before_the_door_closes(launch: Launch) -
 
 
 @pytest.mark.parametrize("after", [0.3, 0.9])
+@pytest.mark.thorough
 def test_a_start_that_is_called_off_leaves_nothing_running(launch: Launch, after: float) -> None:
     """The moment is arbitrary on purpose: in imports, in initdb, in migrations, with the server half up."""
     hub = launch()

@@ -44,6 +44,7 @@ def test_a_database_in_another_encoding_is_refused(make_database):
         check_server(made.owner_dsn)
 
 
+@pytest.mark.thorough
 def test_a_direct_url_that_hears_no_notify_is_a_warning(empty_database, make_database):
     """As behind a pooler in transaction mode: the NOTIFY goes through, and nobody hears it."""
     elsewhere = make_database()

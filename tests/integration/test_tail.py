@@ -132,6 +132,7 @@ async def test_a_cut_connection_loses_nothing_and_repeats_nothing(teller, tail, 
     assert seen.positions == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.thorough
 async def test_without_a_look_at_the_head_the_lease_runs_out_and_comes_back(teller, tail, monkeypatch):
     """Who decides by a tail that lost its database must deny."""
     await tail.start()
@@ -195,6 +196,7 @@ async def test_a_position_reached_already_waits_for_nothing(teller, tail):
     await asyncio.wait_for(tail.reached(2), 0.1)
 
 
+@pytest.mark.thorough
 async def test_a_fact_that_cannot_be_folded_ends_the_lease_and_not_the_tail(teller, database):
     """Fail closed: nothing is decided on half the facts, and what was folded is not folded again."""
     model, broken = AccessModel(), [True]

@@ -506,6 +506,7 @@ time.sleep(600)
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("at_once", "within"), [(True, 0.9), (False, 2 * stdio.STEP_SECONDS + 1)])
+@pytest.mark.thorough
 async def test_a_process_that_will_not_end_is_killed_with_its_helpers(
     world: World, at_once: bool, within: float
 ) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Response, expect
 
 from tests.support.browser import WITHIN
 from tests.support.rest import Person
@@ -21,6 +22,7 @@ AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 390, "height": 844}
+KEPT = "cookies,local_storage,session_storage,indexeddb,cache_storage,service_workers"
 QUIET, LOOK = 300, 50  # milliseconds in which a page asks for nothing, and between two looks
 Language = Literal["en", "ko"]
 Theme = Literal["light", "dark"]
@@ -28,8 +30,15 @@ Theme = Literal["light", "dark"]
 expect.set_options(timeout=WITHIN)
 
 
+# By browser, and by what a context was made for: contexts nobody uses, each with an empty page.
+SPARE: WeakKeyDictionary[Browser, dict[tuple[Any, ...], list[tuple[BrowserContext, Page]]]] = WeakKeyDictionary()
+
+
 class Reader:
     """One person in front of the interface.
+
+    Their window may have been another's before: nothing is left of that but the files of the interface, which need not
+    be fetched and read anew. That is more than half of what it costs to show a page.
 
     Args:
         url: of the hub.
@@ -46,16 +55,21 @@ class Reader:
         viewport: dict[str, int] | None = None,
     ) -> None:
         self.url = url
-        self.context = browser.new_context(
-            viewport=viewport or WIDE,  # type: ignore[arg-type]  # a size is a size
-            locale="ko-KR" if language == "ko" else "en-GB",
-            timezone_id="Asia/Seoul",
-            color_scheme=theme,
-            reduced_motion="reduce",
-        )
-        self.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=url)
-        self.context.set_default_timeout(WITHIN)
-        self.page: Page = self.context.new_page()
+        size = viewport or WIDE
+        self._spare = SPARE.setdefault(browser, {}).setdefault((url, language, theme, *size.values()), [])
+        if self._spare:
+            self.context, self.page = self._spare.pop()
+        else:
+            self.context = browser.new_context(
+                viewport=size,  # type: ignore[arg-type]  # a size is a size
+                locale="ko-KR" if language == "ko" else "en-GB",
+                timezone_id="Asia/Seoul",
+                color_scheme=theme,
+                reduced_motion="reduce",
+            )
+            self.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=url)
+            self.context.set_default_timeout(WITHIN)
+            self.page = self.context.new_page()
         self.complaints: list[str] = []  # of the page, and answers of the hub that say it broke
         self.answers: list[Response] = []
         self.page.on("console", self._heard)
@@ -69,6 +83,18 @@ class Reader:
 
     def close(self) -> None:
         self.context.close()
+
+    def leave(self) -> None:
+        """Makes room for the next one: pages, cookies and whatever else was kept go."""
+        empty = self.context.new_page()
+        for page in self.context.pages:
+            if page is not empty:
+                page.close()
+        self.context.clear_cookies()
+        session = self.context.new_cdp_session(empty)
+        session.send("Storage.clearDataForOrigin", {"origin": self.url, "storageTypes": KEPT})
+        session.detach()
+        self._spare.append((self.context, empty))
 
     def _heard(self, message: ConsoleMessage) -> None:
         # A browser says of every refused request that it failed; what was refused is the page's to say.

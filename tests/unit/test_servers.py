@@ -258,6 +258,7 @@ def test_a_preview_says_what_would_be_recorded_and_records_nothing(settings):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_5000_servers_are_saved_in_time(settings):
     servers = {f"server {n}": asking(f"USER_T{n % 7}", mcphub={"slug": f"s-{n}"} if n % 2 else {}) for n in range(5000)}
     begun = time.process_time()

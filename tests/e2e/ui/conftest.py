@@ -49,8 +49,12 @@ def open_reader(
 
     yield open_
     keep_pictures(request, opened, tmp_path)
+    failed = request.node.stash.get(FAILED, True)
     for reader in opened:
-        reader.close()
+        if failed:
+            reader.close()
+        else:
+            reader.leave()
 
 
 def keep_pictures(request: pytest.FixtureRequest, readers: list[Reader], tmp_path: Path) -> None:

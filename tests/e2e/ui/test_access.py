@@ -118,9 +118,9 @@ def test_a_reason_leads_to_the_event_that_made_it_so(
     switched = admin.rest.get("/api/audit?type=ServerDisabled&limit=1")[0]["position"]
     page = reader.go(f"/admin/access?user={ann.id}")
 
-    page.get_by_role("button", name=f"Why, for {server}", exact=True).click()
+    page.get_by_role("button", name=f"Why? {server}", exact=True).click()
 
-    told = page.get_by_role("dialog", name=f"Why, for {server}")
+    told = page.get_by_role("dialog", name=f"Why? {server}")
     expect(told).to_contain_text("The server is switched off")
     expect(told).to_contain_text(f"by {admin.username}")
     told.get_by_role("link", name=f"Event #{switched:,}").click()

@@ -45,6 +45,7 @@ def test_each_key_stands_with_its_owner_and_no_key_is_shown(
     expect(page.get_by_role("tab", name="Keys 2")).to_have_attribute("aria-selected", "true")
 
 
+@pytest.mark.thorough
 def test_views_narrow_the_list_and_stand_in_the_address(reader: Reader, make_user: Callable[[str], Person]) -> None:
     ann = make_user("ann")
     ann.key("long"), ann.key("short", expiryDays=2), ann.key("dead")

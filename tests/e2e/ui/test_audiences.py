@@ -86,6 +86,7 @@ def test_a_change_made_meanwhile_is_not_overwritten(reader: Reader, admin: Admin
     expect(box.get_by_role("button", name="Save")).to_be_disabled()
 
 
+@pytest.mark.thorough
 def test_a_private_server_is_its_owners_whatever_its_audience(
     reader: Reader, serve: Callable[..., None], make_user: Callable[[str], Person], fresh_name: Callable[[str], str]
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_private_server_is_its_owners_whatever_its_audience(
     expect(panel(page, server)).to_contain_text("1 of ")
 
 
+@pytest.mark.thorough
 def test_the_view_and_the_chosen_server_stand_in_the_address(
     reader: Reader, admin: Admin, server: str, serve: Callable[..., None], fresh_name: Callable[[str], str]
 ) -> None:

@@ -55,6 +55,7 @@ def ask(page: Page, query: str) -> None:
     field.press("Enter")
 
 
+@pytest.mark.thorough
 def test_an_event_made_elsewhere_appears_by_itself(watcher: Reader, person: Person) -> None:
     page = watcher.go(f"/admin/audit?q=actor:{person.username}")
     expect(page.get_by_role("button", name="Live", exact=True)).to_be_visible()
@@ -96,6 +97,7 @@ NOTE_ROWS = """() => {
 }"""
 
 
+@pytest.mark.thorough
 def test_nothing_that_happens_while_it_is_paused_is_lost(watcher: Reader, person: Person) -> None:
     page = watcher.go(f"/admin/audit?q=actor:{person.username} type:Group*")
     expect(page.get_by_text("Nothing happened here")).to_be_visible()
@@ -117,6 +119,7 @@ def test_nothing_that_happens_while_it_is_paused_is_lost(watcher: Reader, person
     expect(pill).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_conditions_views_and_selection_stand_in_the_address(watcher: Reader, admin: Admin, person: Person) -> None:
     name = f"kept of {person.username}"
     person.group(name)
@@ -147,6 +150,7 @@ def test_conditions_views_and_selection_stand_in_the_address(watcher: Reader, ad
 
 
 @pytest.mark.parametrize("when", ["a period", "a stretch of the plot"])
+@pytest.mark.thorough
 def test_reload_back_and_a_link_that_was_sent_show_what_was_chosen(
     watcher: Reader, open_reader: MakeReader, admin: Admin, person: Person, when: str
 ) -> None:
@@ -193,6 +197,7 @@ def test_reload_back_and_a_link_that_was_sent_show_what_was_chosen(
     shows_again(page, was)
 
 
+@pytest.mark.thorough
 def test_an_event_shows_what_it_changed_and_leads_along_its_subject(watcher: Reader, person: Person) -> None:
     old, new = f"old of {person.username}", f"new of {person.username}"
     group = person.group(old)["id"]
@@ -234,6 +239,7 @@ def test_a_refusal_stands_among_the_failures_with_its_reason(watcher: Reader, pe
     expect(panel.get_by_text("127.0.0.1")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_the_plot_counts_what_the_list_holds_and_a_stretch_of_it_is_looked_at_alone(
     watcher: Reader, person: Person
 ) -> None:

@@ -119,6 +119,7 @@ def test_a_mistake_is_marked_with_its_fix_and_cannot_be_saved(
     expect(page.locator(".cm-content")).to_contain_text('"description": "x"')
 
 
+@pytest.mark.thorough
 def test_a_literal_secret_is_warned_of_and_sealed(
     admin: Admin, editor: Reader, serve: Callable[..., None], fresh_name: Callable[[str], str]
 ) -> None:
@@ -162,6 +163,7 @@ def test_keys_values_and_variables_are_completed(
     expect(page.locator(".cm-content")).to_contain_text('"url": "${USER_UI_KNOWN}"')
 
 
+@pytest.mark.thorough
 def test_a_server_goes_only_when_its_name_is_typed(
     admin: Admin, editor: Reader, serve: Callable[..., None], fresh_name: Callable[[str], str]
 ) -> None:
@@ -214,6 +216,7 @@ def test_what_somebody_saved_meanwhile_is_not_overwritten_but_chosen(
     assert other in document(admin)["mcpServers"]
 
 
+@pytest.mark.thorough
 def test_servers_of_a_clients_file_are_taken_over_with_variables_for_secrets(
     admin: Admin, editor: Reader, serve: Callable[..., None], fresh_name: Callable[[str], str]
 ) -> None:
@@ -237,6 +240,7 @@ def test_servers_of_a_clients_file_are_taken_over_with_variables_for_secrets(
     expect(page.locator(".cm-content")).not_to_contain_text(name)
 
 
+@pytest.mark.thorough
 def test_nobody_leaves_a_changed_document_unasked_and_old_links_lead_to_it(
     admin: Admin, editor: Reader, serve: Callable[..., None], fresh_name: Callable[[str], str]
 ) -> None:

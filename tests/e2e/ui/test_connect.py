@@ -84,6 +84,7 @@ def test_the_first_call_appears_by_itself(reader: Reader) -> None:
     expect(said).to_contain_text("protocol 2025-06-18")
 
 
+@pytest.mark.thorough
 def test_one_server_has_its_own_address_and_lists_are_chosen_with_their_result(
     open_reader: MakeReader,
     make_user: Callable[[str], Person],
@@ -144,6 +145,7 @@ def test_a_taken_name_is_said_beside_the_form(open_reader: MakeReader, make_user
     expect(page.get_by_label("Name", exact=True)).to_have_value("notebook")
 
 
+@pytest.mark.thorough
 def test_a_rotated_key_is_shown_and_the_old_one_is_on_its_way_out(
     open_reader: MakeReader, make_user: Callable[[str], Person]
 ) -> None:
@@ -191,6 +193,7 @@ def test_extending_says_until_when_and_an_administrator_finds_the_event(
 
 
 @pytest.mark.parametrize("width", [390])
+@pytest.mark.thorough
 def test_the_menu_of_a_narrow_screen_leads_to_pages(
     open_reader: MakeReader, make_user: Callable[[str], Person], width: int
 ) -> None:

@@ -15,6 +15,7 @@ from tests.support.web import Reader
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
+@pytest.mark.thorough
 def test_language_and_theme_are_kept_for_the_next_browser(
     open_reader: MakeReader, make_user: Callable[[str], Person]
 ) -> None:
@@ -59,6 +60,7 @@ def test_the_command_menu_leads_anywhere_by_keyboard(reader: Reader) -> None:
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
+@pytest.mark.thorough
 def test_pages_of_the_sidebar_are_reached_with_the_tab_key(reader: Reader) -> None:
     page = reader.go("/connect")
 

@@ -95,6 +95,7 @@ def test_a_new_group_narrows_clients_to_exactly_what_is_previewed(open_reader: M
     assert jira not in preview(page).inner_text()
 
 
+@pytest.mark.thorough
 def test_a_switch_is_said_and_can_be_undone(open_reader: MakeReader, scene: Scene) -> None:
     person, git, _ = scene
     person.group("backend", git)
@@ -169,6 +170,7 @@ def test_a_group_is_edited_copied_and_says_when_a_name_is_taken(open_reader: Mak
     assert sorted(groups["platform 2"]["servers"]) == sorted(groups["platform"]["servers"]) == sorted([git, jira])
 
 
+@pytest.mark.thorough
 def test_a_selection_and_a_search_stand_in_the_address_and_keys_move(open_reader: MakeReader, scene: Scene) -> None:
     person, git, jira = scene
     first, second = person.group("docs", jira), person.group("backend", git)
@@ -198,6 +200,7 @@ def test_a_selection_and_a_search_stand_in_the_address_and_keys_move(open_reader
     expect(page.get_by_role("searchbox")).to_have_value(git)
 
 
+@pytest.mark.thorough
 def test_a_server_nobody_asked_is_asked_from_the_preview(open_reader: MakeReader, scene: Scene) -> None:
     person, git, _ = scene
     person.group("backend", git)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.ui.conftest import MakeReader
@@ -69,6 +70,7 @@ def last_hour(page: Page) -> dict[str, str]:
     return {"from": since}
 
 
+@pytest.mark.thorough
 def test_a_figure_leads_to_what_is_behind_it(open_reader: MakeReader, admin: Admin) -> None:
     reader = open_reader(admin)
     page = reader.go("/admin")
@@ -87,6 +89,7 @@ def test_a_figure_leads_to_what_is_behind_it(open_reader: MakeReader, admin: Adm
         expect(reader.heading("Overview")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_change_of_rights_appears_by_itself_and_leads_to_its_event(
     open_reader: MakeReader, admin: Admin, make_user: Callable[[str], Person]
 ) -> None:

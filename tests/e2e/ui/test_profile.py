@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import httpx
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.ui.conftest import MakeReader
@@ -18,6 +19,7 @@ def card(page: Page, name: str) -> Locator:
     return page.get_by_role("region", name=name, exact=True)
 
 
+@pytest.mark.thorough
 def test_what_is_chosen_for_the_screen_counts_at_once_and_in_the_next_browser(
     open_reader: MakeReader, make_user: Callable[[str], Person]
 ) -> None:
@@ -74,6 +76,7 @@ def test_what_clients_list_is_chosen_with_its_result_before_the_eyes(
     expect(lists.get_by_role("switch", name="List hub_why")).not_to_be_checked()
 
 
+@pytest.mark.thorough
 def test_sessions_elsewhere_are_ended_one_by_one_and_all_at_once(
     open_reader: MakeReader, make_user: Callable[[str], Person]
 ) -> None:

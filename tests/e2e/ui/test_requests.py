@@ -132,6 +132,7 @@ def test_a_user_is_a_group_and_a_press_on_their_name_narrows_to_them(
     assert f"user:{person.username}" in reader.page.evaluate("decodeURIComponent(location.search)")
 
 
+@pytest.mark.thorough
 def test_conditions_stand_in_the_address_and_come_back(
     open_reader: MakeReader, admin: Admin, person: Person, server: HttpServer, session: Session
 ) -> None:
@@ -159,6 +160,7 @@ def test_conditions_stand_in_the_address_and_come_back(
     expect(row(page, rows["echo"])).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_reload_back_and_a_link_that_was_sent_show_what_was_chosen(
     open_reader: MakeReader, admin: Admin, person: Person, session: Session
 ) -> None:
@@ -276,6 +278,7 @@ def test_one_request_has_a_page_that_either_form_of_its_id_leads_to(
     expect(page.get_by_text("There is no such request")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_stretch_of_the_plot_is_looked_at_alone_and_left_again(
     open_reader: MakeReader, admin: Admin, person: Person, session: Session
 ) -> None:
@@ -345,6 +348,7 @@ def test_rows_are_saved_as_a_sheet_and_as_lines_of_json(
     assert lines == rows
 
 
+@pytest.mark.thorough
 def test_an_auditor_reads_everybodys_until_they_are_none_any_more(
     open_reader: MakeReader, admin: Admin, make_user: Callable[[str], Person], person: Person, session: Session
 ) -> None:

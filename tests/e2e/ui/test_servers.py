@@ -78,6 +78,7 @@ def test_the_figures_of_a_server_are_those_of_its_calls(
     expect(cells.nth(9)).to_have_text("Ready")
 
 
+@pytest.mark.thorough
 def test_a_search_finds_servers_and_tools_and_stands_in_the_address(
     reader: Reader, server: HttpServer, serve: Callable[..., None], fresh_name: Callable[[str], str]
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_search_finds_servers_and_tools_and_stands_in_the_address(
     expect(row(page, other)).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_filters_and_the_order_are_restored_by_the_address(
     reader: Reader, server: HttpServer, serve: Callable[..., None], fresh_name: Callable[[str], str]
 ) -> None:
@@ -193,6 +195,7 @@ def test_what_a_server_needs_is_listed_with_what_is_there(
     expect(page.get_by_role("region", name=name)).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_requests_of_a_server_are_the_readers_own(
     open_reader: MakeReader, make_user: Callable[[str], Person], server: HttpServer
 ) -> None:
@@ -242,6 +245,7 @@ def test_an_administrator_switches_a_tool_off_for_everybody(
     expect(theirs.get_by_role("switch")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_an_administrator_sees_whom_it_is_for_and_what_holds_it(
     admin: Admin, open_reader: MakeReader, serve: Callable[..., None], fresh_name: Callable[[str], str]
 ) -> None:

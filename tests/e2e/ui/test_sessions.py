@@ -77,7 +77,7 @@ def test_a_session_its_call_and_its_end_appear_by_themselves(
     for text in (person.username, "Cursor 2.1", "ide", "2025-06-18", f"/mcp/{server.name}"):
         expect(shown).to_contain_text(text)
     expect(figure(page, "Sessions")).to_have_text(str(len(admin.rest.get("/api/admin/session-stats"))))
-    session.leave_running("sleep", ms=30_000, nonce="n")
+    session.leave_running("sleep", ms=8000, nonce="n")
     expect(shown).to_contain_text("tools/call sleep")
     expect(shown).to_contain_text(re.compile(r"\d s|\d ms"))
     expect(figure(page, "In flight")).to_have_text("1")
@@ -104,6 +104,7 @@ def test_an_administrator_ends_a_session_and_the_client_has_to_begin_anew(
     assert session.send("tools/list").status_code == 404
 
 
+@pytest.mark.thorough
 def test_a_session_that_ended_meanwhile_is_said_in_the_question(
     open_reader: MakeReader, admin: Admin, person: Person, connect: Callable[..., Session]
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_session_that_ended_meanwhile_is_said_in_the_question(
     expect(page.get_by_role("dialog").get_by_role("alert")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_search_narrows_and_leads_to_the_requests_of_a_session(
     open_reader: MakeReader,
     admin: Admin,
@@ -150,6 +152,7 @@ def test_a_search_narrows_and_leads_to_the_requests_of_a_session(
     foreign.close()
 
 
+@pytest.mark.thorough
 def test_connections_are_shown_with_who_they_are_for_and_ended(
     open_reader: MakeReader, admin: Admin, person: Person, server: HttpServer, connect: Callable[..., Session]
 ) -> None:
@@ -168,6 +171,7 @@ def test_connections_are_shown_with_who_they_are_for_and_ended(
     assert runtimes_of(admin, server) == []
 
 
+@pytest.mark.thorough
 def test_what_was_opened_ahead_says_so_and_what_a_process_wrote_can_be_read(
     open_reader: MakeReader,
     admin: Admin,

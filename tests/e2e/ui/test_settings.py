@@ -54,6 +54,7 @@ def test_a_token_is_hidden_while_typed_and_masked_once_saved(reader: Reader, ser
     assert TOKEN not in page.content()
 
 
+@pytest.mark.thorough
 def test_a_value_of_another_form_is_said_before_and_after_saving(reader: Reader, servers: tuple[str, str]) -> None:
     page = reader.go("/settings")
     site = card(page, servers[0]).get_by_label("UI_SITE", exact=True)
@@ -83,6 +84,7 @@ def test_a_test_of_what_is_typed_says_how_far_it_came(reader: Reader, servers: t
     expect(card(page, servers[1])).to_contain_text("Not tested")
 
 
+@pytest.mark.thorough
 def test_lines_of_an_env_file_fill_the_fields(reader: Reader, servers: tuple[str, str]) -> None:
     page = reader.go("/settings")
     box = card(page, servers[0])
@@ -95,6 +97,7 @@ def test_lines_of_an_env_file_fill_the_fields(reader: Reader, servers: tuple[str
     expect(box.get_by_label("UI_SITE", exact=True)).to_have_value("acme")
 
 
+@pytest.mark.thorough
 def test_an_optional_value_can_be_removed_and_a_change_of_mind_keeps_it(
     open_reader: MakeReader,
     make_user: Callable[[str], Person],
@@ -117,6 +120,7 @@ def test_an_optional_value_can_be_removed_and_a_change_of_mind_keeps_it(
     assert server not in person.rest.get("/api/user-env-vars")
 
 
+@pytest.mark.thorough
 def test_nobody_leaves_with_something_unsaved_unasked(reader: Reader, servers: tuple[str, str]) -> None:
     page = reader.go("/settings")
     card(page, servers[0]).get_by_label("UI_SITE", exact=True).fill("acme")
@@ -130,6 +134,7 @@ def test_nobody_leaves_with_something_unsaved_unasked(reader: Reader, servers: t
     expect(reader.heading("Connect")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_search_narrows_the_page_and_stands_in_the_address(reader: Reader, servers: tuple[str, str]) -> None:
     page = reader.go("/settings")
 
@@ -143,6 +148,7 @@ def test_a_search_narrows_the_page_and_stands_in_the_address(reader: Reader, ser
     expect(card(page, servers[1])).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_server_that_is_switched_off_says_so(admin: Admin, reader: Reader, servers: tuple[str, str]) -> None:
     admin.rest.post(f"/api/servers/{servers[1]}/toggle", {"enabled": False})
     page = reader.go("/settings")
@@ -151,6 +157,7 @@ def test_a_server_that_is_switched_off_says_so(admin: Admin, reader: Reader, ser
     expect(card(page, servers[1]).get_by_role("button", name="Test")).to_be_disabled()
 
 
+@pytest.mark.thorough
 def test_a_variable_tells_its_own_history_and_no_value(
     open_reader: MakeReader, make_user: Callable[[str], Person], servers: tuple[str, str]
 ) -> None:

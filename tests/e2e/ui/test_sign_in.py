@@ -66,6 +66,7 @@ def test_whoever_signs_out_sees_nothing_of_before(open_reader: MakeReader, make_
     assert reader.context.request.get(f"{reader.url}/api/user/me").status == 401
 
 
+@pytest.mark.thorough
 def test_a_session_that_ended_elsewhere_leads_to_the_door_and_back(
     open_reader: MakeReader, make_user: Callable[[str], Person]
 ) -> None:
@@ -106,6 +107,7 @@ def test_somebody_locked_out_is_told_so_and_not_as_a_failure(
         ("nobody_knows", "The provider did not answer"),
     ],
 )
+@pytest.mark.thorough
 def test_who_was_turned_away_reads_why(open_reader: MakeReader, code: str, said: str) -> None:
     page = open_reader().go(f"/auth/error?code={code}")
 
@@ -137,6 +139,7 @@ def test_an_invited_user_chooses_a_password_once(
 
 
 @pytest.mark.parametrize("path", ["/setup", "/invite"])
+@pytest.mark.thorough
 def test_a_link_without_its_end_says_what_is_missing(open_reader: MakeReader, path: str) -> None:
     page = open_reader().go(path)
 

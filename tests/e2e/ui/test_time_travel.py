@@ -139,8 +139,9 @@ def test_users_groups_servers_and_lists_are_those_of_then(
     page.get_by_role("button", name="Back to now").click()
     expect(row(page, person.username)).to_contain_text("Locked")
     page = watcher.go(f"/user-groups?at={position}")
+    page.get_by_role("searchbox").fill(f"kept of {person.username}")
     expect(row(page, f"kept of {person.username}")).to_contain_text(server)
-    page = watcher.go(f"/servers?at={position}")
+    page = watcher.go(f"/servers?q={server}&at={position}")
     expect(row(page, server)).to_contain_text("On")
     page = watcher.go(f"/admin/access?user={person.id}&at={position}")
     expect(page.get_by_role("listitem").filter(has_text=server)).to_contain_text("Visible")
@@ -234,5 +235,5 @@ def test_an_incident_is_followed_from_the_question_to_the_answer(
     expect(changes).to_contain_text(server)
     expect(changes.get_by_role("row", name="availableTo")).to_contain_text("everyone")
 
-    found = [admin.rest.get(f"/api/audit/who-could?server={server}&at={at}")["users"] for at in (before, then)]
+    found = [admin.rest.get(f"/api/audit/who-could?server={server}&at={at}&limit=200")["users"] for at in (before, then)]
     assert [person.username in {user["username"] for user in users} for users in found] == [False, True]

@@ -123,6 +123,7 @@ def test_each_kind_of_field_arrives_as_it_was_entered(reader: Reader, server: Ht
     expect(result(page)).to_contain_text("limit: null")
 
 
+@pytest.mark.thorough
 def test_a_call_stands_in_the_readers_history_under_the_id_that_is_shown(
     open_reader: MakeReader, make_user: Callable[[str], Person], server: HttpServer
 ) -> None:
@@ -137,6 +138,7 @@ def test_a_call_stands_in_the_readers_history_under_the_id_that_is_shown(
     assert (call["tool"], call["server"], call["status"]) == ("say", server.name, "Completed")
 
 
+@pytest.mark.thorough
 def test_form_and_json_say_the_same(reader: Reader, server: HttpServer) -> None:
     page = tool_page(reader, server)
     page.get_by_label("jql", exact=True).fill("from the form")
@@ -170,6 +172,7 @@ def test_what_does_not_fit_is_said_at_its_field_and_sent_only_on_request(reader:
     expect(result(page)).to_contain_text("limit: 99")
 
 
+@pytest.mark.thorough
 def test_each_kind_of_answer_is_shown_as_what_it_is(reader: Reader, server: HttpServer) -> None:
     page = tool_page(reader, server, more="?input=json")
     content = [
@@ -210,6 +213,7 @@ def test_a_failure_of_the_tool_and_a_server_that_is_gone_are_told_apart_from_suc
     expect(result(page)).not_to_contain_text("no such project")
 
 
+@pytest.mark.thorough
 def test_a_call_that_is_stopped_ends_at_the_server_too(
     open_reader: MakeReader, make_user: Callable[[str], Person], server: HttpServer
 ) -> None:
@@ -228,6 +232,7 @@ def test_a_call_that_is_stopped_ends_at_the_server_too(
     )
 
 
+@pytest.mark.thorough
 def test_a_destructive_tool_wants_two_presses(reader: Reader, server: HttpServer) -> None:
     page = tool_page(reader, server, "wipe")
 
@@ -239,6 +244,7 @@ def test_a_destructive_tool_wants_two_presses(reader: Reader, server: HttpServer
     expect(result(page)).to_contain_text("called wipe")
 
 
+@pytest.mark.thorough
 def test_the_last_arguments_come_back_without_their_secrets(reader: Reader, server: HttpServer) -> None:
     page = tool_page(reader, server)
     page.get_by_label("jql", exact=True).fill("kept")
@@ -262,6 +268,7 @@ def test_the_last_arguments_come_back_without_their_secrets(reader: Reader, serv
     expect(page.get_by_label("api_key", exact=True)).to_have_value("")
 
 
+@pytest.mark.thorough
 def test_what_is_copied_for_curl_is_the_same_call(
     open_reader: MakeReader, make_user: Callable[[str], Person], server: HttpServer
 ) -> None:
@@ -315,6 +322,7 @@ def test_an_administrator_renames_and_rewords_a_tool(admin: Admin, open_reader: 
     expect(run(page)).to_be_disabled()
 
 
+@pytest.mark.thorough
 def test_a_tool_that_is_not_there_and_one_that_needs_values_say_what_to_do(
     reader: Reader, server: HttpServer, serve: Callable[..., None], fresh_name: Callable[[str], str]
 ) -> None:

@@ -61,6 +61,7 @@ def test_counts_and_rows_are_those_of_the_hub(reader: Reader, admin: Admin, make
     assert [cells.nth(at).inner_text() for at in (2, 3, 5, 6)] == ["Active", "Member", "2", "0"]
 
 
+@pytest.mark.thorough
 def test_filters_and_the_chosen_row_stand_in_the_address(
     reader: Reader, admin: Admin, make_user: Callable[[str], Person]
 ) -> None:
@@ -89,6 +90,7 @@ def test_filters_and_the_chosen_row_stand_in_the_address(
     expect(row(page, active.username)).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_locking_out_says_what_ends_and_can_be_undone(
     reader: Reader, admin: Admin, make_user: Callable[[str], Person]
 ) -> None:
@@ -184,6 +186,7 @@ def test_a_new_user_gets_a_link_that_is_shown_once(
     expect(invited.heading("Connect")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_who_has_no_password_yet_is_invited_anew(
     reader: Reader, admin: Admin, fresh_name: Callable[[str], str]
 ) -> None:
@@ -200,6 +203,7 @@ def test_who_has_no_password_yet_is_invited_anew(
     assert link != made["invitationLink"]
 
 
+@pytest.mark.thorough
 def test_a_deleted_user_is_restored_locked_and_without_keys(
     reader: Reader, admin: Admin, make_user: Callable[[str], Person]
 ) -> None:
@@ -286,6 +290,7 @@ def test_keys_and_sessions_of_a_user_end_from_the_menu(
     bob.rest.get("/api/user/me", expect=401)
 
 
+@pytest.mark.thorough
 def test_one_user_shows_what_they_have_and_no_value(
     reader: Reader,
     make_user: Callable[[str], Person],
@@ -337,6 +342,7 @@ def test_somebody_who_is_not_there_is_said_so(reader: Reader) -> None:
     expect(page.get_by_role("alert")).to_contain_text("It is not there any more, or never was.")
 
 
+@pytest.mark.thorough
 def test_an_auditor_is_told_whose_page_it_is(
     open_reader: MakeReader, admin: Admin, make_user: Callable[[str], Person]
 ) -> None:

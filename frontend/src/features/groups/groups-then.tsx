@@ -1,4 +1,5 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { stateQuery } from "@/api/past";
 import type { PastGroup } from "@/api/schema.gen";
@@ -9,17 +10,22 @@ import { type Column, DataTable } from "@/components/data-table/data-table";
 import { EmptyState, Loaded, SkeletonRows } from "@/components/states";
 import { Time } from "@/components/time";
 import { Badge } from "@/components/ui/badge";
+import { SearchInput } from "@/components/ui/input";
 import { useMessages } from "@/i18n";
 import { groupsTexts } from "@/i18n/groups";
 import { pastTexts } from "@/i18n/past";
+
+const route = getRouteApi("/_app/user-groups/");
 
 /** The groups of an earlier time: one's own, and for those who read everything everybody's. */
 export function GroupsThen({ at, onNow }: { at: string; onNow: () => void }) {
   const m = useMessages(groupsTexts, pastTexts);
   const { isAdmin, isAuditor } = useMe();
+  const { q = "" } = route.useSearch();
+  const navigate = route.useNavigate();
   const everybody = isAdmin || isAuditor;
   const { query, more } = usePages(
-    useInfiniteQuery(stateQuery(at, "groups")),
+    useInfiniteQuery(stateQuery(at, "groups", { q })),
     ({ data }) => data.groups ?? [],
   );
   const columns = useMemo<Column<PastGroup>[]>(() => {
@@ -76,7 +82,24 @@ export function GroupsThen({ at, onNow }: { at: string; onNow: () => void }) {
     ];
   }, [m, everybody]);
   return (
-    <ThenPage title={m.groups.title} at={at} onNow={onNow}>
+    <ThenPage
+      title={m.groups.title}
+      at={at}
+      onNow={onNow}
+      tools={
+        <SearchInput
+          value={q}
+          placeholder={m.groups.find}
+          className="w-64 max-sm:w-full"
+          onChange={(wanted) =>
+            void navigate({
+              search: ({ q: _, ...rest }) => (wanted ? { ...rest, q: wanted } : rest),
+              replace: true,
+            })
+          }
+        />
+      }
+    >
       <Loaded query={query} skeleton={<SkeletonRows rows={8} />}>
         {(rows) => (
           <DataTable
@@ -85,7 +108,7 @@ export function GroupsThen({ at, onNow }: { at: string; onNow: () => void }) {
             rows={rows}
             rowId={({ id }) => id}
             onEnd={more}
-            empty={<EmptyState title={m.past.nothing} />}
+            empty={<EmptyState title={q ? m.past.noMatch : m.past.nothing} />}
             className="-mx-4.5"
           />
         )}

@@ -1,4 +1,5 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { ownAccessQuery, stateQuery } from "@/api/past";
 import type { PastServer } from "@/api/schema.gen";
@@ -11,26 +12,51 @@ import { type Column, DataTable } from "@/components/data-table/data-table";
 import { EmptyState, Loaded, SkeletonRows } from "@/components/states";
 import { Badge } from "@/components/ui/badge";
 import { Card } from "@/components/ui/card";
+import { SearchInput } from "@/components/ui/input";
 import { useMessages } from "@/i18n";
 import { pastTexts } from "@/i18n/past";
 import { serversTexts } from "@/i18n/servers";
+
+const route = getRouteApi("/_app/servers/");
 
 /** The servers of an earlier time: all of them for those who read everything, else what one saw oneself. */
 export function ServersThen({ at, onNow }: { at: string; onNow: () => void }) {
   const m = useMessages(serversTexts, pastTexts);
   const { isAdmin, isAuditor } = useMe();
+  const { q = "" } = route.useSearch();
+  const navigate = route.useNavigate();
+  const every = isAdmin || isAuditor;
   return (
-    <ThenPage title={m.servers.title} at={at} onNow={onNow}>
-      {isAdmin || isAuditor ? <Every at={at} /> : <Own at={at} />}
+    <ThenPage
+      title={m.servers.title}
+      at={at}
+      onNow={onNow}
+      tools={
+        every ? (
+          <SearchInput
+            value={q}
+            placeholder={m.servers.find}
+            className="w-64 max-sm:w-full"
+            onChange={(wanted) =>
+              void navigate({
+                search: ({ q: _, ...rest }) => (wanted ? { ...rest, q: wanted } : rest),
+                replace: true,
+              })
+            }
+          />
+        ) : null
+      }
+    >
+      {every ? <Every at={at} q={q} /> : <Own at={at} />}
     </ThenPage>
   );
 }
 
-function Every({ at }: { at: string }) {
+function Every({ at, q }: { at: string; q: string }) {
   const m = useMessages(serversTexts, pastTexts);
   const format = useFormat();
   const { query, more } = usePages(
-    useInfiniteQuery(stateQuery(at, "servers")),
+    useInfiniteQuery(stateQuery(at, "servers", { q })),
     ({ data }) => data.servers ?? [],
   );
   const columns = useMemo<Column<PastServer>[]>(
@@ -96,7 +122,7 @@ function Every({ at }: { at: string }) {
             rows={rows}
             rowId={({ id }) => id}
             onEnd={more}
-            empty={<EmptyState title={m.past.nothing} />}
+            empty={<EmptyState title={q ? m.past.noMatch : m.past.nothing} />}
             className="-mx-4.5"
           />
         )}

@@ -34,7 +34,7 @@ export const access = {
   detail: (text: string) => `(${text})`,
   openUser: "Open the user",
   why: "Why?",
-  whyOf: (what: string) => `Why, for ${what}`,
+  whyOf: (what: string) => `Why? ${what}`,
   since: "Since",
   always: "It was never otherwise.",
   because: (position: string) => `Event #${position}`,

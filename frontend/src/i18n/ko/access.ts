@@ -36,7 +36,7 @@ export const access: Shape<typeof en> = {
   detail: (text) => `(${text})`,
   openUser: "사용자 열기",
   why: "왜?",
-  whyOf: (what) => `${what}: 이유`,
+  whyOf: (what) => `왜? ${what}`,
   since: "언제부터",
   always: "달랐던 적이 없습니다.",
   because: (position) => `이벤트 #${position}`,

@@ -235,5 +235,7 @@ def test_an_incident_is_followed_from_the_question_to_the_answer(
     expect(changes).to_contain_text(server)
     expect(changes.get_by_role("row", name="availableTo")).to_contain_text("everyone")
 
-    found = [admin.rest.get(f"/api/audit/who-could?server={server}&at={at}&limit=200")["users"] for at in (before, then)]
+    found = [
+        admin.rest.get(f"/api/audit/who-could?server={server}&at={at}&limit=200")["users"] for at in (before, then)
+    ]
     assert [person.username in {user["username"] for user in users} for users in found] == [False, True]

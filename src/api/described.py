@@ -34,7 +34,7 @@ def describe(app: Litestar) -> dict[str, Any]:
     schema["components"]["schemas"] |= components
     refused = {"description": "A problem", "content": {MEDIA_TYPE: {"schema": problem}}}
     pending = {"description": "Recorded, and not to be seen yet: see X-MCPHub-Position"}
-    immediate = _immediate(app)
+    immediate, others = _immediate(app), _other_forms(app)
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             answers = operation["responses"]
@@ -42,11 +42,24 @@ def describe(app: Litestar) -> dict[str, Any]:
             if (method, path) not in immediate:
                 shown = {} if "204" in answers else {"content": {"application/json": {"schema": envelope}}}
                 answers.setdefault("202", {**pending, **shown})
+            for form in others.get((method, path), ()):
+                answers["200"]["content"][form] = {"schema": {"type": "string"}}
             answers["default"] = refused
             for parameter in operation.get("parameters", ()):
                 if parameter["in"] == "path":
                     parameter["schema"].pop("format", None)  # a text with slashes is no address
     return schema
+
+
+def _other_forms(app: Litestar) -> dict[tuple[str, str], list[str]]:
+    """(method, path) → media types an answer may have beside the one its handler names, as that says itself."""
+    return {
+        ("get", route.path_format): handler.opt["other_forms"]
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        if "other_forms" in handler.opt
+    }
 
 
 def _immediate(app: Litestar) -> set[tuple[str, str]]:

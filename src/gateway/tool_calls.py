@@ -24,6 +24,7 @@ from mcphub.gateway.traffic import Request
 from mcphub.gateway.upstream.runtime import Caller, Reply, Runtime, UpstreamFailed, UpstreamTimeout
 
 CANCEL_SECONDS = 5.0
+TELLING_SECONDS = 0.5  # that the end of a call waits for its server to hear of it
 SAYS_ERROR = b'"isError"'
 LAST_SAYS_ERROR = re.compile(rb'"isError"\s*:\s*(true|false)\s*\}\s*\Z')
 
@@ -120,6 +121,8 @@ class ToolCalls:
             given_up = asyncio.create_task(_given_up(runtime, whose), name=f"cancel-{server.slug}")
             self._afterwards.add(given_up)
             given_up.add_done_callback(self._afterwards.discard)
+            # The client may end its session next, and a connection of that session's own with it.
+            await asyncio.wait({given_up}, timeout=TELLING_SECONDS)
             raise
 
 

@@ -6824,7 +6824,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/x-ndjson": unknown;
+                    "text/csv": string;
                 };
             };
             /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */

@@ -40,6 +40,8 @@ class AuditExportController(Controller):
         "/",
         operation_id="auditExport",
         summary="The timeline as a file; a user's has what concerns them",
+        media_type=MEDIA["ndjson"],
+        other_forms=["text/csv"],
         who=USER,
     )
     async def export(

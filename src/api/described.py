@@ -34,7 +34,7 @@ def describe(app: Litestar) -> dict[str, Any]:
     schema["components"]["schemas"] |= components
     refused = {"description": "A problem", "content": {MEDIA_TYPE: {"schema": problem}}}
     pending = {"description": "Recorded, and not to be seen yet: see X-MCPHub-Position"}
-    immediate, others = _immediate(app), _other_forms(app)
+    immediate, files = _immediate(app), _files(app)
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             answers = operation["responses"]
@@ -42,8 +42,8 @@ def describe(app: Litestar) -> dict[str, Any]:
             if (method, path) not in immediate:
                 shown = {} if "204" in answers else {"content": {"application/json": {"schema": envelope}}}
                 answers.setdefault("202", {**pending, **shown})
-            for form in others.get((method, path), ()):
-                answers["200"]["content"][form] = {"schema": {"type": "string"}}
+            if (method, path) in files:
+                answers["200"]["content"] = {form: {"schema": {"type": "string"}} for form in files[method, path]}
             answers["default"] = refused
             for parameter in operation.get("parameters", ()):
                 if parameter["in"] == "path":
@@ -51,14 +51,14 @@ def describe(app: Litestar) -> dict[str, Any]:
     return schema
 
 
-def _other_forms(app: Litestar) -> dict[tuple[str, str], list[str]]:
-    """(method, path) → media types an answer may have beside the one its handler names, as that says itself."""
+def _files(app: Litestar) -> dict[tuple[str, str], list[str]]:
+    """(method, path) → the media types of an answer that is a file in one form or another, as its handler says."""
     return {
-        ("get", route.path_format): handler.opt["other_forms"]
+        ("get", route.path_format): handler.opt["forms"]
         for route in app.routes
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers
-        if "other_forms" in handler.opt
+        if "forms" in handler.opt
     }
 
 

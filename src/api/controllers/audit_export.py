@@ -40,8 +40,7 @@ class AuditExportController(Controller):
         "/",
         operation_id="auditExport",
         summary="The timeline as a file; a user's has what concerns them",
-        media_type=MEDIA["ndjson"],
-        other_forms=["text/csv"],
+        forms=["application/x-ndjson", "text/csv"],
         who=USER,
     )
     async def export(

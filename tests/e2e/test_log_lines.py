@@ -9,6 +9,7 @@ from tests.e2e.conftest import StartHub
 from tests.support.ide import Ide
 from tests.support.running import RunningHub
 from tests.support.upstreams import Upstreams
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +23,11 @@ def own_hub(start_hub: StartHub, upstreams: Upstreams) -> Iterator[RunningHub]:
     return hub
 
 
+def ended(hub: RunningHub, ide: Ide) -> bool:
+    """Lines of calls are written together, a moment later."""
+    return any(line.get("request_id") == ide.request_ids[-1] for line in hub.lines())
+
+
 async def test_a_thousand_calls_write_at_most_a_thousand_info_lines_each_with_a_request_id(
     own_hub: RunningHub,
 ) -> None:
@@ -29,11 +35,13 @@ async def test_a_thousand_calls_write_at_most_a_thousand_info_lines_each_with_a_
     async with Ide(f"{own_hub.mcp}?mode=tools", key) as ide:
         await ide.tools()
         await ide.text("far__echo", text="opened")
+        await until(lambda: ended(own_hub, ide), within=5, what="the line of that call is written")
         before = len(own_hub.lines())
 
         for _ in range(CALLS // 20):
             await asyncio.gather(*(ide.text("far__echo", text="x") for _ in range(20)))
 
+        await until(lambda: ended(own_hub, ide), within=5, what="the line of the last call is written")
         written = own_hub.lines()[before:]
     info = [line for line in written if line["level"] != "debug"]
     assert len(ide.request_ids) == len(set(ide.request_ids)) == CALLS + 3

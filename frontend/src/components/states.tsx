@@ -104,7 +104,7 @@ export function SkeletonCards({ cards = 3, height = 150 }: { cards?: number; hei
   );
 }
 
-interface QueryLike<T> {
+export interface QueryLike<T> {
   data: T | undefined;
   error: unknown;
   isPending: boolean;

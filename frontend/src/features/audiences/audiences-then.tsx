@@ -4,8 +4,8 @@ import { stateQuery } from "@/api/past";
 import type { PastServer } from "@/api/schema.gen";
 import { usePages } from "@/api/use-pages";
 import { ThenPage } from "@/components/as-of";
-import { type Column, DataTable } from "@/components/data-table/data-table";
-import { EmptyState, Loaded, SkeletonRows } from "@/components/states";
+import type { Column } from "@/components/data-table/data-table";
+import { ThenTable } from "@/components/then-table";
 import { Badge } from "@/components/ui/badge";
 import { useMessages } from "@/i18n";
 import { audiencesTexts } from "@/i18n/audiences";
@@ -14,10 +14,7 @@ import { pastTexts } from "@/i18n/past";
 /** Whom each server was for at an earlier time. */
 export function AudiencesThen({ at, onNow }: { at: string; onNow: () => void }) {
   const m = useMessages(audiencesTexts, pastTexts);
-  const { query, more } = usePages(
-    useInfiniteQuery(stateQuery(at, "servers")),
-    ({ data }) => data.servers ?? [],
-  );
+  const pages = usePages(useInfiniteQuery(stateQuery(at, "servers")), ({ data }) => data.servers ?? []);
   const columns = useMemo<Column<PastServer>[]>(
     () => [
       {
@@ -50,19 +47,7 @@ export function AudiencesThen({ at, onNow }: { at: string; onNow: () => void }) 
   );
   return (
     <ThenPage title={m.audiences.title} at={at} onNow={onNow}>
-      <Loaded query={query} skeleton={<SkeletonRows rows={8} />}>
-        {(rows) => (
-          <DataTable
-            label={m.audiences.title}
-            columns={columns}
-            rows={rows}
-            rowId={({ id }) => id}
-            onEnd={more}
-            empty={<EmptyState title={m.past.nothing} />}
-            className="-mx-4.5"
-          />
-        )}
-      </Loaded>
+      <ThenTable label={m.audiences.title} columns={columns} pages={pages} />
     </ThenPage>
   );
 }

@@ -6,8 +6,8 @@ import type { PastGroup } from "@/api/schema.gen";
 import { usePages } from "@/api/use-pages";
 import { useMe } from "@/app/session";
 import { ThenPage } from "@/components/as-of";
-import { type Column, DataTable } from "@/components/data-table/data-table";
-import { EmptyState, Loaded, SkeletonRows } from "@/components/states";
+import type { Column } from "@/components/data-table/data-table";
+import { ThenTable } from "@/components/then-table";
 import { Time } from "@/components/time";
 import { Badge } from "@/components/ui/badge";
 import { SearchInput } from "@/components/ui/input";
@@ -24,10 +24,7 @@ export function GroupsThen({ at, onNow }: { at: string; onNow: () => void }) {
   const { q = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const everybody = isAdmin || isAuditor;
-  const { query, more } = usePages(
-    useInfiniteQuery(stateQuery(at, "groups", { q })),
-    ({ data }) => data.groups ?? [],
-  );
+  const pages = usePages(useInfiniteQuery(stateQuery(at, "groups", { q })), ({ data }) => data.groups ?? []);
   const columns = useMemo<Column<PastGroup>[]>(() => {
     const owner: Column<PastGroup> = {
       id: "owner",
@@ -100,19 +97,7 @@ export function GroupsThen({ at, onNow }: { at: string; onNow: () => void }) {
         />
       }
     >
-      <Loaded query={query} skeleton={<SkeletonRows rows={8} />}>
-        {(rows) => (
-          <DataTable
-            label={m.groups.title}
-            columns={columns}
-            rows={rows}
-            rowId={({ id }) => id}
-            onEnd={more}
-            empty={<EmptyState title={q ? m.past.noMatch : m.past.nothing} />}
-            className="-mx-4.5"
-          />
-        )}
-      </Loaded>
+      <ThenTable label={m.groups.title} columns={columns} pages={pages} sought={q !== ""} />
     </ThenPage>
   );
 }

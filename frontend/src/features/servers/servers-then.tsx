@@ -8,8 +8,9 @@ import { useFormat } from "@/app/look";
 import { useMe } from "@/app/session";
 import { AccessList } from "@/components/access-list";
 import { ThenPage } from "@/components/as-of";
-import { type Column, DataTable } from "@/components/data-table/data-table";
-import { EmptyState, Loaded, SkeletonRows } from "@/components/states";
+import type { Column } from "@/components/data-table/data-table";
+import { Loaded, SkeletonRows } from "@/components/states";
+import { ThenTable } from "@/components/then-table";
 import { Badge } from "@/components/ui/badge";
 import { Card } from "@/components/ui/card";
 import { SearchInput } from "@/components/ui/input";
@@ -55,7 +56,7 @@ export function ServersThen({ at, onNow }: { at: string; onNow: () => void }) {
 function Every({ at, q }: { at: string; q: string }) {
   const m = useMessages(serversTexts, pastTexts);
   const format = useFormat();
-  const { query, more } = usePages(
+  const pages = usePages(
     useInfiniteQuery(stateQuery(at, "servers", { q })),
     ({ data }) => data.servers ?? [],
   );
@@ -114,19 +115,7 @@ function Every({ at, q }: { at: string; q: string }) {
   );
   return (
     <>
-      <Loaded query={query} skeleton={<SkeletonRows rows={10} />}>
-        {(rows) => (
-          <DataTable
-            label={m.servers.title}
-            columns={columns}
-            rows={rows}
-            rowId={({ id }) => id}
-            onEnd={more}
-            empty={<EmptyState title={q ? m.past.noMatch : m.past.nothing} />}
-            className="-mx-4.5"
-          />
-        )}
-      </Loaded>
+      <ThenTable label={m.servers.title} columns={columns} pages={pages} sought={q !== ""} />
       <p className="mt-2 text-ink-3 text-sm">{m.past.recordedTools}</p>
     </>
   );

@@ -6,9 +6,9 @@ import type { PastUser } from "@/api/schema.gen";
 import { usePages } from "@/api/use-pages";
 import { useFormat } from "@/app/look";
 import { ThenPage } from "@/components/as-of";
-import { type Column, DataTable } from "@/components/data-table/data-table";
+import type { Column } from "@/components/data-table/data-table";
 import { Avatar } from "@/components/person";
-import { EmptyState, Loaded, SkeletonRows } from "@/components/states";
+import { ThenTable } from "@/components/then-table";
 import { Badge } from "@/components/ui/badge";
 import { SearchInput } from "@/components/ui/input";
 import { useMessages } from "@/i18n";
@@ -24,10 +24,7 @@ export function UsersThen({ at, onNow }: { at: string; onNow: () => void }) {
   const format = useFormat();
   const { q = "" } = route.useSearch();
   const navigate = route.useNavigate();
-  const { query, more } = usePages(
-    useInfiniteQuery(stateQuery(at, "users", { q })),
-    ({ data }) => data.users ?? [],
-  );
+  const pages = usePages(useInfiniteQuery(stateQuery(at, "users", { q })), ({ data }) => data.users ?? []);
   const columns = useMemo<Column<PastUser>[]>(
     () => [
       {
@@ -112,19 +109,7 @@ export function UsersThen({ at, onNow }: { at: string; onNow: () => void }) {
         />
       }
     >
-      <Loaded query={query} skeleton={<SkeletonRows rows={12} />}>
-        {(rows) => (
-          <DataTable
-            label={m.users.title}
-            columns={columns}
-            rows={rows}
-            rowId={({ id }) => id}
-            onEnd={more}
-            empty={<EmptyState title={q ? m.past.noMatch : m.past.nothing} />}
-            className="-mx-4.5"
-          />
-        )}
-      </Loaded>
+      <ThenTable label={m.users.title} columns={columns} pages={pages} sought={q !== ""} />
       <p className="mt-2 text-ink-3 text-sm">{m.past.names}</p>
     </ThenPage>
   );

@@ -110,9 +110,16 @@ async def test_every_operation_is_answered_as_described(
     assert operations.keys() - answered["user"] - SPECIAL == refused - answered["user"] - SPECIAL
 
 
-@pytest.mark.parametrize("role", ["user", "admin"])
+@pytest.mark.parametrize(
+    ("role", "examples"),
+    [
+        pytest.param("admin", 1, id="admin"),
+        pytest.param("admin", 3, id="admin, more", marks=pytest.mark.thorough),
+        pytest.param("user", 3, id="user", marks=pytest.mark.thorough),
+    ],
+)
 async def test_nothing_that_can_be_made_from_the_description_breaks_the_hub(
-    role: str, start_hub: StartHub, upstreams: Upstreams, tmp_path: Path
+    role: str, examples: int, start_hub: StartHub, upstreams: Upstreams, tmp_path: Path
 ) -> None:
     hub = start_hub()
     there: dict[str, str] = {}
@@ -133,7 +140,7 @@ async def test_nothing_that_can_be_made_from_the_description_breaks_the_hub(
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
         *("run", f"{hub.url}/api/openapi.json", "-H", f"Authorization: {token}", "--exclude-path-regex", LEFT_OUT),
-        *("--phases", "fuzzing", "-n", "3", "--seed", "1", "--generation-deterministic"),
+        *("--phases", "fuzzing", "-n", str(examples), "--seed", "1", "--generation-deterministic"),
         *("-c", ",".join(check.__name__ for check in CHECKS), "--request-timeout", "20", "--no-color"),
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,

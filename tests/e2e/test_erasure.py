@@ -261,6 +261,7 @@ async def test_an_erased_user_is_gone_within_a_second(life: Life) -> None:
     assert again.rest.get("/api/oauth/keys") == []
 
 
+@pytest.mark.thorough
 async def test_an_earlier_export_brings_nobody_back(life: Life, make_home: Callable[[], Path], tmp_path: Path) -> None:
     """Not here, where it does not fit, nor in a hub that has the same master key."""
     admin, leaver, other = life.hub.admin, life.leaver, make_home()

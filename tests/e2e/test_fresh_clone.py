@@ -34,7 +34,7 @@ def anybodys_python() -> str:
     return shutil.which(version, path="/usr/bin:/usr/local/bin") or sys.executable
 
 
-@pytest.fixture(params=["present user", "ordinary user"])
+@pytest.fixture(params=[pytest.param("present user", marks=pytest.mark.thorough), "ordinary user"])
 def cloned_hub(
     request: pytest.FixtureRequest, clone: Path, make_home: Callable[[], Path], tmp_path: Path
 ) -> Iterator[RunningHub]:

@@ -90,7 +90,7 @@ class World:
         self.hub.admin.rest.delete(f"/api/admin/upstream-sessions/{server}/{one['id']}")
 
 
-@pytest.fixture(scope="module", params=["present user", "ordinary user"])
+@pytest.fixture(scope="module", params=[pytest.param("present user", marks=pytest.mark.thorough), "ordinary user"])
 def world(
     request: pytest.FixtureRequest, make_home: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:

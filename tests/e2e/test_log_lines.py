@@ -50,6 +50,7 @@ async def test_a_thousand_calls_write_at_most_a_thousand_info_lines_each_with_a_
     assert [line for line in written if line["level"] == "debug"] == []
 
 
+@pytest.mark.thorough
 async def test_start_server_session_and_command_have_a_line_each(own_hub: RunningHub) -> None:
     key = own_hub.admin.user("seen").key()
     async with Ide(f"{own_hub.mcp}/far", key) as ide:
@@ -62,6 +63,7 @@ async def test_start_server_session_and_command_have_a_line_each(own_hub: Runnin
         assert event in events, sorted(set(events))
 
 
+@pytest.mark.thorough
 async def test_the_same_lines_are_on_the_administrators_page(own_hub: RunningHub) -> None:
     page = own_hub.admin.rest.get("/api/logs", params={"q": "hub_started"})
 

@@ -20,6 +20,7 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.thorough
 async def test_a_session_goes_on_after_the_hub_was_killed_and_started_again(
     start_hub: StartHub, upstreams: Upstreams
 ) -> None:

@@ -40,7 +40,7 @@ async def received(recorder: Recorder, nonce: str) -> None:
     )
 
 
-@pytest.mark.parametrize("server", ["far", "near"])
+@pytest.mark.parametrize("server", ["far", pytest.param("near", marks=pytest.mark.thorough)])
 async def test_a_call_under_way_is_answered_and_its_stream_is_closed(
     used_hub: RunningHub, recorder: Recorder, server: str
 ) -> None:

@@ -83,6 +83,7 @@ async def test_somebody_from_github_gets_a_key_uses_a_tool_and_is_out_at_once(
     assert browse(hub)[1] == "/auth/error?code=not_a_member"
 
 
+@pytest.mark.thorough
 def test_who_signed_in_elsewhere_stays_signed_in_over_a_restart(a_hub: Callable[[], RunningHub]) -> None:
     hub = a_hub()
     browser, _ = browse(hub)

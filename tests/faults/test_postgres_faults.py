@@ -112,6 +112,7 @@ def test_a_killed_backend_costs_a_restart_of_all_and_no_row(owners: Owners):
     assert load.lost(owner.dsn["mcphub_owner"]) == set()
 
 
+@pytest.mark.thorough
 def test_the_server_follows_its_killed_owner(owners: Owners):
     home = owners.home()
     owner = owners.start(home)
@@ -124,6 +125,7 @@ def test_the_server_follows_its_killed_owner(owners: Owners):
     assert load.lost(owners.start(home).dsn["mcphub_owner"]) == set()
 
 
+@pytest.mark.thorough
 def test_after_a_kill_of_owner_watchdog_and_server_the_next_start_recovers(owners: Owners):
     home = owners.home()
     owner = owners.start(home)
@@ -134,6 +136,7 @@ def test_after_a_kill_of_owner_watchdog_and_server_the_next_start_recovers(owner
     assert load.lost(owners.start(home).dsn["mcphub_owner"]) == set()
 
 
+@pytest.mark.thorough
 def test_an_orphaned_server_is_replaced(owners: Owners):
     home = owners.home()
     owner = owners.start(home)
@@ -149,6 +152,7 @@ def test_an_orphaned_server_is_replaced(owners: Owners):
     assert load.lost(heir.dsn["mcphub_owner"]) == set()
 
 
+@pytest.mark.thorough
 def test_a_stranger_with_the_recorded_pid_is_left_alone(owners: Owners):
     """After a reboot the number in postmaster.pid may be anybody's. pg_ctl would believe it and signal that process."""
     home = owners.home()
@@ -170,6 +174,7 @@ def test_a_stranger_with_the_recorded_pid_is_left_alone(owners: Owners):
         stranger.wait(10)
 
 
+@pytest.mark.thorough
 def test_a_kill_while_the_cluster_is_made_leaves_nothing_the_next_start_trusts(owners: Owners):
     home = owners.home()
     begun = owners.launch(home)

@@ -101,6 +101,7 @@ def test_a_home_open_to_others_is_a_warning(commands: Commands) -> None:
     assert found["home"]["remedy"].startswith("chmod 7")
 
 
+@pytest.mark.thorough
 def test_a_database_that_does_not_answer_is_an_error_without_its_password(commands: Commands) -> None:
     commands.env["DATABASE_URL"] = "postgresql://hub:very-secret-password@127.0.0.1:1/mcphub"  # scan:allow
 
@@ -111,6 +112,7 @@ def test_a_database_that_does_not_answer_is_an_error_without_its_password(comman
     assert "very-secret-password" not in said
 
 
+@pytest.mark.thorough
 def test_a_port_in_use_is_an_error_that_names_another(commands: Commands) -> None:
     with socket.create_server(("127.0.0.1", int(commands.env["MCPHUB_PORT"]))):
         finding = findings(commands, code=1)["port"]
@@ -119,6 +121,7 @@ def test_a_port_in_use_is_an_error_that_names_another(commands: Commands) -> Non
     assert "--port" in finding["remedy"]
 
 
+@pytest.mark.thorough
 def test_pending_migrations_are_a_warning(commands: Commands, empty_database: Database) -> None:
     commands.env["DATABASE_URL"] = empty_database.owner_dsn
 
@@ -129,6 +132,7 @@ def test_pending_migrations_are_a_warning(commands: Commands, empty_database: Da
     assert finding["remedy"] == "mcphub migrate"
 
 
+@pytest.mark.thorough
 def test_a_read_table_that_stands_still_is_an_error(commands: Commands, database: Database) -> None:
     commands.run("rebuild")
     with psycopg.connect(database.admin_dsn) as db:

@@ -39,6 +39,7 @@ def everything_recorded(database: Database) -> str:
         return str(db.execute("select coalesce(string_agg(l::text, E'\n'), '') from ledger l").fetchone()[0])  # type: ignore[index]
 
 
+@pytest.mark.thorough
 def test_a_user_is_made_with_a_password_from_standard_input_and_shown(commands: Commands) -> None:
     made = create(commands, "ann", "--display-name", "Ann", "--email", "ann@example.com")
 
@@ -129,6 +130,7 @@ def test_a_name_that_is_taken_is_refused_and_nothing_sealed_stays(commands: Comm
         assert db.execute("select count(*) from data_key").fetchone() == before
 
 
+@pytest.mark.thorough
 def test_the_last_administrator_stays_one_and_the_access_log_knows_who_tried(
     commands: Commands, database: Database
 ) -> None:

@@ -103,6 +103,7 @@ def test_a_master_key_that_others_may_read_is_refused(launch: Launch) -> None:
     assert "chmod 600" in hub.said()
 
 
+@pytest.mark.thorough
 def test_serve_refuses_an_outdated_schema_and_up_brings_it_up_to_date(launch: Launch, empty_database: Database) -> None:
     hub = launch(DATABASE_URL=empty_database.owner_dsn)
     serve = [MCPHUB, "serve", "--home", str(hub.home), "--port", str(hub.port)]
@@ -122,6 +123,7 @@ def test_serve_refuses_an_outdated_schema_and_up_brings_it_up_to_date(launch: La
 # the first administrator and the demo
 
 
+@pytest.mark.thorough
 def test_without_a_password_each_start_prints_a_link_until_somebody_used_one(launch: Launch) -> None:
     hub = launch(MCPHUB_ADMIN_PASSWORD=None).start()
     eventually(lambda: "/setup#" in hub.said(), within=5, what="the link is printed")
@@ -357,6 +359,7 @@ def test_commands_work_beside_a_running_hub_which_sees_what_they_change(launch: 
     assert value not in hub.said()
 
 
+@pytest.mark.thorough
 async def test_the_history_of_calls_is_shown_with_names(launch: Launch) -> None:
     hub = launch(demo=True).start()
     entry = json.loads((hub.home / "first-key").read_text())["mcpServers"]["mcphub"]

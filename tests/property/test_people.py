@@ -607,13 +607,13 @@ def lengths(short, long):
 
 
 @pytest.mark.slow
-@lengths(short=(300, 50), long=(5000, 80))
+@lengths(short=(120, 50), long=(5000, 80))
 def test_people_in_memory(examples, steps):
     run_state_machine_as_test(People, settings=quickly(examples, steps, Phase.shrink))
 
 
 @pytest.mark.slow
-@lengths(short=(25, 50), long=(300, 80))
+@lengths(short=(12, 50), long=(300, 80))
 def test_people_on_postgresql(bases, examples, steps):
     """Making a failing history smaller takes minutes on a database; the rules are in the report as they are."""
 

@@ -81,6 +81,7 @@ def test_everything_hidden_says_why_and_what_is_seen_is_what_the_client_lists(
     expect(page.get_by_text("No server fits this filter")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_an_address_that_is_not_theirs_answers_404_and_a_pasted_key_goes_nowhere(
     reader: Reader,
     admin: Admin,
@@ -105,6 +106,7 @@ def test_an_address_that_is_not_theirs_answers_404_and_a_pasted_key_goes_nowhere
     expect(reader.heading(ann.username)).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_reason_leads_to_the_event_that_made_it_so(
     reader: Reader,
     admin: Admin,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.ui.conftest import MakeReader
@@ -50,6 +51,7 @@ def test_somebody_sees_their_own_requests_and_no_others(
     expect(page.get_by_text("There is no such request")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_an_administrator_sees_only_their_own_here(
     open_reader: MakeReader, admin: Admin, make_user: Callable[[str], Person]
 ) -> None:
@@ -60,6 +62,7 @@ def test_an_administrator_sees_only_their_own_here(
     expect(row(page, other)).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_what_somebody_does_appears_among_their_events_by_itself(
     open_reader: MakeReader, admin: Admin, make_user: Callable[[str], Person]
 ) -> None:

@@ -70,6 +70,7 @@ def test_a_server_is_narrowed_to_names_and_says_first_whom_it_cuts_off(
     assert server not in [one["name"] for one in eve.rest.get("/api/servers")]
 
 
+@pytest.mark.thorough
 def test_a_change_made_meanwhile_is_not_overwritten(reader: Reader, admin: Admin, server: str) -> None:
     page = reader.go(f"/admin/audiences?e={server}")
     box = panel(page, server)

@@ -264,6 +264,7 @@ def test_the_plot_counts_what_the_list_holds_and_a_stretch_of_it_is_looked_at_al
     expect(row(page, "created group")).to_have_count(3)
 
 
+@pytest.mark.thorough
 def test_a_stretch_of_the_plot_is_chosen_by_keyboard(watcher: Reader, person: Person) -> None:
     for number in range(3):
         person.group(f"{number} of {person.username}")
@@ -285,6 +286,7 @@ def test_a_stretch_of_the_plot_is_chosen_by_keyboard(watcher: Reader, person: Pe
     expect(page.get_by_text("0 in this period")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_the_keyboard_walks_the_list_and_opens_an_event(watcher: Reader, person: Person) -> None:
     for name in ("a", "b"):
         person.group(f"{name} of {person.username}")
@@ -312,6 +314,7 @@ def test_a_number_that_is_no_event_and_a_condition_that_asks_nothing_are_said(wa
     expect(page.get_by_text("There is no such event")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_the_page_is_not_for_everybody(reader: Reader) -> None:
     reader.go("/admin/audit")
 

@@ -257,6 +257,7 @@ def test_nobody_leaves_a_changed_document_unasked_and_old_links_lead_to_it(
     expect(page.locator(".cm-content")).to_contain_text('"kept": true')
 
 
+@pytest.mark.thorough
 def test_two_versions_are_compared_and_the_older_one_comes_back_as_a_new_save(
     admin: Admin, editor: Reader, serve: Callable[..., None], fresh_name: Callable[[str], str]
 ) -> None:

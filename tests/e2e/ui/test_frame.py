@@ -37,6 +37,7 @@ def test_language_and_theme_are_kept_for_the_next_browser(
     assert (me["language"], me["theme"]) == ("ko", "dark")
 
 
+@pytest.mark.thorough
 def test_the_theme_is_there_before_the_first_paint(open_reader: MakeReader) -> None:
     reader = open_reader(theme="dark")
     reader.page.route("**/assets/**", lambda route: route.abort())
@@ -45,6 +46,7 @@ def test_the_theme_is_there_before_the_first_paint(open_reader: MakeReader) -> N
     reader.page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
 
 
+@pytest.mark.thorough
 def test_the_command_menu_leads_anywhere_by_keyboard(reader: Reader) -> None:
     page = reader.go("/connect")
 
@@ -75,6 +77,7 @@ def test_pages_of_the_sidebar_are_reached_with_the_tab_key(reader: Reader) -> No
     expect(reader.heading("My settings")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_the_sheet_of_keys_opens_by_its_own(reader: Reader) -> None:
     page = reader.go("/connect")
 
@@ -122,6 +125,7 @@ def test_a_page_comes_with_its_policy_and_its_parts_compressed(hub: RunningHub) 
     assert httpx.head(hub.url + "/connect", headers=BROWSER, trust_env=False).status_code == 200
 
 
+@pytest.mark.thorough
 def test_a_tab_left_open_over_an_upgrade_says_that_it_is_old(reader: Reader) -> None:
     """Parts of the page that are gone are a 404; the page offers to load the new one."""
     page = reader.go("/connect")

@@ -126,6 +126,7 @@ def test_a_switch_that_fails_goes_back_and_says_why(open_reader: MakeReader, sce
     expect(page.get_by_text("You have no group", exact=True)).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_deleted_group_comes_back_as_it_was(open_reader: MakeReader, scene: Scene) -> None:
     person, git, jira = scene
     made = person.group("docs", git, jira)
@@ -142,6 +143,7 @@ def test_a_deleted_group_comes_back_as_it_was(open_reader: MakeReader, scene: Sc
     assert (again["name"], sorted(again["servers"]), again["isActive"]) == ("docs", sorted([git, jira]), False)
 
 
+@pytest.mark.thorough
 def test_a_group_is_edited_copied_and_says_when_a_name_is_taken(open_reader: MakeReader, scene: Scene) -> None:
     person, git, jira = scene
     person.group("on-call", jira)

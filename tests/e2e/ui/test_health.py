@@ -1,6 +1,7 @@
 """Health: what was found is what is so, and a hub that is not well says it on every page of administration."""
 
 import psycopg
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from mcphub.postgres.embedded import EmbeddedPostgres
@@ -43,6 +44,7 @@ def newest(admin: Admin) -> int:
     return int(admin.rest.get("/api/audit", params={"limit": 1, "kind": "fact"})[0]["position"])
 
 
+@pytest.mark.thorough
 def test_a_read_table_that_stands_still_is_said_on_every_page_of_administration_until_it_goes_on(
     open_reader: MakeReader, admin: Admin, hub: RunningHub
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.ui.conftest import MakeReader
@@ -54,6 +55,7 @@ def test_a_call_is_a_line_at_once_and_leads_to_its_request(
     assert reader.complaints == []
 
 
+@pytest.mark.thorough
 def test_a_query_narrows_and_says_what_it_cannot_ask(open_reader: MakeReader, admin: Admin) -> None:
     page = open_reader(admin).go("/admin/logs")
     box = page.get_by_role("searchbox", name="Filter the log")
@@ -74,6 +76,7 @@ def test_a_query_narrows_and_says_what_it_cannot_ask(open_reader: MakeReader, ad
     assert "level" in page.url
 
 
+@pytest.mark.thorough
 def test_whoever_scrolls_up_stays_there_and_is_told_how_many_came(
     open_reader: MakeReader, admin: Admin, make_user: Callable[[str], Person]
 ) -> None:

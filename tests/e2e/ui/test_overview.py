@@ -31,6 +31,7 @@ def shows(page: Page, name: str, text: str) -> None:
     expect(figure(page, name).locator("span > span").first).to_have_text(text)
 
 
+@pytest.mark.thorough
 def test_figures_follow_calls_sessions_and_servers(
     open_reader: MakeReader,
     admin: Admin,
@@ -104,6 +105,7 @@ def test_a_change_of_rights_appears_by_itself_and_leads_to_its_event(
     admin.set_admin(person.id, False)
 
 
+@pytest.mark.thorough
 def test_whoever_is_no_administrator_is_told_so(open_reader: MakeReader, make_user: Callable[[str], Person]) -> None:
     page = open_reader(make_user("ann")).go("/admin")
 

@@ -48,6 +48,7 @@ def test_what_is_chosen_for_the_screen_counts_at_once_and_in_the_next_browser(
     assert chosen == ("ko", "dark", "compact", "Atlantic/Reykjavik")
 
 
+@pytest.mark.thorough
 def test_what_clients_list_is_chosen_with_its_result_before_the_eyes(
     open_reader: MakeReader,
     make_user: Callable[[str], Person],

@@ -1,6 +1,7 @@
 """Projections: where each read table stands, made anew and compared from the page, and let on after a stop."""
 
 import psycopg
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from mcphub.postgres.embedded import EmbeddedPostgres
@@ -76,6 +77,7 @@ def test_a_table_that_stopped_names_its_event_and_goes_on_when_it_is_asked_to(
             db.execute("update public.tracking set status = 'live', failed_at_position = null where name = 'groups'")
 
 
+@pytest.mark.thorough
 def test_a_table_there_is_none_of_is_said_and_the_page_is_not_for_everybody(
     reader: Reader, open_reader: MakeReader, admin: Admin
 ) -> None:

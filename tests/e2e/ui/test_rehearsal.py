@@ -41,6 +41,7 @@ def tried(box: Locator) -> Locator:
     return box.get_by_role("table")
 
 
+@pytest.mark.thorough
 def test_an_audience_is_tried_on_real_calls(reader: Reader, called: str, caller: Person) -> None:
     page = reader.go(f"/admin/audiences?e={called}")
     box = page.get_by_role("region", name=called, exact=True)
@@ -74,6 +75,7 @@ def test_a_document_is_tried_on_real_calls_before_it_is_saved(
     assert "tools" not in editing.document(admin)["mcpServers"][called], "it was only tried"
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_tried_says_why(reader: Reader, admin: Admin, called: str) -> None:
     page = reader.go(f"/admin/audiences?e={called}")
     box = page.get_by_role("region", name=called, exact=True)

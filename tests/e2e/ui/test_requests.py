@@ -114,6 +114,7 @@ def test_figures_are_those_of_the_calls_that_were_made(
     eventually(lambda: sum(map(int, bars.all_inner_texts())) == 4, within=10, what="the plot shows four requests")
 
 
+@pytest.mark.thorough
 def test_a_user_is_a_group_and_a_press_on_their_name_narrows_to_them(
     open_reader: MakeReader, admin: Admin, person: Person, server: HttpServer, session: Session
 ) -> None:
@@ -208,6 +209,7 @@ def test_what_cannot_be_asked_is_named_and_nothing_found_says_what_to_do(
     expect(page.get_by_role("searchbox")).to_have_value("")
 
 
+@pytest.mark.thorough
 def test_a_new_request_appears_by_itself_unless_the_page_is_paused(
     open_reader: MakeReader, admin: Admin, person: Person, session: Session
 ) -> None:
@@ -300,6 +302,7 @@ def test_a_stretch_of_the_plot_is_looked_at_alone_and_left_again(
     expect(figure(page, "Requests")).not_to_have_text("0")
 
 
+@pytest.mark.thorough
 def test_a_period_is_compared_with_the_one_before(
     open_reader: MakeReader, admin: Admin, person: Person, session: Session
 ) -> None:

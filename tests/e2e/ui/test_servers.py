@@ -54,6 +54,7 @@ def figures_of(person: Person, server: str) -> dict[str, Any]:
     return next((each for each in found if each["server"] == server), {"count": 0})
 
 
+@pytest.mark.thorough
 def test_the_figures_of_a_server_are_those_of_its_calls(
     open_reader: MakeReader, make_user: Callable[[str], Person], server: HttpServer
 ) -> None:
@@ -129,6 +130,7 @@ def test_filters_and_the_order_are_restored_by_the_address(
     expect(row(page, server.name)).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_the_list_is_walked_by_keyboard(reader: Reader, server: HttpServer) -> None:
     page = reader.go(f"/servers?q={server.name}")
     expect(row(page, server.name)).to_be_visible()
@@ -147,6 +149,7 @@ def test_the_list_is_walked_by_keyboard(reader: Reader, server: HttpServer) -> N
     expect(page).to_have_url(f"{reader.url}/servers/{server.name}/tools/{tool}")
 
 
+@pytest.mark.thorough
 def test_a_test_with_ones_values_says_how_far_it_came(reader: Reader, server: HttpServer) -> None:
     page = reader.go(f"/servers/{server.name}")
     expect(page.get_by_text("Pages of the company.")).to_be_visible()

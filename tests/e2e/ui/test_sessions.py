@@ -65,6 +65,7 @@ def connect(person: Person, server: HttpServer) -> Iterator[Callable[..., Sessio
         session.close()
 
 
+@pytest.mark.thorough
 def test_a_session_its_call_and_its_end_appear_by_themselves(
     open_reader: MakeReader, admin: Admin, person: Person, server: HttpServer, connect: Callable[..., Session]
 ) -> None:

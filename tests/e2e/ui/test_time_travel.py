@@ -65,6 +65,7 @@ def test_the_playhead_hides_what_came_later_and_leads_back(watcher: Reader, admi
     expect(handle).to_have_attribute("aria-valuetext", "Now")
 
 
+@pytest.mark.thorough
 def test_the_playhead_is_moved_by_keyboard_and_by_pointer(watcher: Reader) -> None:
     page = watcher.go("/admin/audit?span=1h")
     handle = page.get_by_role("slider", name="Time travel")
@@ -101,6 +102,7 @@ def said(handle: Locator) -> datetime:
     return datetime.fromisoformat(time)
 
 
+@pytest.mark.thorough
 def test_every_page_that_travels_shows_then_and_changes_nothing(
     open_reader: MakeReader, admin: Admin, person: Person, serve: Callable[..., None]
 ) -> None:
@@ -184,6 +186,7 @@ def test_the_difference_of_two_times_is_read_thing_by_thing(watcher: Reader, adm
     assert page.url == address
 
 
+@pytest.mark.thorough
 def test_a_time_that_is_none_is_said_and_leads_back(watcher: Reader, admin: Admin) -> None:
     ahead = now(admin)["head"] + 100_000
     page = watcher.go(f"/admin/users?at={ahead}")

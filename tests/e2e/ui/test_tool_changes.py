@@ -100,6 +100,7 @@ def test_what_waits_is_shown_with_both_sides_and_approved(drift: Drift, open_rea
     expect(change_row(page, drift.name)).to_contain_text("In use")
 
 
+@pytest.mark.thorough
 def test_another_definition_meanwhile_is_not_approved_unseen(drift: Drift, open_reader: MakeReader) -> None:
     drift.becomes(tool("Second words."))
     page = open_reader(drift.admin).go(PATH)
@@ -117,6 +118,7 @@ def test_another_definition_meanwhile_is_not_approved_unseen(drift: Drift, open_
     assert drift.lists() == []
 
 
+@pytest.mark.thorough
 def test_an_auditor_looks_and_does_not_approve(
     drift: Drift, open_reader: MakeReader, shared_people: dict[str, Person]
 ) -> None:
@@ -132,6 +134,7 @@ def test_an_auditor_looks_and_does_not_approve(
     expect(panel).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_others_are_told_whom_the_page_is_for(open_reader: MakeReader, make_user: Callable[[str], Person]) -> None:
     page = open_reader(make_user("ann")).go(PATH)
 

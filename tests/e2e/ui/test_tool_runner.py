@@ -159,6 +159,7 @@ def test_form_and_json_say_the_same(reader: Reader, server: HttpServer) -> None:
     expect(page.get_by_label("city", exact=True)).to_have_value("Busan")
 
 
+@pytest.mark.thorough
 def test_what_does_not_fit_is_said_at_its_field_and_sent_only_on_request(reader: Reader, server: HttpServer) -> None:
     page = tool_page(reader, server)
     page.get_by_label("limit", exact=True).fill("99")

@@ -56,6 +56,7 @@ def test_an_event_is_undone_after_a_look_at_whom_it_affects(watcher: Reader, adm
     admin.rest.delete(f"/api/servers/{name}")
 
 
+@pytest.mark.thorough
 def test_what_was_undone_already_leads_to_the_event_that_did_it(watcher: Reader, admin: Admin, person: Person) -> None:
     admin.rest.put(f"/api/admin/users/{person.id}/active", {"isActive": False})
     locked = newest(admin, "UserDeactivated")["position"]
@@ -70,6 +71,7 @@ def test_what_was_undone_already_leads_to_the_event_that_did_it(watcher: Reader,
     expect(page).to_have_url(re.compile(f"/admin/audit/{again}$"))
 
 
+@pytest.mark.thorough
 def test_an_undo_that_comes_too_late_is_refused_and_looked_at_again(
     watcher: Reader, admin: Admin, person: Person
 ) -> None:

@@ -270,6 +270,7 @@ def test_many_are_locked_out_and_let_in_at_once_and_who_was_not_is_named(
     admin.set_admin(people[1].id, False)
 
 
+@pytest.mark.thorough
 def test_keys_and_sessions_of_a_user_end_from_the_menu(
     reader: Reader, admin: Admin, make_user: Callable[[str], Person]
 ) -> None:

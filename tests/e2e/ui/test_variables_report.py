@@ -64,6 +64,7 @@ def test_the_report_counts_who_may_and_who_has_and_names_them(
     expect(page.get_by_role("button", name="By server")).to_have_attribute("aria-pressed", "true")
 
 
+@pytest.mark.thorough
 def test_an_issue_says_whose_it_is_and_a_clean_up_destroys_what_was_typed_for(
     open_reader: MakeReader, admin: Admin, scene: Scene
 ) -> None:
@@ -125,6 +126,7 @@ def test_a_hub_variable_is_stored_masked_replaced_and_removed(
     expect(dialog.get_by_role("button", name="Save")).to_be_disabled()
 
 
+@pytest.mark.thorough
 def test_the_schedule_is_changed_and_a_look_says_what_it_found(
     open_reader: MakeReader, admin: Admin, scene: Scene
 ) -> None:

@@ -339,7 +339,8 @@ class ServerAdded(Event, frozen=True, kw_only=True):
     """A server of the settings document. The slug never changes. Tags: server, servers.
 
     With the id of one that was removed, it is that server again, with what users saved for it; `made` is when it was
-    added first.
+    added first, `follows` the id of the server it stands behind in the document: '' for the first place, None for the
+    last.
     """
 
     server_id: str
@@ -347,6 +348,7 @@ class ServerAdded(Event, frozen=True, kw_only=True):
     slug: str
     config: Raw  # the document's JSON object as written, literal secrets replaced by {"$sealed": "…"}
     made: datetime | None = None
+    follows: str | None = None
 
 
 class ServerChanged(Event, frozen=True, kw_only=True):

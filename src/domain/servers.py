@@ -122,7 +122,7 @@ class AddServer(SettingsCommand):
     """Add one server; its literal secrets are sealed already. An id that exists already writes nothing.
 
     Args:
-        slug, made: of a server that was removed and comes back by its id, see ServerAdded.
+        slug, made, follows: of a server that was removed and comes back by its id, see ServerAdded.
 
     Raises:
         DocumentRefused: the entry has errors, or asks for a slug that another server has.
@@ -138,6 +138,7 @@ class AddServer(SettingsCommand):
         policy: Policy = STRICT,
         slug: str = "",
         made: datetime | None = None,
+        follows: str | None = None,
     ) -> None:
         super().__init__()
         self.server_id = server_id
@@ -146,6 +147,7 @@ class AddServer(SettingsCommand):
         self.policy = policy
         self.slug = slug
         self.made = made
+        self.follows = follows
 
     def execute(self) -> None:
         check_server(self.name, self.config, self.policy).refuse()
@@ -153,7 +155,7 @@ class AddServer(SettingsCommand):
             return  # the same request, sent again
         if self.state.by_name(self.name) is not None:
             raise ServerExists(self.name)
-        self.add(self.server_id, self.name, self.config, former_slug=self.slug, made=self.made)
+        self.add(self.server_id, self.name, self.config, former_slug=self.slug, made=self.made, follows=self.follows)
 
 
 class ChangeServer(SettingsCommand):

@@ -93,11 +93,12 @@ class SettingsCommand(Command):
         *,
         former_slug: str = "",
         made: datetime | None = None,
+        follows: str | None = None,
     ) -> None:
         """
         Args:
             reserved: slug → name of other new servers that ask for one.
-            former_slug, made: of a server that was removed and comes back; the slug is no other's.
+            former_slug, made, follows: of a server that was removed and comes back; the slug is no other's.
         """
         asked = former_slug or asked_slug(config)
         if asked and asked in self.state.slugs:
@@ -106,7 +107,14 @@ class SettingsCommand(Command):
         slug = asked or slug_for(name, ChainMap(self.state.slugs, reserved or {}))
         raw = Raw(compact(config))
         self.trigger_event(
-            ServerAdded, tags(server_id), server_id=server_id, name=name, slug=slug, config=raw, made=made
+            ServerAdded,
+            tags(server_id),
+            server_id=server_id,
+            name=name,
+            slug=slug,
+            config=raw,
+            made=made,
+            follows=follows,
         )
         self.declare(server_id, {}, self.state.servers[server_id].slots)
 

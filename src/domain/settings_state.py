@@ -140,7 +140,7 @@ class SettingsState:
                 server.become(config, position)
                 self.servers[server.server_id] = server
                 self._by_name[server.name] = self._by_slug[server.slug] = server.server_id
-                self.order[server.server_id] = None
+                self.order = _placed(self.order, server.server_id, event.follows)
                 self.removed.pop(server.server_id, None)
             case ServerChanged():
                 self.servers[event.server_id].become(json.loads(bytes(event.config)), position)
@@ -201,6 +201,16 @@ class SettingsState:
             elif member in self.preserved:
                 out[member] = self.preserved[member]
         return out
+
+
+def _placed(order: dict[str, None], server_id: str, follows: str | None) -> dict[str, None]:
+    """The order with a server behind another one; in front for '', at the end for None and for one that is not there."""
+    others = [one for one in order if one != server_id]
+    if follows == "":
+        place = 0
+    else:
+        place = others.index(follows) + 1 if follows in others else len(others)
+    return dict.fromkeys([*others[:place], server_id, *others[place:]])
 
 
 def waits_for_approval(config: Document) -> bool:

@@ -113,7 +113,7 @@ from mcphub.domain.servers import (
 )
 from mcphub.domain.settings_command import SERVER_EVENTS
 from mcphub.domain.settings_file import Document, compact
-from mcphub.domain.settings_state import ServerState
+from mcphub.domain.settings_state import ServerState, SettingsState
 from mcphub.domain.tokens import SaveValues
 from mcphub.domain.users import (
     LIFE,
@@ -470,13 +470,27 @@ def _presence(event: ServerAdded | ServerRemoved, history: Sequence[Recorded], u
             for one in history
             if isinstance(one.event, ServerAdded) and one.event.server_id == server_id
         )
-        return lambda: AddServer(server_id, name, config, policy=undoing.policy, slug=slug, made=made)
+        follows = _stood_behind(event, history, now)
+        return lambda: AddServer(server_id, name, config, policy=undoing.policy, slug=slug, made=made, follows=follows)
 
     return Way(
         lambda state: _of_server(state, server_id, lambda found: (found.name, found.slug, found.config)),
         back,
         lambda one: getattr(one, "server_id", "") == server_id,
     )
+
+
+def _stood_behind(removed: ServerAdded | ServerRemoved, history: Sequence[Recorded], now: AccessModel) -> str | None:
+    """Id of the nearest server in front of one that was removed which is there now; see ServerAdded."""
+    state = SettingsState()
+    for one in history:
+        if one.event is removed:
+            break
+        state.apply(one.event, one.position)
+    order = list(state.order)
+    in_front = order[: order.index(removed.server_id)]
+    nearest = next((other for other in reversed(in_front) if other in now.servers), "")
+    return nearest if nearest != next(reversed(now.settings.order), "") else None
 
 
 @dataclass(frozen=True, eq=False)

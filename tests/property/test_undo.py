@@ -11,6 +11,7 @@ from mcphub.domain.errors import AlreadyUndone, NotUndoable, Refused
 from mcphub.domain.events import EVENT_TYPES, KeyExpired, SecretSlotDeclared, SecretSlotRetired
 from mcphub.domain.findings import Policy
 from mcphub.domain.hub import Hub
+from mcphub.domain.settings_state import SettingsState
 from mcphub.domain.testing import Scenario
 from mcphub.domain.undo import Undoing
 from mcphub.projections.projection import fold
@@ -68,8 +69,13 @@ def undone(facts, position):
 
 
 def tables(facts):
-    """Every row of every read table, without when and where it stands; the audit's rows are the facts themselves."""
-    return {
+    """Every row of every read table, without when and where it stands; the audit's rows are the facts themselves. And
+    the order of the settings document, which no table holds.
+    """
+    settings = SettingsState()
+    for event, _ in facts:
+        settings.apply(event)
+    return {"order": list(settings.order)} | {
         projection.name: {
             key: {name: _meant(name, getattr(row, name)) for name in row.__struct_fields__ if name not in WHEN}
             for key, row in fold(projection, recorded(*facts)).rows.items()

@@ -64,6 +64,7 @@ from tests.support.facts import (
     grouped,
     issued,
     member,
+    modelled,
     of_group,
     of_key,
     of_user,
@@ -157,6 +158,34 @@ def test_a_removed_server_comes_back_with_its_id_its_slug_and_its_age():
             made=NOW + timedelta(seconds=1),
         )
     )
+
+
+@pytest.mark.parametrize(
+    ("gone", "since", "follows"),
+    [
+        ("b", (), "a"),
+        ("a", (), ""),
+        ("c", (), None),
+        ("c", (removed("b"),), None),
+        ("c", (added("d"),), "b"),
+        ("b", (removed("a"), added("d")), ""),
+    ],
+)
+def test_a_removed_server_comes_back_behind_the_nearest_that_stood_in_front_of_it(gone, since, follows):
+    """Where the last one stood in front of it, it is the last again, as one that is added now."""
+    facts = (added("a"), added("b"), added("c"), removed(gone), *since)
+    (back,) = undo(*facts, at=4)._decisions()
+
+    assert back.decision.follows == follows
+
+
+def test_a_document_lists_a_server_that_came_back_where_it_was():
+    facts = (added("a"), added("b"), added("c"), removed("b"))
+    scenario = undo(*facts)
+
+    state = modelled(*facts, *((one.decision, one.tags) for one in scenario._decisions())).settings
+
+    assert list(state.document()["mcpServers"]) == ["A", "B", "C"]
 
 
 def test_a_configuration_is_what_it_was_before_though_another_member_changed():

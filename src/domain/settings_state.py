@@ -204,7 +204,7 @@ class SettingsState:
 
 
 def _placed(order: dict[str, None], server_id: str, follows: str | None) -> dict[str, None]:
-    """The order with a server behind another one; in front for '', at the end for None and for one that is not there."""
+    """The order with a server behind another one: in front for '', at the end for None or one that is not there."""
     others = [one for one in order if one != server_id]
     if follows == "":
         place = 0

@@ -34,7 +34,7 @@ def describe(app: Litestar) -> dict[str, Any]:
     schema["components"]["schemas"] |= components
     refused = {"description": "A problem", "content": {MEDIA_TYPE: {"schema": problem}}}
     pending = {"description": "Recorded, and not to be seen yet: see X-MCPHub-Position"}
-    immediate, files = _immediate(app), _files(app)
+    immediate, files, audiences = _immediate(app), _files(app), _audiences(app)
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             answers = operation["responses"]
@@ -42,6 +42,7 @@ def describe(app: Litestar) -> dict[str, Any]:
             if (method, path) not in immediate:
                 shown = {} if "204" in answers else {"content": {"application/json": {"schema": envelope}}}
                 answers.setdefault("202", {**pending, **shown})
+            operation["x-audience"] = audiences[method, path]
             if (method, path) in files:
                 answers["200"]["content"] = {form: {"schema": {"type": "string"}} for form in files[method, path]}
             answers["default"] = refused
@@ -49,6 +50,18 @@ def describe(app: Litestar) -> dict[str, Any]:
                 if parameter["in"] == "path":
                     parameter["schema"].pop("format", None)  # a text with slashes is no address
     return schema
+
+
+def _audiences(app: Litestar) -> dict[tuple[str, str], str]:
+    """(method, path) → whom the guard lets in: public, user, auditor, admin."""
+    return {
+        (method.lower(), route.path_format): handler.opt["who"]
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        if "who" in handler.opt
+        for method in handler.http_methods
+    }
 
 
 def _files(app: Litestar) -> dict[tuple[str, str], list[str]]:

@@ -79,13 +79,20 @@ class Answer(Exception):
 
 
 class UnknownName(Answer):
-    """The same for what does not exist and for what this user may not use: existence is nobody's business."""
+    """The same for what does not exist and for what this user may not use: existence is nobody's business.
+
+    Args:
+        server: slug of the server it is of, for the row: only one that the user may see, who reads the row as well.
+        own: the server's own name of it.
+    """
 
     code = INVALID_PARAMS
     denied = True
 
-    def __init__(self, what: str, name: str, reason: str) -> None:
+    def __init__(self, what: str, name: str, reason: str, *, server: str = "", own: str = "") -> None:
         super().__init__(f"Unknown {what}: {name[:200]}", reason=reason)
+        self.server = server
+        self.own = own
 
 
 class NotSupported(Answer):

@@ -265,6 +265,8 @@ class Relay:
 
     def _own(self, call: Call, failure: Answer) -> Answer:
         """What went wrong while a list was asked for, on behalf of whoever waits for it, as a failure of this call."""
+        if isinstance(failure, UnknownName) and failure.server:
+            call.request.server, call.request.tool = failure.server, failure.own
         if not isinstance(failure, ServerFailed) or failure.told is None:
             return failure
         call.request.server = failure.server

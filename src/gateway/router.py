@@ -222,7 +222,8 @@ class Router:
         if item is None and (anew := await self.known_again(asker, server, found)) is not None:
             item = anew.by_exposed.get(exposed)
         if item is None:
-            raise UnknownName(offer.what, exposed, f"unknown_{offer.what}")
+            own = exposed.partition(SEPARATOR)[2]
+            raise UnknownName(offer.what, exposed, f"unknown_{offer.what}", server=slug, own=own)
         self._must_be_on(server, offer, item.name, item.hash, exposed)
         return server, item.name
 
@@ -253,7 +254,7 @@ class Router:
         if item is None and (anew := await self.known_again(asker, server, found)) is not None:
             item = anew.called(shown, own=asker.own_names)
         if item is None:
-            raise UnknownName(offer.what, shown, f"unknown_{offer.what}")
+            raise UnknownName(offer.what, shown, f"unknown_{offer.what}", server=server.slug, own=shown)
         self._must_be_on(server, offer, item.name, item.hash, shown)
         return item.name
 
@@ -294,7 +295,7 @@ class Router:
         """
         reason = self._model.offered(server, offer.kind, name, definition)
         if reason != "allowed":
-            raise UnknownName(offer.what, shown_as, reason)
+            raise UnknownName(offer.what, shown_as, reason, server=server.slug, own=name)
 
     def cached(self, asker: Asker, server: ServerState, offer: Offer = TOOLS) -> ServerList | None:
         """The list as it is held, however old."""

@@ -143,7 +143,7 @@ async def test_a_switch_and_a_description_go_by_the_servers_own_name(world, plac
     assert await listed(world, key, place) == ["look"]
     assert "Ours." in tools[0]["description"]
     assert "find" in str(await called(world, key, place, "find"))
-    assert world.traffic.ends[-1][3:] == ("Denied", "switched_off")
+    assert world.traffic.ends[-1][1:] == ("wiki", "search", "Denied", "switched_off")
 
     if place.endswith("servers"):
         inside = {"name": "server_wiki", "arguments": {"tool_name": "look", "describe": True}}
@@ -206,7 +206,7 @@ async def test_what_was_approved_stays_so_under_another_name_and_what_changes_wa
     assert await names() == []
     refused = (await world.rpc("tools/call", {"name": "find"}, key=key, path="/mcp/jira")).json["error"]
     assert refused == {"code": -32602, "message": "Unknown tool: find"}
-    assert world.traffic.ends[-1] == ("tools/call", "", "find", "Denied", "quarantined")
+    assert world.traffic.ends[-1] == ("tools/call", "jira", "search", "Denied", "quarantined")
 
 
 async def test_only_those_hear_of_a_new_name_whose_list_of_tools_has_it(world):

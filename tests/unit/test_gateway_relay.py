@@ -89,6 +89,16 @@ async def test_unknown_hidden_and_disabled_things_get_one_answer_and_are_recorde
         "unknown_tool",
         "unknown_tool",
     ]
+    # Under its server, as far as the user may know that there is one.
+    places = [(server, tool) for _, server, tool, status, _ in world.traffic.ends if status == "Denied"]
+    assert places == [
+        ("wiki", "delete"),
+        ("wiki", "nothing"),
+        ("", "off__x"),
+        ("", "secret__x"),
+        ("", "nowhere__x"),
+        ("", "plain"),
+    ]
     assert await names(world, key=key) == ["wiki__search"]
     assert [call for call in wiki.asked if call[1] == "tools/call"] == []
 

@@ -3,17 +3,18 @@
 Promises:
 - without `mcphub.keepPayloads` of its server nothing of a call is looked at;
 - nothing is written but sealed under the personal key of who called, so it is unreadable once that user is erased;
-- a call never waits: what does not fit into memory, or was not written when a hub dies, is lost. It is in no spool,
-  where it would lie in clear.
+- a call never waits: what it was called with is sealed and in PostgreSQL a tenth of a second after its end, as its row
+  is. What a hub that is killed had not written by then is lost: it is in no spool, where it would lie in clear;
+- while PostgreSQL is away the oldest `WAITING` calls wait in memory, and what comes on top is lost and counted.
 """
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import structlog
 from msgspec import Struct
 from psycopg_pool import AsyncConnectionPool
@@ -22,7 +23,7 @@ from mcphub.domain.access import AccessModel
 from mcphub.domain.vault import Unopenable, Vault
 from mcphub.gateway import wire
 from mcphub.gateway.traffic import Request
-from mcphub.periodic import Periodic
+from mcphub.periodic import end
 from mcphub.postgres.pool import explain
 
 __all__ = ["MOST", "Payload", "Payloads", "opened"]
@@ -32,7 +33,8 @@ log = structlog.get_logger()
 MOST = 16 * 1024  # bytes of either that are kept
 LOOKED_AT = 4 * MOST  # bytes of a message: the name and other members stand around what is kept
 WAITING = 400  # calls that wait to be written
-EVERY = 0.5  # seconds between two batches
+SOON = 0.1  # seconds in which a batch gathers
+AGAIN = 1.0  # seconds until PostgreSQL is tried again
 ADD = """
     insert into request_payload (request_id, at, user_id, arguments, arguments_bytes, result, result_bytes)
     values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing
@@ -82,7 +84,8 @@ class Payloads:
         self._pool = pool
         self._days = timedelta(days=days)
         self._queue: deque[_Waiting] = deque()
-        self._role = Periodic("payloads", self.round, EVERY)
+        self._rung = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
         self.lost = 0
         self._told = 0  # of the lost, those that the log knows of
 
@@ -97,32 +100,51 @@ class Payloads:
             return
         parts = (params[:LOOKED_AT], len(params), frame[:LOOKED_AT], len(frame))
         self._queue.append(_Waiting(request.id, request.session.user_id, *parts))
+        self._rung.set()
 
     async def start(self) -> None:
-        await self._role.start()
+        self._task = asyncio.create_task(self._run(), name="payloads")
 
     async def stop(self) -> None:
-        """What waits is written; what PostgreSQL does not take by now is lost."""
-        await self._role.stop()
-        with suppress(Exception):
-            await self.round()
-
-    async def round(self) -> None:
-        """Writes what waits."""
-        if self.lost > self._told:
-            log.warning("payloads_lost", calls=self.lost - self._told, why="more than fit into memory")
-            self._told = self.lost
-        batch = [self._queue.popleft() for _ in range(len(self._queue))]
-        if not batch:
+        """What waits is written; what PostgreSQL does not take by now is lost. Stopping twice is fine."""
+        if self._task is None:
             return
-        rows = await asyncio.to_thread(self._sealed, batch)
+        await end(self._task)
+        self._task = None
+        if not await self.round():
+            self._lose(len(self._queue), "the hub ends")
+
+    async def _run(self) -> None:
+        while True:
+            await self._rung.wait()
+            await asyncio.sleep(SOON)
+            self._rung.clear()
+            if not await self.round():
+                self._rung.set()
+                await asyncio.sleep(AGAIN)
+
+    async def round(self) -> bool:
+        """Writes what waits; False when PostgreSQL does not take it now. Cut off, it waits on."""
+        if self.lost > self._told:
+            self._lose(0, "more than fit into memory")
+        batch = [*self._queue]
         try:
-            async with self._pool.connection() as db, db.cursor() as cursor:
-                await cursor.executemany(ADD, rows)
+            rows = await asyncio.to_thread(self._sealed, batch)
+            if rows:
+                async with self._pool.connection() as db, db.cursor() as cursor:
+                    await cursor.executemany(ADD, rows)
+        except (psycopg.OperationalError, psycopg.InterfaceError):  # a pool that waits in vain as well
+            return False
         except Exception as error:
-            self.lost += len(rows)
-            self._told += len(rows)
-            log.warning("payloads_lost", calls=len(rows), why=explain(error))
+            self._lose(len(batch), explain(error))
+        for _ in batch:
+            self._queue.popleft()
+        return True
+
+    def _lose(self, calls: int, why: str) -> None:
+        self.lost += calls
+        log.warning("payloads_lost", calls=self.lost - self._told, why=why)
+        self._told = self.lost
 
     async def forget(self) -> None:
         """Lets those go that are as old as rows of calls may be, and those of erased users."""

@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from mcphub.gateway.payloads import MOST, Payloads
 from mcphub.gateway.traffic import Request, Session
 from tests.support.api import problem
+from tests.support.waiting import until
 
 REQUESTS = "/api/requests"
 STARTED = """
@@ -96,6 +99,61 @@ async def test_what_was_kept_goes_with_its_user_and_with_the_days(api, payloads)
     payloads._days = timedelta(0)
     await payloads.forget()
     assert await rows(api) == []
+
+
+class Away:
+    """A pool whose first connections are none."""
+
+    def __init__(self, pool, times):
+        self.pool = pool
+        self.times = times
+
+    def connection(self):
+        if self.times:
+            self.times -= 1
+            raise psycopg.OperationalError("gone")
+        return self.pool.connection()
+
+
+async def kept(api, payloads, user, calls):
+    ids = []
+    for number in range(calls):
+        request = Request(Session(user, "k"), "tools/call", 10)
+        payloads.keep(request, json.dumps({"arguments": {"number": number}}).encode(), b"")
+        ids.append(request.id)
+    return ids
+
+
+async def test_what_waits_is_written_by_itself_and_once_when_postgresql_was_away(api, payloads, monkeypatch):
+    monkeypatch.setattr("mcphub.gateway.payloads.AGAIN", 0.01)
+    bob = await api.user("bob")
+    payloads._pool = Away(api.services.read, 2)
+    await payloads.start()
+
+    ids = await kept(api, payloads, bob.user_id, 3)
+    await until(lambda: not payloads._queue, within=5, what="it is written")
+    await payloads.stop()
+
+    assert {row[0] for row in await rows(api)} == set(ids)
+    assert (payloads.lost, payloads._pool.times) == (0, 0)
+
+
+async def test_a_round_that_is_cut_off_loses_nothing(api, payloads, monkeypatch):
+    """A hub that ends cuts the round under way off, and writes what waits."""
+    bob, sealing, seal = await api.user("bob"), threading.Event(), Payloads._sealed
+    await payloads.start()
+
+    def slowly(self, batch):
+        sealing.set()
+        return seal(self, batch)
+
+    monkeypatch.setattr(Payloads, "_sealed", slowly)
+    ids = await kept(api, payloads, bob.user_id, 2)
+    await asyncio.to_thread(sealing.wait, 5)
+    await payloads.stop()
+
+    assert {row[0] for row in await rows(api)} == set(ids)
+    assert payloads.lost == 0
 
 
 async def test_more_than_fits_into_memory_is_counted_and_no_key_is_made_for_who_is_gone(api, payloads, monkeypatch):

@@ -14,7 +14,8 @@ from msgspec import Struct
 from psycopg_pool import ConnectionPool
 
 from mcphub.domain.hub import Hub, plugged
-from mcphub.domain.vault import Ring, RingUnusable, Vault, WrappedKey, loose, new_ring_text
+from mcphub.domain.vault import MasterKeys, Ring, RingUnusable, Vault, WrappedKey, new_ring_text
+from mcphub.master_keys import RingFile
 from mcphub.postgres.data_key import DataKeys
 from mcphub.postgres.embedded import EmbeddedPostgres
 from mcphub.postgres.home import AlreadyRunning, HomeLock
@@ -131,7 +132,7 @@ class Foundation:
         """False while the embedded server is being restarted; a managed one answers for itself."""
         return self._server is None or self._lock is None or self._server.ready
 
-    def _ring(self) -> Ring:
+    def _ring(self) -> MasterKeys:
         """The master keys: from the environment, else `master.key`, which only an empty hub makes anew.
 
         Raises:
@@ -149,9 +150,7 @@ class Foundation:
                 )
             write_private(path, new_ring_text())
             self.fresh_home = True
-        if loose(path.stat().st_mode):
-            raise RingUnusable(f"others may read {path}: run chmod 600 on it, and consider rotating the key")
-        return Ring.parse(path.read_text())
+        return RingFile(path)
 
     async def close(self) -> None:
         """Stops what was started here, PostgreSQL last."""

@@ -6,7 +6,7 @@ Passwords and keys are read from the terminal or standard input, never from an a
 
 import click
 
-from mcphub.cli import backup, history, keys, ledger, past, people, proof, rehearse, serving, tables, undo
+from mcphub.cli import backup, history, keyring, keys, ledger, past, people, proof, rehearse, serving, tables, undo, why
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -23,7 +23,8 @@ for _command in (
     *(people.setup_link, people.user, keys.key, keys.demo),
     *(undo.undo, ledger.migrate, proof.verify, proof.checkpoint, ledger.rebuild, tables.projections),
     *(backup.backup, backup.restore, backup.move, ledger.export, ledger.import_, history.requests),
-    *(past.state, past.diff, past.who_could, rehearse.rehearse),
+    keyring.keyring,
+    *(past.state, past.diff, past.who_could, why.why, rehearse.rehearse),
 ):
     commands.add_command(_command)
 

@@ -133,6 +133,7 @@ def failure(error: Exception) -> tuple[str, int] | None:
     from mcphub.domain.errors import Refused
     from mcphub.domain.vault import RingUnusable
     from mcphub.http_server import PortUnusable
+    from mcphub.master_keys import RotationRefused
     from mcphub.postgres.copying import NotTheSame
     from mcphub.postgres.home import AlreadyRunning, HomeUnusable
     from mcphub.postgres.migrate import MigrationError
@@ -151,7 +152,7 @@ def failure(error: Exception) -> tuple[str, int] | None:
             return f"{error} {error.remedy}".strip(), FAILED
         case CheckpointRefused() | CheckpointsUnusable() | BundleExists() | BackupUnusable() | NotTheSame():
             return str(error), FAILED
-        case MigrationError() | PostgresFailed() | ImportRefused() | PortUnusable():
+        case MigrationError() | PostgresFailed() | ImportRefused() | PortUnusable() | RotationRefused():
             return str(error), FAILED
         case psycopg.Error() | PoolTimeout():
             return f"the database does not answer as it should: {explain(error)}", FAILED

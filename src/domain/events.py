@@ -563,6 +563,20 @@ class DayDropped(Event, frozen=True, kw_only=True):
     day: date
 
 
+# the master key ring
+
+
+class MasterKeyRotated(Event, frozen=True, kw_only=True):
+    """Another master key wraps every data key now, and no row needs the former ones. Tags: master-keys.
+
+    Backups made before still need them.
+    """
+
+    key_id: str  # as in the ring
+    retired: list[str]
+    rewrapped: int  # data keys
+
+
 # the check of users' values, and the hub's own variables
 
 
@@ -662,6 +676,7 @@ AnyEvent = (
     | SettingsFileImported
     | DaySealed
     | DayDropped
+    | MasterKeyRotated
     | EnvSchedulerConfigured
     | EnvVarsChecked
     | HubVariableSet
@@ -674,6 +689,7 @@ EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in AnyEvent.__a
 ADMINS = "admins"
 SERVERS = "servers"
 ENV_SCHEDULER = "env-scheduler"
+MASTER_KEYS = "master-keys"
 
 # Why a user was deactivated: the provider's allow-list names them no longer. A sign-in that it fits lets them in again.
 MEMBERSHIP = "membership"

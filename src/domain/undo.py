@@ -58,6 +58,7 @@ from mcphub.domain.events import (
     KeyRenamed,
     KeyRevoked,
     KeyRotated,
+    MasterKeyRotated,
     PasswordSet,
     SecretSlotDeclared,
     SecretSlotRetired,
@@ -154,6 +155,7 @@ PREFERRED: dict[str, Any] = {"theme": "system", "density": "comfortable", "expos
 QUIET: list[type[Event]] = [
     *(UserProfileSynced, UserKeyDestroyed, SignedIn, SignedOut, KeyExpired, KeyFirstUsed),
     *(ToolDiscovered, ToolChanged, ToolWithdrawn, ToolQuarantined, DaySealed, DayDropped, EnvVarsChecked),
+    MasterKeyRotated,
 ]
 NEVER: dict[type[Event], Callable[[], Exception]] = {
     UserErased: Erased,

@@ -11,7 +11,7 @@ import os
 import stat
 import unicodedata
 from base64 import b64decode, b64encode, urlsafe_b64decode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -60,6 +60,14 @@ class KeyStore(Protocol):
     def remove_owner(self, owner: str) -> int: ...
 
 
+class MasterKeys(Protocol):
+    """What wraps data keys: a ring, or a file that holds one and may change."""
+
+    def wrap(self, key: bytes, context: bytes) -> tuple[str, bytes]: ...
+
+    def open(self, key: WrappedKey) -> bytes: ...
+
+
 class Ring:
     """Master keys by id; the first is active, the others only unwrap.
 
@@ -74,6 +82,7 @@ class Ring:
             if len(key) != 32:
                 raise RingUnusable(f"master key {key_id} has {len(key)} bytes, not 32")
         self.active = keys[0][0]
+        self.ids = [key_id for key_id, _ in keys]
         self._keys = {key_id: AESGCM(key) for key_id, key in keys}
 
     @classmethod
@@ -84,10 +93,8 @@ class Ring:
             RingUnusable: an entry is not `id:base64`.
         """
         keys = []
-        for entry in text.replace("\n", ",").split(","):
-            if not entry.strip():
-                continue
-            key_id, colon, encoded = entry.strip().partition(":")
+        for entry in _entries(text):
+            key_id, colon, encoded = entry.partition(":")
             if not colon:
                 raise RingUnusable("a master key is written as id:base64")
             try:
@@ -123,10 +130,42 @@ class Ring:
         """The data key itself; raises as `unwrap`, also when the row was moved."""
         return self.unwrap(key.kek_id, key.wrapped, _wrap_context(key.id, key.owner, key.purpose))
 
+    def rewrapped(self, key: WrappedKey) -> WrappedKey:
+        """The same data key, wrapped by the active master key; raises as `open`."""
+        kek_id, wrapped = self.wrap(self.open(key), _wrap_context(key.id, key.owner, key.purpose))
+        return WrappedKey(key.id, key.owner, key.purpose, kek_id, wrapped)
+
 
 def new_ring_text() -> str:
     """A ring with one fresh key, as it is written to `master.key`."""
-    return f"k1:{b64encode(os.urandom(32)).decode()}\n"
+    return new_entry("k1") + "\n"
+
+
+def with_fresh_key(text: str, taken: Iterable[str] = ()) -> str:
+    """The ring with one more key in front, the active one from then on.
+
+    Args:
+        taken: ids that a key had once; each key has one of its own.
+    """
+    used = {*Ring.parse(text).ids, *taken}
+    numbers = [int(key_id[1:]) for key_id in used if key_id[:1] == "k" and key_id[1:].isdecimal()]
+    entries = [new_entry(f"k{max(numbers, default=0) + 1}"), *_entries(text)]
+    return "".join(f"{entry}\n" for entry in entries)
+
+
+def active_alone(text: str) -> str:
+    """The ring without the keys that only unwrap."""
+    Ring.parse(text)
+    return _entries(text)[0] + "\n"
+
+
+def new_entry(key_id: str) -> str:
+    """A fresh master key as a ring writes it."""
+    return f"{key_id}:{b64encode(os.urandom(32)).decode()}"
+
+
+def _entries(text: str) -> list[str]:
+    return [entry.strip() for entry in text.replace("\n", ",").split(",") if entry.strip()]
 
 
 def loose(mode: int) -> bool:
@@ -146,7 +185,7 @@ class Vault:
     CACHE_SECONDS = 60
     CACHE_SIZE = 10_000
 
-    def __init__(self, keys: KeyStore, ring: Ring, clock: Callable[[], float]) -> None:
+    def __init__(self, keys: KeyStore, ring: MasterKeys, clock: Callable[[], float]) -> None:
         self._store = keys
         self._ring = ring
         self._clock = clock

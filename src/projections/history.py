@@ -23,6 +23,7 @@ from mcphub.domain.events import (
     DayDropped,
     DaySealed,
     EnvVarsChecked,
+    MasterKeyRotated,
     SignedIn,
     SignedOut,
     UserInvited,
@@ -47,6 +48,7 @@ PASSED_OVER = (
     EnvVarsChecked,
     DaySealed,
     DayDropped,
+    MasterKeyRotated,
 )
 
 HEAD = "select position, case when position > 0 then recorded_at end from public.ledger_head"

@@ -17,6 +17,7 @@ from mcphub.domain.findings import Policy
 from mcphub.domain.groups import ChangeGroup, CreateGroup, DeleteGroup, SetGroupActive
 from mcphub.domain.hub_variables import RemoveHubVariable, SetHubVariable
 from mcphub.domain.keys import ChangeKey, ExtendKey, IssueKey, NoteKeyExpired, NoteKeyFirstUsed, RevokeKey, RotateKey
+from mcphub.domain.master_keys import NoteMasterKeyRotated
 from mcphub.domain.orphans import BATCH, Orphan, PurgeOrphans
 from mcphub.domain.seals import DropDay, SealDay
 from mcphub.domain.servers import (
@@ -385,6 +386,9 @@ class Life:
         if who % 2:
             yield lambda: DropDay(log, day)
 
+    def rotate_master_key(self, who, what, more):
+        yield lambda: NoteMasterKeyRotated(f"k{who + 2}", [f"k{what + 1}"], more)
+
 
 def taking_back(facts, fact, undoing):
     """The command that takes one of these facts back."""
@@ -429,4 +433,5 @@ TOUR = [
     ("register", 2, 1, 2), ("invite", 2, 0, 0), ("rename_tool", 1, 3, 1), ("rename_tool", 1, 3, 0),
     ("create_group", 2, 2, 1), ("switch_group", 2, 0, 0), ("delete_group", 2, 0, 0), ("undo", 0, 0, 0),
     ("remove_server", 0, 3, 0), ("undo", 0, 0, 0), ("register", 1, 0, 3), ("activate", 1, 0, 0), ("undo", 0, 0, 0),
+    ("rotate_master_key", 0, 0, 3),
 ]  # fmt: skip

@@ -13,9 +13,11 @@ from mcphub.domain.vault import (
     Unopenable,
     Vault,
     WrappedKey,
+    active_alone,
     loose,
     masked,
     new_ring_text,
+    with_fresh_key,
 )
 
 RING = new_ring_text()
@@ -202,3 +204,24 @@ def test_a_keys_digest_is_the_standards():
     ours = vault()
 
     assert ours.key_digest("k") == hmac.digest(ours.secret("pepper"), b"k", "sha256").hex()
+
+
+def test_a_fresh_key_comes_in_front_and_has_a_name_no_key_had():
+    text = with_fresh_key("k1:" + "A" * 43 + "=", taken=["k7", "company-2024"])
+
+    assert Ring.parse(text).ids == ["k8", "k1"]
+    assert Ring.parse(active_alone(text)).ids == ["k8"]
+
+
+def test_a_data_key_wrapped_anew_is_the_same_key_and_the_old_master_key_opens_it_no_longer():
+    store = MemoryKeyStore()
+    vault(store)
+    stored = store.single(HUB, "index")
+    both = Ring.parse(with_fresh_key(RING))
+
+    fresh = both.rewrapped(stored)
+
+    assert both.open(fresh) == both.open(stored)
+    assert (fresh.id, fresh.owner, fresh.purpose, fresh.kek_id) == (stored.id, HUB, "index", "k2")
+    with pytest.raises(RingUnusable):
+        Ring.parse(RING).open(fresh)

@@ -187,6 +187,7 @@ export const audit = {
     SettingsFileImported: () => "saved the settings file",
     DaySealed: (t: string) => `sealed the day <b>${t}</b>`,
     DayDropped: (t: string) => `let the day <b>${t}</b> go`,
+    MasterKeyRotated: () => "replaced the master key",
     EnvSchedulerConfigured: () => "changed the schedule of the variable check",
     EnvVarsChecked: () => "checked the variables of all users",
     HubVariableSet: (t: string) => `set the hub variable <b>${t}</b>`,

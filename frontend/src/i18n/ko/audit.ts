@@ -190,6 +190,7 @@ export const audit: Shape<typeof en> = {
     SettingsFileImported: () => "설정 파일을 저장했습니다",
     DaySealed: (t) => `<b>${t}</b> 하루의 기록을 봉인했습니다`,
     DayDropped: (t) => `보관 기간이 지난 <b>${t}</b> 기록을 지웠습니다`,
+    MasterKeyRotated: () => "마스터 키를 교체했습니다",
     EnvSchedulerConfigured: () => "변수 점검 일정을 바꿨습니다",
     EnvVarsChecked: () => "모든 사용자의 변수를 점검했습니다",
     HubVariableSet: (t) => `<b>${t}</b> 허브 변수를 저장했습니다`,

@@ -83,6 +83,10 @@ class Hub:
         theme = ("dark", "light")[number % 2]
         self._ask(self.http.patch("/api/user/me", json={"theme": theme}, headers=self.admin))
 
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Anything else of the REST API, as the administrator."""
+        return self._ask(self.http.request(method, path, json=body, headers=self.admin))
+
     def credentials(self) -> dict[str, str]:
         """What the administrator signs in with, for a browser of its own."""
         return {"username": "admin", "password": self._password}

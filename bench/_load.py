@@ -31,6 +31,7 @@ from _client import Failed, Session
 WARM = 3
 OPENING = 16  # sessions at once
 GIVEN_UP = 10.0  # seconds a request may take
+MOST_NOTED = 10_000  # failures of a round with their times
 
 
 class Round:
@@ -45,6 +46,7 @@ class Round:
         self.outcomes: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.foreign = 0
+        self.failed: list[tuple[float, float, str]] = []  # begun, ended, kind; on this machine's monotonic clock
         self.begun = time.perf_counter()
 
     def figures(self) -> dict[str, Any]:
@@ -59,6 +61,7 @@ class Round:
             "outcomes": dict(self.outcomes),
             "examples": self.examples,
             "foreign": self.foreign,
+            "failed": self.failed,
             "listed": [min(self.listed, default=0), max(self.listed, default=0)],
         }
 
@@ -124,9 +127,12 @@ class Crowd:
                 made.outcomes["answered"] += 1
             except TimeoutError:
                 made.outcomes["timeout"] += 1
+                made.failed.append((begun, time.perf_counter(), "timeout"))
                 session.connections[line].close()
             except Failed as failed:
                 made.outcomes[failed.kind] += 1
+                if len(made.failed) < MOST_NOTED:
+                    made.failed.append((begun, time.perf_counter(), failed.kind))
                 made.examples.setdefault(failed.kind, str(failed))
                 if self.plan.get("patient") and failed.retry_after:
                     await asyncio.sleep(failed.retry_after)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+SLOW = {"sleep", "whoami"}
+
 
 def defined(name: str, description: str) -> dict[str, Any]:
     """About a kilobyte, like a real tool's definition."""
@@ -15,8 +17,9 @@ def defined(name: str, description: str) -> dict[str, Any]:
 
 
 class Tools:
-    """`echo` returns its text; `sleep` does so after `ms`; `whoami` returns the secret the request or process carried;
-    `blob` returns `kb` kilobytes. With a progress token each tool sends two notifications first, with its secret.
+    """`echo` and `sleep` return their text; `whoami` returns the secret the request or process carried; `blob` returns
+    `kb` kilobytes. `ms` makes `sleep` and `whoami` take that long. With a progress token each tool sends two
+    notifications first, with its secret.
 
     Args:
         count: how many tools, with dummies after these four.
@@ -35,7 +38,7 @@ class Tools:
     def pause(self, request: dict[str, Any]) -> float:
         """Seconds until the answer."""
         params = request.get("params") or {}
-        return params.get("arguments", {}).get("ms", 0) / 1000 if params.get("name") == "sleep" else 0.0
+        return params.get("arguments", {}).get("ms", 0) / 1000 if params.get("name") in SLOW else 0.0
 
     def frames(self, request: dict[str, Any], secret: str) -> list[dict[str, Any]]:
         """What goes back, the response last; nothing for a notification."""

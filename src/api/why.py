@@ -2,8 +2,10 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 from msgspec import Struct
+from psycopg_pool import AsyncConnectionPool
 
 from mcphub.api.auth.accounts import name_digest
 from mcphub.api.past import Past
@@ -12,6 +14,7 @@ from mcphub.api.services import Services
 from mcphub.domain.access import ALL, AccessModel, Capability, Principal, Reason, View, decide
 from mcphub.domain.entitlement import missing_values, recorded_tools
 from mcphub.domain.settings_state import ServerState
+from mcphub.domain.vault import Vault
 from mcphub.domain.why import Why, depends_on, why
 from mcphub.gateway.addresses import view_of
 from mcphub.projections.facts import facts_of
@@ -85,22 +88,35 @@ class WhyService:
         known = self._listed(asked) if not at else {}
         clock = datetime.now(UTC) if not at else moment.at
         subject = await self._past.ask(by, [moment], lambda model: subject_of(model, asked, clock, known))
-        facts = await facts_of(self._services.read, depends_on(asked.user_id, subject.server_id))
-        until = [fact for fact in facts if fact.position <= moment.position]
-        principal = Principal(asked.user_id, asked.key_id)
-        capability = Capability(subject.server_id, name=subject.tool, definition=subject.definition)
-
-        def decided(model: AccessModel) -> Reason:
-            return decide(model, principal, capability, clock, subject.view).reason
-
-        empty = AccessModel(name_digest(self._services.vault), self._services.vault.membership)
-        return Explained(moment, subject, await asyncio.to_thread(why, until, empty, decided))
+        found = await explained(self._services.read, self._services.vault, asked, subject, moment.position, clock)
+        return Explained(moment, subject, found)
 
     def _listed(self, asked: Asked) -> dict[str, str]:
         """Tool → hash of what the server says of it to this very user; of a user without a list nothing."""
         server = _named(self._services.model, asked.server)
         tools = self._services.gateway.known_tools(asked.user_id, server.server_id) if server is not None else None
         return {tool.name: tool.hash for tool in tools or ()}
+
+
+async def explained(
+    pool: AsyncConnectionPool[Any], vault: Vault, asked: Asked, subject: Subject, upto: int, clock: datetime
+) -> Why:
+    """The decision, and the fact that made it so.
+
+    Args:
+        upto: position of the last fact that counts.
+        clock: of the decision.
+    """
+    facts = await facts_of(pool, depends_on(asked.user_id, subject.server_id))
+    until = [fact for fact in facts if fact.position <= upto]
+    principal = Principal(asked.user_id, asked.key_id)
+    capability = Capability(subject.server_id, name=subject.tool, definition=subject.definition)
+
+    def decided(model: AccessModel) -> Reason:
+        return decide(model, principal, capability, clock, subject.view).reason
+
+    empty = AccessModel(name_digest(vault), vault.membership)
+    return await asyncio.to_thread(why, until, empty, decided)
 
 
 def subject_of(model: AccessModel, asked: Asked, at: datetime, known: dict[str, str]) -> Subject:

@@ -55,8 +55,8 @@ def state(home: Path | None, at: str, sections: tuple[str, ...], who: str | None
 
         async with present(home) as (base, now):
             owner = the_user(base, now, who).user_id if who else ""
-            history = _history(base)
-            when = await _moment(history, at)
+            history = history_of(base)
+            when = await moment_of(history, at)
             gone, wanted = _gone(now), sections or tuple(ALL)
 
             def question(model: Any) -> Any:
@@ -91,8 +91,8 @@ def diff(home: Path | None, from_: str, to: str, sections: tuple[str, ...], who:
 
         async with present(home) as (base, now):
             owner = the_user(base, now, who).user_id if who else ""
-            history, gone = _history(base), _gone(now)
-            first, last = await _moment(history, from_), await _moment(history, to)
+            history, gone = history_of(base), _gone(now)
+            first, last = await moment_of(history, from_), await moment_of(history, to)
 
             def question(before: Any, after: Any) -> Any:
                 return differing(
@@ -125,8 +125,8 @@ def who_could(home: Path | None, server: str, tool: str, at: str, everybody: boo
         from mcphub.api.past_views import who_view
 
         async with present(home) as (base, now):
-            history = _history(base)
-            when = await _moment(history, at)
+            history = history_of(base)
+            when = await moment_of(history, at)
 
             def question(model: Any) -> Any:
                 return entitled_then(model, server, tool, when.at)
@@ -146,7 +146,8 @@ def who_could(home: Path | None, server: str, tool: str, at: str, everybody: boo
 # what they share
 
 
-def _history(base: "Foundation") -> "History":
+def history_of(base: "Foundation") -> "History":
+    """For questions to the past."""
     from mcphub.api.auth.accounts import name_digest
     from mcphub.domain.access import AccessModel
     from mcphub.projections.history import History
@@ -155,7 +156,8 @@ def _history(base: "Foundation") -> "History":
     return History(base.pool, lambda: AccessModel(digest, base.vault.membership))
 
 
-async def _moment(history: "History", at: str) -> "Moment":
+async def moment_of(history: "History", at: str) -> "Moment":
+    """Of what somebody typed; what is no time ends the command."""
     from mcphub.projections.history import NoSuchTime, read_time
 
     try:

@@ -79,3 +79,10 @@ def test_the_past_is_asked_from_the_host(lived):
     assert "bob   yes    yes     allowed  canary-ide (allowed)  -" in commands.say("who-could", "--server", "desk")
     assert "has not come yet" in commands.say("state", "--at", "2999-01-01T00:00:00Z", code=2)
     assert "no server 'nothing'" in commands.say("who-could", "--server", "nothing", code=1)
+    then = commands.json("why", "ann", "desk/create", "--at", str(early))
+    assert (then["allowed"], then["position"], then["since"]["type"]) == (True, early, "ServerAdded")
+    said = commands.say("why", "ann", "desk__create")
+    assert said.startswith("ann and desk create, position ")
+    assert "The tool is switched off.\nSince " in said
+    assert f"position {early + 1}: ToolDisabled by system:test" in said
+    assert "Server 'desk' has no tool 'gone'" in commands.say("why", "bob", "desk/gone", code=1)

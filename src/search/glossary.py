@@ -54,7 +54,8 @@ class Glossary(Struct, frozen=True):
 
 def made_of(*each: Entries) -> Glossary:
     """One of several, later ones winning; a word without a meaning is taken out."""
-    ko, en = ({} for _ in LANGUAGES)
+    ko: dict[str, str] = {}
+    en: dict[str, str] = {}
     for entries in each:
         ko |= {plain(stem).lower().strip(): meaning for stem, meaning in entries.get("ko", {}).items()}
         en |= {plain(word).lower().strip(): meaning for word, meaning in entries.get("en", {}).items()}

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -17,10 +18,15 @@ LONG_COLLECTION_MS = 15.0
 
 
 class LoopLag:
-    """Sleeps a little, again and again, and looks how much longer it took. `worst_ms` is the worst of this minute."""
+    """Sleeps a little, again and again, and looks how much longer it took. `worst_ms` is the worst of this minute.
 
-    def __init__(self) -> None:
+    Args:
+        late: told each time, in milliseconds.
+    """
+
+    def __init__(self, late: Callable[[float], None] = lambda _: None) -> None:
         self.worst_ms = 0.0
+        self._late = late
         self._told = time.monotonic()
 
     def role(self) -> Periodic:
@@ -31,6 +37,7 @@ class LoopLag:
         await asyncio.sleep(EVERY_S)
         late_ms = (time.monotonic() - asked - EVERY_S) * 1000
         self.worst_ms = max(self.worst_ms, late_ms)
+        self._late(late_ms)
         if late_ms > WORTH_A_LINE_MS:
             log.debug("loop_late", ms=round(late_ms, 1))
         if time.monotonic() - self._told > ROUND_S:

@@ -27,6 +27,8 @@ from mcphub.api.auth.kinds import Providers
 from mcphub.api.auth.membership import ROUND_SECONDS, DailyLook
 from mcphub.api.auth.session_times import SessionExpiry
 from mcphub.api.env_scheduler import EnvScheduler
+from mcphub.api.metrics import Scrape
+from mcphub.api.metrics_port import MetricsPort
 from mcphub.api.services import Commands, Services
 from mcphub.checkpoints import Checkpoints
 from mcphub.domain.access import AccessModel
@@ -43,9 +45,10 @@ from mcphub.gateway.spool import Spool
 from mcphub.gateway.traffic import TrafficWriter
 from mcphub.gateway.upstream.pool import RuntimePool
 from mcphub.gateway.values import OpenedValues
-from mcphub.http_server import HttpServer, close_all, listen
+from mcphub.http_server import HttpServer, PortUnusable, close_all, listen
 from mcphub.logging import LogRing
 from mcphub.loop_lag import Collections, LoopLag
+from mcphub.metrics import FactTimes, Metrics
 from mcphub.periodic import Periodic
 from mcphub.postgres.pool import read_pool
 from mcphub.projections.directory import Directory
@@ -56,6 +59,7 @@ from mcphub.roles import Erasure, KeyExpiry, KeyRemains, KeyUse, utc_now
 from mcphub.sealing import DaySealer
 from mcphub.settings import Settings
 from mcphub.tool_record import ToolRecord
+from mcphub.tracing import tracing_of
 
 log = structlog.get_logger()
 
@@ -129,11 +133,13 @@ class RunningHub:
         self._first = await first_run(parts, demo=demo, keep_key=keep_key)
         projector.start()
         self._stack.push_async_callback(projector.stop)
+        metrics = Metrics(lambda slug: model.settings.by_slug(slug) is not None)
         traffic = TrafficWriter(
             base.database.direct,
             Spool(settings.home / "traffic"),
             settings.node,
             strict=settings.audit_mode == "strict",
+            metrics=metrics,
         )
         await traffic.start()
         self._stack.push_async_callback(traffic.stop)
@@ -153,6 +159,9 @@ class RunningHub:
         forgetful = Periodic("old-payloads", payloads.forget, 60 * MINUTE)
         await forgetful.start()
         self._stack.push_async_callback(forgetful.stop)
+        tracing = tracing_of(settings, version("mcphub"))
+        if tracing is not None:
+            self._stack.push_async_callback(tracing.stop)
         self._gateway = HubGateway(
             limits=limits_of(settings),
             model=model,
@@ -160,7 +169,9 @@ class RunningHub:
             vault=base.vault,
             values=values,
             traffic=traffic,
-            make_pool=lambda listener: RuntimePool(listener, settings, mirrors=lambda: mirrors_of(model)),
+            make_pool=lambda listener: RuntimePool(
+                listener, settings, mirrors=lambda: mirrors_of(model), metrics=metrics
+            ),
             rows=rows,
             node=settings.node,
             hub_variables=settings.hub_variables,
@@ -168,9 +179,14 @@ class RunningHub:
             values_judged=rejections.judged,
             recent=Requests(reads).recent_servers,
             payloads=payloads,
+            metrics=metrics,
+            tracing=tracing,
         )
         tail.add_sink(self._gateway.facts_applied)
         tail.add_sink(rejections.facts_applied)
+        times = FactTimes(metrics.shown)
+        tail.add_sink(times.facts_applied)
+        projector.advanced = times.tables_advanced
         await self._gateway.start()
         self._stack.push_async_callback(self._gateway.stop, 0.0)
         self.services = Services(
@@ -191,6 +207,8 @@ class RunningHub:
             rejections=rejections,
             checkpoints=checkpoints,
             started_at=time.time(),
+            metrics=metrics,
+            pools=(base.pool, reads, rows),
         )
         sealer = DaySealer(base.hub, base.database.direct, settings.traffic_days)
         remains = KeyRemains(base.database.owner)
@@ -198,6 +216,7 @@ class RunningHub:
         self._server = HttpServer(make_app(self.services))
         await self._server.start(sockets)
         self._stack.push_async_callback(self._server.close)
+        await self._tell_metrics()
         log.info(
             "hub_started",
             version=self.services.version,
@@ -207,6 +226,22 @@ class RunningHub:
             seconds=round(time.monotonic() - began, 3),
         )
         return self._first
+
+    async def _tell_metrics(self) -> None:
+        """At an address of their own, when there is one; also while the hub drains.
+
+        Raises:
+            PortUnusable: somebody else listens there.
+        """
+        if (place := self.settings.metrics_addr) is None:
+            return
+        try:
+            sockets = listen(*place)
+        except PortUnusable as error:
+            raise PortUnusable(f"{str(error).partition('. ')[0]}. Give another MCPHUB_METRICS_ADDR.") from None
+        server = HttpServer(MetricsPort(self.settings, Scrape(self.services)))
+        await server.start(sockets)
+        self._stack.push_async_callback(server.close)
 
     async def _pool(self, pool: AsyncConnectionPool[Any]) -> AsyncConnectionPool[Any]:
         await pool.open(wait=True, timeout=10)
@@ -239,7 +274,7 @@ class RunningHub:
             Periodic("rollups", sealer.rollups.round, MINUTE),
             Periodic("day-sealer", sealer.round, 5 * MINUTE),
             Periodic("checkpoints", self.services.checkpoints.round, 5 * MINUTE),
-            LoopLag().role(),
+            LoopLag(self.services.metrics.late).role(),
         ):
             await role.start()
             self._stack.push_async_callback(role.stop)

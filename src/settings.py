@@ -64,6 +64,8 @@ KNOWN = {
     "MCPHUB_LOG_LEVEL",
     "MCPHUB_LOG_FORMAT",
     "MCPHUB_DRAIN_SECONDS",
+    "MCPHUB_METRICS_ADDR",
+    "MCPHUB_METRICS_TOKEN",
     "MCPHUB_NODE",
     # of ./hub and its build of the user interface
     "MCPHUB_SKIP_WEB",
@@ -77,6 +79,7 @@ SECRET_FILES = {
     "MCPHUB_OIDC_CLIENT_SECRET_FILE",
     "MCPHUB_EGRESS_PROXY_FILE",
 }
+    "MCPHUB_METRICS_TOKEN_FILE",
 HOLD_SECRETS = {*SECRET_FILES, "MCPHUB_MASTER_KEY_FILE"}
 
 GITHUB = "https://github.com"
@@ -84,6 +87,7 @@ GITHUB = "https://github.com"
 GITHUB_CALLBACKS = ("/api/oauth/callback", "/api/auth/github/callback", "/api/oauth/github/callback")
 LEAST_USER_RATE = 600  # requests a minute
 PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+LEAST_METRICS_TOKEN = 16  # characters
 
 
 class SettingsUnusable(Exception):
@@ -147,6 +151,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     log_format: str = ""
     drain_seconds: float = 30.0
     node: str = ""
+    metrics_addr: tuple[str, int] | None = None  # where /metrics is answered beside the hub's own address
+    metrics_token: str = ""  # asked for there; without one it listens on loopback alone
+    traces: str = ""  # where traces are sent, by OTLP over HTTP; the address may hold a password
     hub_variables: Mapping[str, str] = {}
     unknown: tuple[str, ...] = ()
 
@@ -260,6 +267,9 @@ def read(
         drain_seconds=float(_integer(env, "MCPHUB_DRAIN_SECONDS", 30)),
         node=env.get("MCPHUB_NODE") or socket.gethostname(),
         # Only these of the hub's environment are ever readable from a settings document.
+        metrics_addr=_metrics_addr(env),
+        metrics_token=_secret(env, "MCPHUB_METRICS_TOKEN"),
+        traces=_traces(env),
         hub_variables={name: value for name, value in env.items() if name.startswith("HUB_") or name in config_env},
         unknown=tuple(sorted(name for name in env if name.startswith("MCPHUB_") and name not in KNOWN | SECRET_FILES)),
     )
@@ -407,6 +417,55 @@ def _user_rate(env: Mapping[str, str]) -> int:
 
 
 # words of the environment
+
+
+# who watches
+
+
+def _metrics_addr(env: Mapping[str, str]) -> tuple[str, int] | None:
+    """Host and port of `127.0.0.1:9464`, `[::1]:9464` or `9464`.
+
+    Raises:
+        SettingsUnusable: it is none, or anybody on the network could ask there.
+    """
+    token = _secret(env, "MCPHUB_METRICS_TOKEN")
+    if token and len(token) < LEAST_METRICS_TOKEN:
+        raise SettingsUnusable(f"MCPHUB_METRICS_TOKEN has at least {LEAST_METRICS_TOKEN} characters.")
+    named = env.get("MCPHUB_METRICS_ADDR", "")
+    if not named:
+        return None
+    host, _, port = named.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise SettingsUnusable("MCPHUB_METRICS_ADDR is not an address like 127.0.0.1:9464.")
+    if host not in LOOPBACK and not token:
+        raise SettingsUnusable(f"mcphub does not tell its metrics on {host} to everybody: set MCPHUB_METRICS_TOKEN.")
+    return host, int(port)
+
+
+def _traces(env: Mapping[str, str]) -> str:
+    """By OpenTelemetry's own variables; '' for nowhere.
+
+    Source: OpenTelemetry specification, OTLP exporter configuration.
+
+    Raises:
+        SettingsUnusable: traces cannot be sent there.
+    """
+    if env.get("OTEL_SDK_DISABLED", "").lower() == "true" or env.get("OTEL_TRACES_EXPORTER", "") == "none":
+        return ""
+    base = env.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").rstrip("/")
+    url = env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or (f"{base}/v1/traces" if base else "")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if url and not usable:  # the value may hold a password
+        raise SettingsUnusable("OTEL_EXPORTER_OTLP_ENDPOINT is not an address like http://collector.example:4318.")
+    protocol = env.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or env.get("OTEL_EXPORTER_OTLP_PROTOCOL", "")
+    if url and protocol not in {"", "http/protobuf"}:
+        raise SettingsUnusable(f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}; the hub sends http/protobuf.")
+    return url
 
 
 def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

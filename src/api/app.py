@@ -28,6 +28,7 @@ from mcphub.api.controllers.keys import KeysController, UserKeysController
 from mcphub.api.controllers.live import LiveController
 from mcphub.api.controllers.logs import LogsController
 from mcphub.api.controllers.me import MeController
+from mcphub.api.controllers.metrics import MetricsController
 from mcphub.api.controllers.oauth import OAuthController
 from mcphub.api.controllers.operation import OperationController
 from mcphub.api.controllers.pages import PagesController
@@ -50,6 +51,7 @@ from mcphub.api.door import ASGIApp, Door
 from mcphub.api.env_scheduler import EnvScheduler
 from mcphub.api.health import Health
 from mcphub.api.keyring import Keyring
+from mcphub.api.metrics import Scrape
 from mcphub.api.notes import note_refusal
 from mcphub.api.past import Past
 from mcphub.api.people import People
@@ -101,6 +103,7 @@ CONTROLLERS = [
     ProjectionsController,
     HealthController,
     OperationController,
+    MetricsController,
     PagesController,
 ]
 
@@ -162,6 +165,7 @@ def parts_of(services: Services) -> dict[str, Any]:
         "why": WhyService(services, past),
         "table_work": TableWork(services),
         "health": Health(services),
+        "scrape": Scrape(services),
     }
 
 

@@ -19,6 +19,7 @@ from mcphub.domain.actor import ACTOR, current
 from mcphub.domain.hub import Command, Hub
 from mcphub.domain.vault import Vault
 from mcphub.gateway.rejections import Rejections
+from mcphub.metrics import Metrics
 from mcphub.projections.directory import Directory
 from mcphub.projections.projector import Projector
 from mcphub.projections.tail import Tail
@@ -133,5 +134,7 @@ class Services(Struct):
     rejections: Rejections
     checkpoints: Checkpoints
     started_at: float  # Unix seconds
+    metrics: Metrics = field(default_factory=Metrics)
+    pools: tuple[Any, ...] = ()  # every pool of connections, for what is measured of them
     streams: OpenStreams = field(default_factory=OpenStreams)
     draining: bool = False

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -27,7 +28,7 @@ from mcphub.gateway import wire
 from mcphub.gateway.addresses import view_of
 from mcphub.gateway.envelope import notification_without_reserved, without_reserved
 from mcphub.gateway.errors import ValuesMissing
-from mcphub.gateway.facade import LiveCall, LiveSession, Tool, TriedTool
+from mcphub.gateway.facade import Figures, LiveCall, LiveSession, Tool, TriedTool
 from mcphub.gateway.front import Front
 from mcphub.gateway.hub_values import HubValues
 from mcphub.gateway.injection import Injector
@@ -48,8 +49,10 @@ from mcphub.gateway.upstream.contained import Contained
 from mcphub.gateway.upstream.frames import NOBODY
 from mcphub.gateway.upstream.runtime import Identity, Listener, Pool, Reply, Runtime, RuntimeInfo, ServerStatus
 from mcphub.gateway.values import OpenedValues
+from mcphub.metrics import Metrics
 from mcphub.periodic import Periodic
 from mcphub.projections.tail import Tail
+from mcphub.tracing import Tracing
 
 log = structlog.get_logger()
 
@@ -72,6 +75,8 @@ class HubGateway(Listener):
         key_used: told the key of each request.
         values_judged: told (user, server, version of the values, refused) when an upstream refused or took them.
         recent: which servers a user called of late.
+        metrics: told how long a look at each key took.
+        tracing: None where no traces are sent.
     """
 
     who = "key"  # whom it answers: every request is asked for a key here, past the guard of the API
@@ -93,7 +98,10 @@ class HubGateway(Listener):
         values_judged: Callable[[str, str, str, bool], None],
         recent: Recent,
         payloads: Payloads | None = None,
+        metrics: Metrics | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._traffic = traffic
         self._limits = limits
         self._model = model
         self._values_judged = values_judged
@@ -107,6 +115,7 @@ class HubGateway(Listener):
             traffic=traffic,
             limits=limits,
             payloads=payloads,
+            tracing=tracing,
         )
         self._relay.router.became_other = self._list_became_other
         self.tool_news = ToolNews(model, self._relay.router.lists_of)
@@ -134,6 +143,7 @@ class HubGateway(Listener):
             limits=limits,
             view_of=self.view_of,
             key_used=key_used,
+            metrics=metrics or Metrics(),
         )
         self._transports = self._present_transports()
         self._round = Periodic("gateway-sessions", self._lifecycle.round, 1.0)
@@ -388,6 +398,20 @@ class HubGateway(Listener):
             )
             for session in self._lifecycle.live
         ]
+
+    def figures(self) -> Figures:
+        live = list(self._lifecycle.live)
+        return Figures(
+            sessions=Counter(session.asker.protocol for session in live),
+            streams=sum(session.own.open for session in live),
+            in_flight=self.in_flight,
+            queued=self._front.queued,
+            parked=self._front.parked,
+            rows_waiting=self._traffic.waiting,
+            spooled=self._traffic.spooled,
+            rows_overflowed=self._traffic.overflowed,
+            rows_lost=self._traffic.lost,
+        )
 
     async def end_session(self, session_id: str, reason: str) -> bool:
         for session in self._lifecycle.live:

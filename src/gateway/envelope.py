@@ -192,6 +192,27 @@ def without_reserved(raw: bytes) -> bytes:
     return raw if len(kept) == len(meta) else _with_meta(found, kept)
 
 
+def with_trace(params: bytes, parent: str, state: str) -> bytes:
+    """Parameters in which a client named its trace, naming this place in it; as they were without one.
+
+    Spec: W3C Trace Context; `_meta` of MCP carries its fields under their own names.
+    """
+    if b"\\" not in params and b"traceparent" not in params:
+        return params
+    try:
+        found: dict[str, Raw | bytes] = dict(wire.members(params))
+        meta = dict(wire.members(found.get("_meta", b"")))
+    except wire.Unreadable:
+        return params
+    if "traceparent" not in meta:
+        return params
+    meta.pop("tracestate", None)
+    meta["traceparent"] = Raw(wire.encode(parent))
+    if state:
+        meta["tracestate"] = Raw(wire.encode(state))
+    return _with_meta(found, dict(meta))
+
+
 def notification_without_reserved(frame: bytes) -> bytes:
     """The same for a whole notification."""
     if b"\\" not in frame and RESERVED_BYTES not in frame:

@@ -68,6 +68,31 @@ class TriedTool(Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
+class Figures(Struct, frozen=True, kw_only=True):
+    """How much is going on at this moment.
+
+    Args:
+        sessions: by protocol revision.
+        streams: of them open, on which a client listens.
+        queued: requests that wait for others of their user.
+        parked: calls that wait for a client that is away.
+        rows_waiting: of the history, that PostgreSQL does not have yet.
+        spooled: bytes of the history on the disk that PostgreSQL does not have yet.
+        rows_overflowed: that did not fit into memory and took the way through the disk, since the start.
+        rows_lost: for good, since the start.
+    """
+
+    sessions: Mapping[str, int]
+    streams: int
+    in_flight: int
+    queued: int
+    parked: int
+    rows_waiting: int
+    spooled: int
+    rows_overflowed: int
+    rows_lost: int
+
+
 class Gateway(Protocol):
     """The running gateway."""
 
@@ -78,6 +103,8 @@ class Gateway(Protocol):
         """What the principal's client finds at `/mcp…`; None when nothing is there for it."""
 
     def sessions(self) -> list[LiveSession]: ...
+
+    def figures(self) -> Figures: ...
 
     async def end_session(self, session_id: str, reason: str) -> bool:
         """False when there is no such live session here."""

@@ -9,6 +9,7 @@ Spec: MCP 2025-11-25, Transports, Streamable HTTP; the contract of this hub, sec
 
 import asyncio
 import hmac
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -31,6 +32,7 @@ from mcphub.gateway.relay import Call, Relay, log_ended
 from mcphub.gateway.session import Asker, Client, EventId, Limits, Send, Session, lost_answer
 from mcphub.gateway.stateless import Stateless
 from mcphub.gateway.traffic import Request, TrafficWriter
+from mcphub.metrics import Metrics
 from mcphub.projections.tail import Tail
 
 log = structlog.get_logger()
@@ -80,6 +82,7 @@ class Front:
     Args:
         view_of: the view behind a path for a user; None when it is not there.
         key_used: told the key of each request.
+        metrics: told how long a look at each key took.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class Front:
         limits: Limits,
         view_of: Callable[[str, Principal], View | None],
         key_used: Callable[[str], None],
+        metrics: Metrics,
     ) -> None:
         self._model = model
         self._tail = tail
@@ -104,6 +108,7 @@ class Front:
         self._limits = limits
         self._view_of = view_of
         self._key_used = key_used
+        self._metrics = metrics
         self._load = Admission(limits.in_flight, limits.queued, limits.a_minute)
         self.closing = False
         self._stateless = Stateless(
@@ -117,6 +122,16 @@ class Front:
             instructions=self._instructions,
         )
 
+    @property
+    def queued(self) -> int:
+        """Requests that wait for others of their user."""
+        return self._load.waiting
+
+    @property
+    def parked(self) -> int:
+        """Calls that wait for a client that is away."""
+        return self._stateless.parked
+
     def stop(self) -> None:
         """No stream is opened any more, and no call is kept for a client that is away."""
         self.closing = True
@@ -126,7 +141,12 @@ class Front:
         inbound = _inbound(scope)
         try:
             self._check_site(inbound)
-            principal = await self._authenticated(inbound)
+            outcome, began = "undecided", time.perf_counter()
+            try:
+                principal = await self._authenticated(inbound)
+                outcome = "refused" if principal is None else "accepted"
+            finally:
+                self._metrics.authenticated(outcome, (time.perf_counter() - began) * 1000)
             if principal is None:
                 await respond(send, 401, UNAUTHORIZED, [CHALLENGE])
                 return

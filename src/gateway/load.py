@@ -103,6 +103,11 @@ class Load:
         user = self._users.get(user_id)
         return user.running if user else 0
 
+    @property
+    def waiting(self) -> int:
+        """Requests of all users that have not begun."""
+        return sum(len(user.waiting) for user in self._users.values())
+
     def _note(self, user_id: str, now: float) -> None:
         """Several users are about when requests of two came within a second."""
         if user_id != self._latest:

@@ -160,6 +160,9 @@ class Parked:
         #: told the conversation whose client did not come back in time
         self.expired: Callable[[Conversation], None] = lambda conversation: None
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def park(self, conversation: Conversation) -> str:
         """The state to come back with; '' when there is no room for another."""
         user = conversation.subject.principal.user_id

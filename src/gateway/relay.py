@@ -25,7 +25,7 @@ from mcphub.domain.substitution import MissingVariables, UnusableValue
 from mcphub.domain.tool_book import definition_of
 from mcphub.domain.vault import Unopenable
 from mcphub.gateway import errors, log_levels, tasks, wire
-from mcphub.gateway.envelope import notification_without_reserved, without_reserved
+from mcphub.gateway.envelope import notification_without_reserved, with_trace, without_reserved
 from mcphub.gateway.errors import (
     Answer,
     BadParams,
@@ -61,6 +61,8 @@ from mcphub.gateway.upstream.runtime import (
 from mcphub.gateway.upstream.stderr import secrets_of
 from mcphub.gateway.why import DEFINITION, PROMPT, WHY, Why
 from mcphub.logging import log_often
+from mcphub.metrics import TOOL_ERROR
+from mcphub.tracing import REQUEST, REVISION, SESSION, Trace, Tracing
 
 log = structlog.get_logger()
 
@@ -68,7 +70,6 @@ WHY_OFFERED = {TOOLS: DEFINITION, PROMPTS: PROMPT}
 TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 CALLING = {"tools/call", "tasks/result"}  # what a tool's own result answers
-TOOL_ERROR = "tool_error"  # the reason of a call that was answered, and with an error of the tool itself
 SUBSCRIBING = {"resources/subscribe", "resources/unsubscribe"}
 LOG_MESSAGE = b'"notifications/message"'
 CONTROL_TOTAL = 600.0  # seconds a request that is no tool call may take with all its progress
@@ -93,7 +94,7 @@ class Call:
 
     __slots__ = (
         "_task", "answerer", "asker", "can_ask", "cancelled", "headers", "message", "note", "refused", "repeated",
-        "request", "session", "traceparent", "tracestate", "untouched", "upstream_ms", "wait_ms",
+        "request", "session", "trace", "traced", "traceparent", "tracestate", "untouched", "upstream_ms", "wait_ms",
     )  # fmt: skip
 
     def __init__(
@@ -113,7 +114,11 @@ class Call:
         self.request = request
         self.answerer = answerer
         self.headers = headers
-        self.traceparent, self.tracestate = _trace(headers, message, request)
+        self.traceparent, self.tracestate = _trace(headers, message)
+        self.traced = bool(self.traceparent)  # by the client
+        self.trace: Trace | None = None
+        if not self.traced:
+            self.traceparent = _begun_by(request)
         self.can_ask = can_ask
         self.untouched = False  # are the two sides neighbours in all but the hub, as far as it is known by now?
         self.repeated: Mapping[str, str] = {}
@@ -203,6 +208,7 @@ class Relay:
         traffic: TrafficWriter,
         limits: Limits,
         payloads: Payloads | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.router = Router(model, self._all, deadline=limits.list_deadline, page=limits.page)
         self.server_calls = ServerCalls(model, self.router)
@@ -214,12 +220,15 @@ class Relay:
         self._traffic = traffic
         self._limits = limits
         self._payloads = payloads
+        self._tracing = tracing
         self._turns = Turns(limits.at_server)
 
     async def run(self, call: Call) -> None:
         """Answers the call and writes its row; raises only when the hub itself is being stopped."""
         status: Status = "Completed"
         code = reason = ""
+        if self._tracing is not None:
+            self._trace_begins(call, self._tracing)
         try:
             frame = await self._answer(call)
             reason = call.note
@@ -250,8 +259,21 @@ class Relay:
         self._ended(call, status, code, reason, len(frame))
         await call.answerer.finish(frame)
 
+    def _trace_begins(self, call: Call, tracing: Tracing) -> None:
+        request = call.request
+        parent, state = (call.traceparent, call.tracestate) if call.traced else ("", "")
+        call.trace = tracing.begins(request.method, parent, state, request.came_in)
+        request.trace_id = call.trace.trace_id
+
     def _ended(self, call: Call, status: Status, code: str, reason: str, size: int) -> None:
         request = call.request
+        if call.trace is not None:
+            ids = {
+                REQUEST: request.public_id,
+                SESSION: request.session.session_id,
+                REVISION: call.asker.protocol,
+            }
+            call.trace.ended(status, reason, request.server, request.tool, ids)
         took = self._traffic.ended(
             request,
             status,
@@ -541,7 +563,10 @@ class Relay:
                     await self._turns.come(server.server_id, call.asker.principal.user_id)
             except TimeoutError:
                 raise errors.at_capacity(spec.slug, patience, call.request_id) from None
-            call.wait_ms = (time.perf_counter() - began) * 1000
+            came = time.perf_counter()
+            call.wait_ms = (came - began) * 1000
+            if call.trace is not None:
+                call.trace.waited("turn", began, came)
         try:
             if not at_once:
                 self._must_still_be_there(call, server)
@@ -587,6 +612,10 @@ class Relay:
                 leased = time.perf_counter()
                 call.wait_ms = (call.wait_ms or 0.0) + (leased - began) * 1000
                 params = call.outgoing(params, modern=runtime.modern)
+                if call.trace is not None:
+                    call.trace.waited("connect", began, leased)
+                    call.traceparent, call.tracestate = call.trace.goes_out(spec.slug, request.tool)
+                    params = with_trace(params, call.traceparent, call.tracestate)
                 if method == log_levels.SETTING:
                     level = wire.text(_members(call.message), "level") or ""
                     if level in log_levels.LEVELS:
@@ -608,6 +637,8 @@ class Relay:
                         max_total=max(control, CONTROL_TOTAL),
                     )
                 call.upstream_ms = (time.perf_counter() - leased) * 1000
+                if call.trace is not None:
+                    call.trace.came_back()
         except NotRecorded as error:
             raise Answer(
                 f"The call could not be recorded, so it was not made: {error}. (request {request.public_id})",
@@ -831,14 +862,16 @@ def log_ended(request: Request, status: Status, took: float, reason: str) -> Non
         "ms": round(took, 2),
         "position": request.ledger_position,
     }
+    if request.trace_id:
+        fields["trace_id"] = request.trace_id
     if reason:
         fields["why"] = reason
     foreign = f"{request.method} {request.server} {request.tool} {reason}"  # the rest are numbers, and ids of the hub
     log_often(log, __name__, "mcp_request", fields, foreign)
 
 
-def _trace(headers: Mapping[str, str], message: wire.Msg, request: Request) -> tuple[str, str]:
-    """(traceparent, tracestate): of the client's headers, else of its `_meta`, else one that begins with this request.
+def _trace(headers: Mapping[str, str], message: wire.Msg) -> tuple[str, str]:
+    """(traceparent, tracestate): of the client's headers, else of its `_meta`; '' when it has none.
 
     W3C Trace Context, sections 3.2 and 3.3; what is none is as good as not sent.
     """
@@ -851,8 +884,13 @@ def _trace(headers: Mapping[str, str], message: wire.Msg, request: Request) -> t
                 parent, state = wire.text(meta, "traceparent") or "", wire.text(meta, "tracestate") or ""
     if parent and TRACEPARENT.fullmatch(parent):
         return parent, state if TRACESTATE.fullmatch(state) else ""
+    return "", ""
+
+
+def _begun_by(request: Request) -> str:
+    """The trace of a client that has none, where none is sent: its servers may know the request by it."""
     number = request.id.hex
-    return f"00-{number}-{number[16:]}-01", ""
+    return f"00-{number}-{number[16:]}-01"
 
 
 def _variables(server: ServerState) -> list[str]:

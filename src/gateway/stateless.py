@@ -147,6 +147,11 @@ class Stateless:
         self._listeners = Listeners(model, relay, lifecycle, self._server_info, limits.ping)
         self._running: set[asyncio.Task[None]] = set()
 
+    @property
+    def parked(self) -> int:
+        """Calls that wait for a client that is away."""
+        return len(self._parked)
+
     def stop(self) -> None:
         """The hub is about to stop: nobody is waited for who is away."""
         self._parked.end("hub_stopped")

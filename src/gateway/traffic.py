@@ -33,6 +33,7 @@ from mcphub.domain.left_out import LeftOut
 from mcphub.gateway.request_id import readable
 from mcphub.gateway.spool import Spool
 from mcphub.logging import redacted, utc_text
+from mcphub.metrics import Metrics
 from mcphub.periodic import end
 from mcphub.postgres.days import TRAFFIC
 from mcphub.postgres.pool import conninfo, explain
@@ -185,6 +186,7 @@ class Request:
         "session",
         "shown",
         "tool",
+        "trace_id",
     )
 
     def __init__(self, session: Session, method: str, bytes_in: int) -> None:
@@ -193,6 +195,7 @@ class Request:
         self.session = session
         self.method = method
         self.mode = ""
+        self.trace_id = ""  # where traces are sent
         self.bytes_in = bytes_in
         self.server = ""
         self.tool = ""
@@ -206,6 +209,11 @@ class Request:
         self._connection = 0  # which connection of the writer was alive at the start; 0: never started
         self._over = False
 
+    @property
+    def came_in(self) -> float:
+        """By `time.perf_counter`."""
+        return self._began
+
 
 class TrafficWriter:
     """Batches rows into COPY. What the gateway calls returns at once; only what it gives to await waits.
@@ -214,6 +222,7 @@ class TrafficWriter:
         dsn: as the application role, past any transaction-pooling proxy: it holds a session's lock.
         node: name of this hub among others on the database.
         strict: hand out something to await for each start, and refuse what cannot be durable.
+        metrics: told how each request ended.
     """
 
     # Seconds a row waits for company: a batch costs PostgreSQL and the spool the same however many rows are in it. In
@@ -224,8 +233,11 @@ class TrafficWriter:
     DRAIN_WITHIN = 10.0  # seconds
     RETRY_FROM, RETRY_TO = 0.05, 1.0  # seconds between attempts to reach PostgreSQL
 
-    def __init__(self, dsn: str, spool: Spool, node: str, *, strict: bool = False) -> None:
+    def __init__(
+        self, dsn: str, spool: Spool, node: str, *, strict: bool = False, metrics: Metrics | None = None
+    ) -> None:
         self.strict = strict
+        self._metrics = metrics or Metrics()
         self.boot = int.from_bytes(os.urandom(4), "big") >> 1
         self.overflowed = 0  # rows that did not fit into memory and took the way through the spool
         self.lost = 0  # rows dropped for good
@@ -291,6 +303,7 @@ class TrafficWriter:
         if request._over:
             return took
         request._over = True
+        self._metrics.ended(request.server, request.method, status, reason, took, wait_ms, upstream_ms)
         line = (
             f"{utc_text(time.time_ns() // 1000)}\t{ENDED}\t{self.boot}\t{request._id}\t{NULL}"
             f"\t{request.session._user}\t{NULL}\t{_what(request)}\t{status}\t{took:.3f}"
@@ -329,6 +342,11 @@ class TrafficWriter:
     def waiting(self) -> int:
         """Rows in memory that PostgreSQL does not have yet."""
         return len(self._queue)
+
+    @property
+    def spooled(self) -> int:
+        """Bytes on the disk that PostgreSQL does not have yet."""
+        return self._spool.size
 
     @property
     def in_flight(self) -> int:

@@ -56,6 +56,8 @@ class Projector:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        #: told, on the event loop, up to which position the tables are
+        self.advanced: Callable[[int], None] = lambda position: None
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -131,6 +133,7 @@ class Projector:
             self._loop.call_soon_threadsafe(self._wake_waiters)
 
     def _wake_waiters(self) -> None:
+        self.advanced(self.position)
         still = []
         for position, future in self._waiters:
             if position > self.position:

@@ -17,7 +17,17 @@ MAY_IMPORT = {
     "search": set(),
     "postgres": set(),
     "projections": {"domain", "postgres", "search", "settings", "logging", "periodic"},
-    "gateway": {"projections", "domain", "postgres", "search", "settings", "logging", "periodic"},
+    "gateway": {
+        "projections",
+        "domain",
+        "postgres",
+        "search",
+        "settings",
+        "logging",
+        "periodic",
+        "metrics",
+        "tracing",
+    },
     "api": {
         "gateway",
         "projections",
@@ -29,6 +39,7 @@ MAY_IMPORT = {
         "periodic",
         "checkpoints",
         "master_keys",
+        "metrics",
     },
     "settings": set(),
     "logging": set(),
@@ -39,6 +50,8 @@ MAY_IMPORT = {
     "address": set(),
     "http_server": set(),
     "loop_lag": {"periodic"},
+    "metrics": {"domain"},
+    "tracing": {"settings", "logging", "metrics"},
 }
 # Modules at the top level that put the rooms together; only these may know the management API.
 COMPOSE = {"cli", "serve", "first_run", "greeting", "doctor", "__main__"}

@@ -51,6 +51,7 @@ from mcphub.gateway.upstream.sse import SseRuntime
 from mcphub.gateway.upstream.stdio import StdioRuntime
 from mcphub.gateway.upstream.transport import Transports
 from mcphub.gateway.way_out import WayOut
+from mcphub.metrics import Metrics
 from mcphub.postgres.embedded import outside
 from mcphub.settings import Settings
 
@@ -167,6 +168,7 @@ class RuntimePool:
 
     Args:
         mirrors: `systemConfig.install` of the settings document.
+        metrics: told how long each took to open.
     """
 
     def __init__(
@@ -176,6 +178,7 @@ class RuntimePool:
         *,
         mirrors: Callable[[], Mapping[str, str]] = dict,
         caps: Caps = Caps(),  # noqa: B008  immutable
+        metrics: Metrics | None = None,
     ) -> None:
         self.slots: dict[Key, Slot] = {}
         self._leaving: set[Slot] = set()  # no longer lent, not yet ended
@@ -183,6 +186,7 @@ class RuntimePool:
         self._settings = settings
         self._mirrors = mirrors
         self._caps = caps
+        self._metrics = metrics or Metrics()
         self._version = version("mcphub")
         self._way_out = WayOut.of(settings)
         self._transports = Transports(settings.egress_allow, self._way_out)
@@ -306,6 +310,8 @@ class RuntimePool:
         except BaseException as error:
             self._remove(slot)
             if isinstance(error, UpstreamFailed):
+                outcome = "refused" if isinstance(error, UpstreamRefused) else "failed"
+                self._metrics.connected(spec.slug, outcome, (time.monotonic() - began) * 1000)
                 return self._not_opened(slot, str(error), refused=isinstance(error, UpstreamRefused))
             raise
         slot.runtime = runtime
@@ -318,6 +324,8 @@ class RuntimePool:
             failures.opened()
         self._opened[spec.server_id] = self._opened.get(spec.server_id, 0) + 1
         self._note_state(spec.server_id)
+        took = (time.monotonic() - began) * 1000
+        self._metrics.connected(spec.slug, "opened", took)
         log.info(
             "server_connected",
             server=spec.slug,
@@ -326,7 +334,7 @@ class RuntimePool:
             session_id=slot.session_id,
             pid=runtime.pid,
             sandbox=held.level if held else None,
-            ms=round((time.monotonic() - began) * 1000, 1),
+            ms=round(took, 1),
         )
         if runtime.ended:  # in the moment between the two
             self._leave(slot)

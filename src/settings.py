@@ -63,9 +63,9 @@ KNOWN = {
     "MCPHUB_AUDIT_MODE",
     "MCPHUB_LOG_LEVEL",
     "MCPHUB_LOG_FORMAT",
-    "MCPHUB_DRAIN_SECONDS",
     "MCPHUB_METRICS_ADDR",
     "MCPHUB_METRICS_TOKEN",
+    "MCPHUB_DRAIN_SECONDS",
     "MCPHUB_NODE",
     # of ./hub and its build of the user interface
     "MCPHUB_SKIP_WEB",
@@ -78,16 +78,16 @@ SECRET_FILES = {
     "MCPHUB_GITHUB_CLIENT_SECRET_FILE",
     "MCPHUB_OIDC_CLIENT_SECRET_FILE",
     "MCPHUB_EGRESS_PROXY_FILE",
-}
     "MCPHUB_METRICS_TOKEN_FILE",
+}
 HOLD_SECRETS = {*SECRET_FILES, "MCPHUB_MASTER_KEY_FILE"}
 
 GITHUB = "https://github.com"
 # Where GitHub may send a browser back to; an OAuth app of the earlier hub has one of the last two registered.
 GITHUB_CALLBACKS = ("/api/oauth/callback", "/api/auth/github/callback", "/api/oauth/github/callback")
 LEAST_USER_RATE = 600  # requests a minute
-PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 LEAST_METRICS_TOKEN = 16  # characters
+PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 class SettingsUnusable(Exception):
@@ -149,11 +149,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     audit_mode: str = "normal"
     log_level: str = "info"
     log_format: str = ""
-    drain_seconds: float = 30.0
-    node: str = ""
     metrics_addr: tuple[str, int] | None = None  # where /metrics is answered beside the hub's own address
     metrics_token: str = ""  # asked for there; without one it listens on loopback alone
     traces: str = ""  # where traces are sent, by OTLP over HTTP; the address may hold a password
+    drain_seconds: float = 30.0
+    node: str = ""
     hub_variables: Mapping[str, str] = {}
     unknown: tuple[str, ...] = ()
 
@@ -264,12 +264,12 @@ def read(
         audit_mode=mode,
         log_level=env.get("MCPHUB_LOG_LEVEL", "info").lower(),
         log_format=env.get("MCPHUB_LOG_FORMAT", ""),
-        drain_seconds=float(_integer(env, "MCPHUB_DRAIN_SECONDS", 30)),
-        node=env.get("MCPHUB_NODE") or socket.gethostname(),
-        # Only these of the hub's environment are ever readable from a settings document.
         metrics_addr=_metrics_addr(env),
         metrics_token=_secret(env, "MCPHUB_METRICS_TOKEN"),
         traces=_traces(env),
+        drain_seconds=float(_integer(env, "MCPHUB_DRAIN_SECONDS", 30)),
+        node=env.get("MCPHUB_NODE") or socket.gethostname(),
+        # Only these of the hub's environment are ever readable from a settings document.
         hub_variables={name: value for name, value in env.items() if name.startswith("HUB_") or name in config_env},
         unknown=tuple(sorted(name for name in env if name.startswith("MCPHUB_") and name not in KNOWN | SECRET_FILES)),
     )
@@ -416,9 +416,6 @@ def _user_rate(env: Mapping[str, str]) -> int:
     return rate
 
 
-# words of the environment
-
-
 # who watches
 
 
@@ -466,6 +463,9 @@ def _traces(env: Mapping[str, str]) -> str:
     if url and protocol not in {"", "http/protobuf"}:
         raise SettingsUnusable(f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}; the hub sends http/protobuf.")
     return url
+
+
+# words of the environment
 
 
 def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

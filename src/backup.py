@@ -10,6 +10,7 @@ what checkpoints behind the backup say was erased and cleared (forgetting.py), a
 
 import gzip
 import os
+import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from typing import Any
 
 import msgspec
 import psycopg
+import structlog
 from msgspec import Struct
 
 from mcphub.checkpoints import CheckpointFile, CheckpointsUnusable
@@ -26,12 +28,16 @@ from mcphub.domain.checkpoint import SIGNING, Signed, is_signed_by, public_key
 from mcphub.domain.vault import HUB, Ring, WrappedKey
 from mcphub.postgres import copying
 from mcphub.postgres.copying import NotTheSame, Sum, Table
-from mcphub.postgres.migrate import migrate, migrations_folder
+from mcphub.postgres.migrate import MigrationError, migrate, migrations_folder
+from mcphub.settings import Settings
+
+log = structlog.get_logger()
 
 FORMAT = 1
 ABOUT = "backup.json"
 RING = "master.key"
 TABLES = "tables"
+BEFORE = "before-migration-"  # the names of those made before migrations
 LEVEL = 3  # of compression: text of rows gains little from more
 
 SCHEMA = "select coalesce(max(version), 0) from schema_migration"
@@ -41,7 +47,7 @@ SIGNER = "select kek_id, id::text, owner, purpose, wrapped from data_key where o
 HUBS = """
     select application_name from pg_stat_activity
     where datname = current_database() and application_name like 'mcphub-%'
-      and application_name not in ('mcphub-move', 'mcphub-check', 'mcphub-migrate')
+      and application_name not in ('mcphub-move', 'mcphub-check', 'mcphub-migrate', 'mcphub-backup')
 """
 
 Progress = Callable[[int, int], None]
@@ -136,6 +142,40 @@ def write_backup(
     )
     _write_private(folder / ABOUT, msgspec.json.format(msgspec.json.encode(about)))
     return about
+
+
+def back_up_first(settings: Settings, read_only: str, missing: list[str]) -> None:
+    """A backup in the home before migrations are applied; older ones of that kind go.
+
+    Args:
+        read_only: how to reach the database as a role that may read every table.
+        missing: the migrations.
+
+    Raises:
+        MigrationError: there is no room, or it cannot be written. Nothing is to be migrated then.
+    """
+    if not settings.migration_backups:
+        log.warning("migrating_without_backup", migrations=missing)
+        return
+    kept = settings.home / "backups"
+    folder = kept / f"{BEFORE}{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{missing[0]}"
+    try:
+        kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with psycopg.connect(read_only, autocommit=True, application_name="mcphub-backup") as db:
+            ((size,),) = db.execute("select pg_database_size(current_database())").fetchall()
+            free = shutil.disk_usage(kept).free
+            if free < size:  # it takes a fraction of that, and the database needs room for its work as well
+                raise BackupUnusable(f"{free >> 20} MiB are free in {kept}, and the database has {size >> 20}")
+            about = write_backup(db, folder, CheckpointFile(settings.checkpoint_folder))
+    except (BackupUnusable, OSError, psycopg.Error) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise MigrationError(
+            f"nothing was migrated, as the backup before it could not be made: {error}. Make room there; or back up by"
+            " other means, then start once with --no-backup or MCPHUB_MIGRATION_BACKUPS=0"
+        ) from error
+    log.info("backed_up_before_migration", folder=str(folder), position=about.position)
+    for old in sorted(kept.glob(f"{BEFORE}*"))[: -settings.migration_backups]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def read_about(folder: Path) -> About:

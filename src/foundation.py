@@ -6,6 +6,7 @@ The server, the command line and the tests all begin here. With `DATABASE_URL` t
 import asyncio
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ import structlog
 from msgspec import Struct
 from psycopg_pool import ConnectionPool
 
+from mcphub.backup import back_up_first
 from mcphub.domain.hub import Hub, plugged
 from mcphub.domain.vault import MasterKeys, Ring, RingUnusable, Vault, WrappedKey, new_ring_text
 from mcphub.master_keys import RingFile
@@ -102,7 +104,8 @@ class Foundation:
             return
         folder = migrations_folder()
         if self.migrating:
-            self.applied = await asyncio.to_thread(migrate, self.database.owner, folder)
+            first = partial(back_up_first, self.settings, self.database.read_only)
+            self.applied = await asyncio.to_thread(migrate, self.database.owner, folder, before=first)
         await asyncio.to_thread(check_schema, self.database.app, folder)
         if self.depth == "schema":
             return

@@ -17,6 +17,7 @@ from mcphub.cli.shared import (
     fail,
     home_option,
     json_option,
+    no_backup_option,
     note,
     run,
 )
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 @click.command()
 @home_option
 @click.option("--check", is_flag=True, help="Apply nothing; exit 1 when something is pending.")
+@no_backup_option
 @json_option
-def migrate(home: Path | None, check: bool, as_json: bool) -> None:
-    """Bring the database schema up to date."""
+def migrate(home: Path | None, check: bool, no_backup: bool, as_json: bool) -> None:
+    """Bring the database schema up to date. A database that holds a hub is backed up first."""
 
     async def look() -> None:
         from mcphub.postgres.migrate import migrations_folder, pending
@@ -43,7 +45,7 @@ def migrate(home: Path | None, check: bool, as_json: bool) -> None:
 
     async def apply() -> None:
         # No keys: where migrations are a job of their own, their place is not the hub's home.
-        async with at_home(home, make=True, depth="schema") as base:
+        async with at_home(home, make=True, depth="schema", no_backup=no_backup) as base:
             done = base.applied
         answer({"applied": done}, "\n".join(done) or "The schema is up to date.", as_json=as_json)
 

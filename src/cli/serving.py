@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcphub.cli.shared import FAILED, answer, home_option, json_option, run, settings_of
+from mcphub.cli.shared import FAILED, answer, home_option, json_option, no_backup_option, run, settings_of
 
 if TYPE_CHECKING:
     from mcphub.settings import Settings
@@ -29,14 +29,22 @@ def serving_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @serving_options
 @click.option("--no-demo", is_flag=True, help="Do not make the demo server at the first start.")
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
+@no_backup_option
 def up(
-    home: Path | None, host: str | None, port: int | None, insecure: bool, as_json: bool, no_demo: bool, no_open: bool
+    home: Path | None,
+    host: str | None,
+    port: int | None,
+    insecure: bool,
+    as_json: bool,
+    no_demo: bool,
+    no_open: bool,
+    no_backup: bool,
 ) -> None:
     """Start the hub with all it needs.
 
     PostgreSQL unless DATABASE_URL names one, pending migrations, then the hub itself. Ctrl-C ends all of it.
     """
-    settings = settings_of(home, host=host, port=port, insecure=insecure)
+    settings = settings_of(home, host=host, port=port, insecure=insecure, no_backup=no_backup)
     _serve(settings, demo=not no_demo, migrating=True, as_json=as_json, browser=not no_open)
 
 

@@ -20,12 +20,22 @@ FAILED, UNUSABLE = 1, 2
 home_option = click.option(
     "--home", type=click.Path(path_type=Path, file_okay=False), help="Where the hub keeps its data."
 )
+no_backup_option = click.option(
+    "--no-backup", is_flag=True, help="Apply migrations without a backup of the database before them."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer with JSON.")
 
 
 def settings_of(
-    home: Path | None, *, host: str | None = None, port: int | None = None, insecure: bool = False
+    home: Path | None,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    insecure: bool = False,
+    no_backup: bool = False,
 ) -> "Settings":
+    from msgspec.structs import replace
+
     from mcphub.settings import SettingsUnusable, read
 
     try:
@@ -34,16 +44,19 @@ def settings_of(
         fail(str(error), UNUSABLE)
     for name in settings.unknown:
         click.echo(f"mcphub: {name} is not a setting of the hub; is it a typing error?", err=True)
-    return settings
+    return replace(settings, migration_backups=0) if no_backup else settings
 
 
 @asynccontextmanager
-async def at_home(home: Path | None, *, make: bool = False, depth: "Depth" = "keys") -> AsyncIterator["Foundation"]:
+async def at_home(
+    home: Path | None, *, make: bool = False, depth: "Depth" = "keys", no_backup: bool = False
+) -> AsyncIterator["Foundation"]:
     """The hub's database, whether a hub runs on it now or not; stderr is kept for what goes wrong.
 
     Args:
         make: on a home without a database, make one, and bring its schema up to date.
         depth: how much of it the command needs.
+        no_backup: none before migrations.
 
     Raises:
         HomeUnusable: nothing is there.
@@ -55,7 +68,7 @@ async def at_home(home: Path | None, *, make: bool = False, depth: "Depth" = "ke
     from mcphub.logging import configure
     from mcphub.postgres.home import HomeUnusable
 
-    settings = settings_of(home)
+    settings = settings_of(home, no_backup=no_backup)
     if not os.environ.get("MCPHUB_PUBLIC_URL") and (url := address.noted(settings.home)):
         settings = replace(settings, public_url=url)
     configure("warning" if settings.log_level == "info" else settings.log_level, settings.log_format)

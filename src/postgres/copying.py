@@ -177,8 +177,10 @@ def set_sequences(db: psycopg.Connection[Any], last: dict[str, int]) -> None:
 
 def is_empty(db: psycopg.Connection[Any]) -> bool:
     """Is there no hub in this database, or a schema and no hub in it yet? The first thing a hub makes is its keys."""
-    if db.execute("select to_regclass('public.ledger_head') is null").fetchone() == (True,):
-        return True
+    # Two questions: a first start that was cut off may have left the one without the other.
+    for table in ("ledger_head", "data_key"):
+        if db.execute("select to_regclass(%s) is null", (f"public.{table}",)).fetchone() == (True,):
+            return True
     return db.execute(EMPTY).fetchone() == (True,)
 
 

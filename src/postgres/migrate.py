@@ -5,6 +5,7 @@ refused before anything is touched.
 """
 
 import re
+from collections.abc import Callable
 from hashlib import sha256
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -14,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 import mcphub
+from mcphub.postgres.copying import is_empty
 
 FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 OTHER_ROLES = ("mcphub_app", "mcphub_ro")
@@ -46,11 +48,15 @@ class Migration(NamedTuple):
         return f"{self.version:04}_{self.name}"
 
 
-def migrate(dsn: str, folder: Traversable, *, upto: int | None = None) -> list[str]:
+def migrate(
+    dsn: str, folder: Traversable, *, upto: int | None = None, before: Callable[[list[str]], None] | None = None
+) -> list[str]:
     """Applies what is missing, in order, and returns it. Needs a direct connection as the owner of the schema.
 
     Args:
         upto: the last one to apply, for a backup of that schema; all by default.
+        before: told what is missing in a database that holds a hub, while no other hub migrates it. When it raises,
+            nothing is applied.
 
     Raises:
         MigrationError: refused, or a file failed; its own transaction is rolled back.
@@ -60,7 +66,10 @@ def migrate(dsn: str, folder: Traversable, *, upto: int | None = None) -> list[s
     with psycopg.connect(dsn, autocommit=True, application_name="mcphub-migrate") as db:
         db.execute("select pg_advisory_lock(hashtext('mcphub.migrate'))")  # released with the connection
         db.execute(CREATE_SCHEMA_MIGRATION)
-        for file in _missing(db, files):
+        missing = _missing(db, files)
+        if missing and before is not None and not is_empty(db):
+            before([str(file) for file in missing])
+        for file in missing:
             if upto is not None and file.version > upto:
                 break
             try:

@@ -20,6 +20,7 @@ from mcphub.cli.shared import (
     home_option,
     json_option,
     note,
+    operator,
     run,
     settings_of,
 )
@@ -55,6 +56,7 @@ def backup(home: Path | None, folder: Path, with_keys: bool, as_json: bool) -> N
 
         from mcphub.backup import write_backup
         from mcphub.checkpoints import CheckpointFile
+        from mcphub.postgres.pool import explain
 
         ring = _ring_text(base.settings) if with_keys else ""
         note(base, "export", "done")
@@ -62,15 +64,20 @@ def backup(home: Path | None, folder: Path, with_keys: bool, as_json: bool) -> N
         with psycopg.connect(base.database.read_only, autocommit=True) as db:
             try:
                 file = CheckpointFile(base.settings.checkpoint_folder)
-                return write_backup(db, folder, file, ring=ring, progress=progress)
+                about = write_backup(db, folder, file, ring=ring, progress=progress)
             finally:
                 progress.end()
+        try:
+            _note_backup(base, about)
+        except psycopg.Error as error:
+            fail(f"the backup in {folder} is whole, but that it was made is not on the record: {explain(error)}")
+        return about
 
     async def main() -> None:
         async with at_home(home, depth="schema") as base:
             about = await asyncio.to_thread(work, base)
             where = "the environment" if base.settings.master_keys else str(base.settings.ring_path)
-        rows = sum(one.sum.rows for one in about.tables)
+        rows = _rows(about)
         keys = ", ".join(about.master_keys) or "none yet"
         ring = (
             f"The master key ring ({keys}) is in it: whoever has it can open everything. Keep it like a password."
@@ -82,6 +89,37 @@ def backup(home: Path | None, folder: Path, with_keys: bool, as_json: bool) -> N
         answer({**value, "masterKeys": about.master_keys, "withKeys": about.with_ring}, said, as_json=as_json)
 
     run(main())
+
+
+def _note_backup(base: "Foundation", about: "About") -> None:
+    """On the record, for the timeline and for health. By a hub of its own: a backup takes no ring to make.
+
+    Raises:
+        psycopg.Error: it is not.
+    """
+    from mcphub.domain.actor import acting
+    from mcphub.domain.backups import NoteBackup
+    from mcphub.domain.events import BackupMade
+    from mcphub.domain.hub import plugged
+    from mcphub.postgres.ledger import Factory
+    from mcphub.postgres.pool import command_pool
+
+    made = BackupMade(
+        upto=about.position,
+        hash=about.hash,
+        rows=_rows(about),
+        with_keys=about.with_ring,
+        made_at=about.made_at,
+    )
+    with command_pool(base.database.app, size=1) as pool, acting(operator()):
+        Factory.use(pool)
+        hub = plugged("mcphub.postgres.ledger:Factory", {})
+        hub.execute(lambda: NoteBackup(made))
+        hub.close()
+
+
+def _rows(about: "About") -> int:
+    return sum(one.sum.rows for one in about.tables)
 
 
 @click.command()
@@ -147,7 +185,8 @@ async def _settled(base: "Foundation", about: "About", kept: "Sequence[Checkpoin
     holds = found.broken_at is None and (found.position, found.hash) == (about.position, about.hash)
     known = known_behind(about.position, kept)
     state = await fold(base.database.direct, base.vault, name_digest(base.vault))
-    with acting(system("restore")):
+    cause = await asyncio.to_thread(_note_restore, base, about, known)
+    with acting(system("restore", causation_id=cause)):
         forgotten = await asyncio.to_thread(forget_again, base.hub, base.vault, state.model, known)
     await erase_again(base)
     await asyncio.to_thread(rebuild_tables, base)
@@ -155,7 +194,7 @@ async def _settled(base: "Foundation", about: "About", kept: "Sequence[Checkpoin
         "ok": holds,
         "position": about.position,
         "hash": about.hash,
-        "rows": sum(one.sum.rows for one in about.tables),
+        "rows": _rows(about),
         "madeAt": about.made_at,
         "knownUpto": known.upto,
         "erased": forgotten.users,
@@ -165,8 +204,22 @@ async def _settled(base: "Foundation", about: "About", kept: "Sequence[Checkpoin
     return value, "\n".join(_restored(about, known, forgotten, holds))
 
 
+def _note_restore(base: "Foundation", about: "About", known: "Known") -> str:
+    """The first fact of the restored hub; its id."""
+    from mcphub.domain.actor import acting
+    from mcphub.domain.backups import NoteBackup
+    from mcphub.domain.events import HubRestored
+
+    restored = HubRestored(upto=about.position, hash=about.hash, made_at=about.made_at, known_upto=known.upto)
+    with acting(operator()):
+        done = base.hub.execute(lambda: NoteBackup(restored))
+    with base.pool.connection() as db:
+        ((id_,),) = db.execute("select id::text from ledger where position = %s", (done.position,)).fetchall()
+    return str(id_)
+
+
 def _restored(about: "About", known: "Known", forgotten: "Forgotten", holds: bool) -> list[str]:
-    rows = sum(one.sum.rows for one in about.tables)
+    rows = _rows(about)
     chain = "the chain holds" if holds else "BUT THE CHAIN DOES NOT HOLD: it did not when the backup was made"
     lines = [
         f"Restored {about.position:,} events and {rows:,} rows in all, as of {_time(about.made_at)}."

@@ -577,6 +577,31 @@ class MasterKeyRotated(Event, frozen=True, kw_only=True):
     rewrapped: int  # data keys
 
 
+# backups
+
+
+class BackupMade(Event, frozen=True, kw_only=True):
+    """The whole hub was written into a directory. Not in that backup itself. Tags: backups."""
+
+    upto: int  # position of the last fact in it
+    hash: str  # of the chain there, as hex
+    rows: int  # in all tables
+    with_keys: bool  # the master key ring is in it
+    made_at: datetime
+
+
+class HubRestored(Event, frozen=True, kw_only=True):
+    """This hub was made of a backup. What was recorded behind `upto` is not here. Tags: backups.
+
+    Checkpoints say up to `known_upto` who was erased and what was cleared since; that is done again, because of this.
+    """
+
+    upto: int  # as the backup has it
+    hash: str
+    made_at: datetime  # the backup
+    known_upto: int
+
+
 # the check of users' values, and the hub's own variables
 
 
@@ -677,6 +702,8 @@ AnyEvent = (
     | DaySealed
     | DayDropped
     | MasterKeyRotated
+    | BackupMade
+    | HubRestored
     | EnvSchedulerConfigured
     | EnvVarsChecked
     | HubVariableSet
@@ -690,6 +717,7 @@ ADMINS = "admins"
 SERVERS = "servers"
 ENV_SCHEDULER = "env-scheduler"
 MASTER_KEYS = "master-keys"
+BACKUPS = "backups"
 
 # Why a user was deactivated: the provider's allow-list names them no longer. A sign-in that it fits lets them in again.
 MEMBERSHIP = "membership"

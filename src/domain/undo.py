@@ -39,6 +39,7 @@ from mcphub.domain.events import (
     AdminRevoked,
     AuditorGranted,
     AuditorRevoked,
+    BackupMade,
     DayDropped,
     DaySealed,
     EnvSchedulerConfigured,
@@ -49,6 +50,7 @@ from mcphub.domain.events import (
     GroupCreated,
     GroupDeactivated,
     GroupDeleted,
+    HubRestored,
     HubVariableRemoved,
     HubVariableSet,
     KeyExpired,
@@ -155,7 +157,7 @@ PREFERRED: dict[str, Any] = {"theme": "system", "density": "comfortable", "expos
 QUIET: list[type[Event]] = [
     *(UserProfileSynced, UserKeyDestroyed, SignedIn, SignedOut, KeyExpired, KeyFirstUsed),
     *(ToolDiscovered, ToolChanged, ToolWithdrawn, ToolQuarantined, DaySealed, DayDropped, EnvVarsChecked),
-    MasterKeyRotated,
+    *(MasterKeyRotated, BackupMade, HubRestored),
 ]
 NEVER: dict[type[Event], Callable[[], Exception]] = {
     UserErased: Erased,

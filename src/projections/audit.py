@@ -26,6 +26,8 @@ CATEGORIES = {
     "SystemConfig": "settings",
     "SettingsFile": "settings",
     "Day": "history",
+    "Backup": "history",
+    "HubRestored": "history",
     "Env": "values",
     "HubVariable": "settings",
 }
@@ -39,6 +41,7 @@ def category(type_: str) -> str:
 
 CATEGORY_OF = {type_: category(type_) for type_ in EVENT_TYPES}
 USER = "user:"
+SEPARATOR = r"e'\x1f'"  # in no tag (domain/codec.py)
 
 
 class AuditRow(Struct, frozen=True, kw_only=True):
@@ -72,9 +75,9 @@ class Audit(Projection[AuditRow]):
     """
     fill = f"""
         insert into audit
-        select position, recorded_at, type, coalesce(category, 'other'), meta ->> 'actor', coalesce((
-            select substr(tag, {len(USER) + 1}) from unnest(tags) as tag where starts_with(tag, '{USER}') limit 1
-        ), '')
+        select position, recorded_at, type, coalesce(category, 'other'), meta ->> 'actor',
+               split_part(split_part({SEPARATOR} || array_to_string(tags, {SEPARATOR}), {SEPARATOR} || '{USER}', 2),
+                          {SEPARATOR}, 1)
         from public.ledger
         left join (values {", ".join(f"('{type_}', '{kind}')" for type_, kind in CATEGORY_OF.items())})
             as known(type, category) using (type)

@@ -20,9 +20,11 @@ from psycopg_pool import ConnectionPool
 from mcphub.domain.access import AccessModel
 from mcphub.domain.branch import Branch
 from mcphub.domain.events import (
+    BackupMade,
     DayDropped,
     DaySealed,
     EnvVarsChecked,
+    HubRestored,
     MasterKeyRotated,
     SignedIn,
     SignedOut,
@@ -49,6 +51,8 @@ PASSED_OVER = (
     DaySealed,
     DayDropped,
     MasterKeyRotated,
+    BackupMade,
+    HubRestored,
 )
 
 HEAD = "select position, case when position > 0 then recorded_at end from public.ledger_head"

@@ -65,6 +65,12 @@ async def test_a_hub_is_restored_in_a_new_home_and_what_was_erased_since_stays_g
     keys = {person.username: person.key() for person in (stayer, leaver)}
     assert values["stays"] in await told(lost, keys["stayer"])
     backed_up = answered(lost.home, "backup", str(folder))
+    (made,) = lost.admin.audit(type="BackupMade")
+    assert (made["data"]["upto"], made["data"]["with_keys"], made["actor"]) == (
+        backed_up["position"],
+        False,
+        "system:cli",
+    )
     lost.admin.rest.ask("DELETE", f"/api/admin/users/{leaver.id}?hard=true", json={"confirm": leaver.username})
     stayer.save("near", USER_NEAR_TOKEN=None)
     assert lost.stop() == 0
@@ -84,12 +90,18 @@ async def test_a_hub_is_restored_in_a_new_home_and_what_was_erased_since_stays_g
     assert (restored["erased"], restored["cleared"], restored["notErased"]) == ([leaver.id], 1, [])
     assert restored["knownUpto"] > backed_up["position"]
     hub = start_hub(home=home)
+    (fact,) = hub.admin.audit(type="HubRestored")
+    assert (fact["position"], fact["actor"]) == (backed_up["position"] + 1, "system:cli")
+    said = {"upto": backed_up["position"], "hash": backed_up["hash"], "known_upto": restored["knownUpto"]}
+    assert {name: fact["data"][name] for name in said} == said
     assert values["stays"] in await told(hub, keys["stayer"])
     assert "USER_NEAR_TOKEN" in await told(hub, keys["stayer"], "near__whoami")
     with pytest.raises(HttpError, match="401"):
         await told(hub, keys["leaver"])
     dsn = EmbeddedPostgres.reach(home).dsn("postgres")
     with psycopg.connect(dsn) as db:
+        caused = "select count(*) from ledger where type = 'UserErased' and meta ->> 'causation_id' = %s"
+        assert db.execute(caused, (fact["id"],)).fetchone() == (1,)
         assert db.execute("select count(*) from data_key where owner = %s", (leaver.id,)).fetchone() == (0,)
         gone = db.execute(
             "select count(*) from data_key where id::text = any(%s)", (cleared_keys(Path(kept)),)

@@ -9,10 +9,11 @@ from datetime import timedelta
 from msgspec.json import encode
 
 from mcphub.domain.actor import acting, system
+from mcphub.domain.backups import NoteBackup
 from mcphub.domain.codec import decode
 from mcphub.domain.env_schedule import ConfigureEnvScheduler, NoteEnvCheck
 from mcphub.domain.errors import Refused
-from mcphub.domain.events import Scope, ServerRef
+from mcphub.domain.events import BackupMade, HubRestored, Scope, ServerRef
 from mcphub.domain.findings import Policy
 from mcphub.domain.groups import ChangeGroup, CreateGroup, DeleteGroup, SetGroupActive
 from mcphub.domain.hub_variables import RemoveHubVariable, SetHubVariable
@@ -386,6 +387,14 @@ class Life:
         if who % 2:
             yield lambda: DropDay(log, day)
 
+    def note_backup(self, who, what, more):
+        """Of one that was made, or of one that this hub was made of."""
+        about = {"upto": more, "hash": f"{who:064x}", "made_at": self.now}
+        if what % 2:
+            yield lambda: NoteBackup(HubRestored(**about, known_upto=more + who))
+        else:
+            yield lambda: NoteBackup(BackupMade(**about, rows=100 + more, with_keys=who % 2 > 0))
+
     def rotate_master_key(self, who, what, more):
         yield lambda: NoteMasterKeyRotated(f"k{who + 2}", [f"k{what + 1}"], more)
 
@@ -433,5 +442,6 @@ TOUR = [
     ("register", 2, 1, 2), ("invite", 2, 0, 0), ("rename_tool", 1, 3, 1), ("rename_tool", 1, 3, 0),
     ("create_group", 2, 2, 1), ("switch_group", 2, 0, 0), ("delete_group", 2, 0, 0), ("undo", 0, 0, 0),
     ("remove_server", 0, 3, 0), ("undo", 0, 0, 0), ("register", 1, 0, 3), ("activate", 1, 0, 0), ("undo", 0, 0, 0),
-    ("rotate_master_key", 0, 0, 3),
+    ("rotate_master_key", 0, 0, 3), ("remove_server", 0, 2, 0), ("undo", 0, 0, 0), ("note_backup", 0, 0, 3),
+    ("note_backup", 1, 1, 3),
 ]  # fmt: skip

@@ -116,6 +116,10 @@ test("a sentence has one noun, and names instead of ids", () => {
     detail: "desk → find",
   });
   expect(words("KeyIssued", { key_id: "k1", last4: "7Q0c" })).toEqual({ target: "ide", detail: "…7Q0c" });
+  expect(words("HubRestored", { upto: 4711, made_at: "2026-11-26T10:31:05.123456Z" })).toEqual({
+    target: "#4711",
+    detail: "2026-11-26 10:31 UTC",
+  });
   expect(words("UserDeactivated", { reason: "left" })).toEqual({ target: "minji", detail: "left" });
 });
 

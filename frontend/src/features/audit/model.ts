@@ -176,6 +176,8 @@ export function wordsOf(fact: Fact): { target: string; detail: string } {
   if (type.startsWith("Group")) return { target: name, detail: "" };
   if (type.startsWith("HubVariable")) return { target: said("name"), detail: "" };
   if (type.startsWith("Day")) return { target: said("day"), detail: said("log") };
+  if (type === "BackupMade" || type === "HubRestored")
+    return { target: `#${data.upto}`, detail: `${said("made_at").slice(0, 16).replace("T", " ")} UTC` };
   if (type.startsWith("Env")) return { target: "", detail: "" };
   if (type === "SystemConfigChanged" || type === "SettingsFileImported") return { target: "", detail: "" };
   return { target: fact.userName || short(fact.userId), detail: said("reason") };

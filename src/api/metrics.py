@@ -168,13 +168,15 @@ class Scrape:
             ("mcphub_fact_visible_seconds", metrics.visible),
         ):
             for label, histogram in by_one.items():
-                figures.put(name, histogram.copy(), label)
+                if histogram.total:
+                    figures.put(name, histogram.copy(), label)
         for name, by_two in (
             ("mcphub_upstream_duration_seconds", metrics.upstreams),
             ("mcphub_upstream_connect_seconds", metrics.connects),
         ):
             for labels, histogram in by_two.items():
-                figures.put(name, histogram.copy(), *labels)
+                if histogram.total:
+                    figures.put(name, histogram.copy(), *labels)
         figures.put("mcphub_loop_lag_seconds", metrics.loop_late.copy())
 
     def _gateway(self, figures: Figures) -> None:

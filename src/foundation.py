@@ -89,10 +89,10 @@ class Foundation:
                 if not self.attach:
                     raise
         if self.settings.database_url:
-            url = self.settings.database_url
-            direct = self.settings.database_direct_url
-            self.database = Database(direct, url, direct, url)
-            self.warnings += await asyncio.to_thread(check_server, url, direct_url=direct)
+            # Past any pooler, all of it: commands keep prepared statements, reads a search path, roles their locks.
+            url = self.settings.database_direct_url
+            self.database = Database(url, url, url, url)
+            self.warnings += await asyncio.to_thread(check_server, url)
             if self.migrating:
                 self.warnings += [
                     f"the role {role} does not exist and cannot be made; append-only rests on the trigger alone"

@@ -5,8 +5,10 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from mcphub.foundation import Foundation
 from mcphub.postgres.migrate import migrate
 from mcphub.postgres.server_checks import NO_LISTEN, DatabaseUnusable, check_schema, check_server, version_refusal
+from mcphub.settings import read
 
 
 @pytest.fixture
@@ -50,6 +52,14 @@ def test_a_direct_url_that_hears_no_notify_is_a_warning(empty_database, make_dat
     elsewhere = make_database()
 
     assert check_server(empty_database.app_dsn, direct_url=elsewhere.app_dsn) == [NO_LISTEN]
+
+
+async def test_with_a_direct_address_the_pooler_is_asked_for_nothing(database, home):
+    """In transaction mode it would break prepared statements, the reads' search path and the roles' locks."""
+    env = {"DATABASE_URL": "postgresql://hub@127.0.0.1:1/pooled", "MCPHUB_DATABASE_DIRECT_URL": database.owner_dsn}
+
+    async with Foundation(read(env, home=home), depth="schema") as base:
+        assert base.database.app == base.database.direct == database.owner_dsn
 
 
 def test_a_wrong_password_is_reported_without_it(empty_database):

@@ -7,10 +7,11 @@ Not ASGI lifespan: what the application needs is started and stopped by `serve`.
 """
 
 import asyncio
+import contextlib
 import errno
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from typing import Any
 
@@ -26,6 +27,7 @@ KEEP_ALIVE_SECONDS = 75  # longer than a proxy keeps its side open, so that the 
 BACKLOG = 1024
 CLOSE_WITHIN_S = 1.0
 FLUSH_S = 0.05  # for the last bytes of answers
+FIRST_REQUEST_S = 0.5  # within which a connection that was just made has brought its first request
 SWEEP_SECONDS = 1.0
 
 
@@ -87,8 +89,16 @@ class Cycle(RequestResponseCycle):
         self.on_response()
 
 
+class State(ServerState):
+    """What the connections of a server share."""
+
+    leaving = False  # each connection ends with its next answer
+
+
 class Connection(HttpToolsProtocol):
     """One connection: limits on the head of a request, and header values without the blanks around them."""
+
+    server_state: State
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -142,6 +152,13 @@ class Connection(HttpToolsProtocol):
         self._unfinished = 0
         super().on_headers_complete()
         self.cycle.__class__ = Cycle  # its task has not begun yet
+        if self.server_state.leaving:
+            self.cycle.keep_alive = False  # the answer says so: a proxy sends nothing more on this connection
+
+    def leave(self) -> None:
+        """The answer under way is the last one; without one the next is."""
+        if self.answering:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._unfinished = 0
@@ -168,6 +185,11 @@ class Connection(HttpToolsProtocol):
     @property
     def calling(self) -> bool:
         return self.answering and self.cycle.scope.get("method") != "GET"
+
+    @property
+    def asked(self) -> bool:
+        """Is a request under way, or was the connection made so lately that its first one may be?"""
+        return self.calling or (self.cycle is None and self.loop.time() - self.heard < FIRST_REQUEST_S)
 
     def unused(self, now: float) -> bool:
         """Has no request been under way for long, and none begun?"""
@@ -206,32 +228,50 @@ class HttpServer:
             reset_contextvars=True,
         )
         self._config.load()
-        self._state = ServerState()
+        self._state = State()
+        self._sockets: list[socket.socket] = []
+        self._late: set[asyncio.Task[Any]] = set()
         self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self, sockets: list[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
         self._tick()
+        self._sockets = sockets
         for listening in sockets:
             self._servers.append(await loop.create_server(self._connection, sock=listening, backlog=BACKLOG))
         self._sweeper = asyncio.create_task(self._sweep(), name="http-sweeper")
 
+    def leave(self) -> None:
+        """Every connection ends with its next answer; new ones are taken still."""
+        self._state.leaving = True
+        for connection in self._open():
+            connection.leave()
+
     def stop_accepting(self) -> None:
-        """No new connections; each open one ends with the answer it waits for."""
+        """No new connections. Those the kernel has taken already are served: closing its queue would cut them off."""
+        self.leave()
+        waiting = [accepted for listening in self._sockets for accepted in _waiting(listening)]
         for server in self._servers:
             server.close()
-        for connection in self._open():
-            connection.shutdown()
+        self._sockets = []
+        for accepted in waiting:
+            task = asyncio.create_task(
+                asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted), name="http-late"
+            )
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
 
     @property
     def calls(self) -> int:
         """Requests under way that may change something; streams are opened by GET and end when told to."""
-        return sum(connection.calling for connection in self._open())
+        return len(self._late) + sum(connection.asked for connection in self._open())
 
     async def close(self) -> None:
         """Ends what is left."""
         self.stop_accepting()
+        for connection in self._open():
+            connection.shutdown()
         tasks = set(self._state.tasks)
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=CLOSE_WITHIN_S)
@@ -292,6 +332,15 @@ def listen(host: str, port: int) -> list[socket.socket]:
     if not made:
         raise PortUnusable(_why(host, port, refused or OSError(errno.EADDRNOTAVAIL, "no address")))
     return made
+
+
+def _waiting(listening: socket.socket) -> Iterator[socket.socket]:
+    """Connections that nobody has accepted yet."""
+    with contextlib.suppress(OSError):  # among them: no more, and closed already
+        while True:
+            accepted, _ = listening.accept()
+            accepted.setblocking(False)
+            yield accepted
 
 
 def close_all(sockets: list[socket.socket]) -> None:

@@ -297,7 +297,8 @@ class RunningHub:
             await _ended(task)
 
     async def _finish(self) -> None:
-        if not self.settings.loopback:
+        if not self.settings.loopback or self.settings.trusted_proxies:  # a balancer stands in front
+            self._server.leave()
             await asyncio.sleep(LEAVE_BALANCER_S)
         self._server.stop_accepting()
         deadline = time.monotonic() + self.settings.drain_seconds

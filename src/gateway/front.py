@@ -29,7 +29,7 @@ from mcphub.gateway.load import TooBusy
 from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, LATEST_HANDSHAKE_VERSION, MODERN_VERSION
 from mcphub.gateway.rate import Admission
 from mcphub.gateway.relay import Call, Relay, log_ended
-from mcphub.gateway.session import Asker, Client, EventId, Limits, Send, Session, lost_answer
+from mcphub.gateway.session import COME_BACK_MS, Asker, Client, EventId, Limits, Send, Session, lost_answer
 from mcphub.gateway.stateless import Stateless
 from mcphub.gateway.traffic import Request, TrafficWriter
 from mcphub.metrics import Metrics
@@ -555,9 +555,13 @@ class Front:
         session = None
         if session_id is not None and wanted:
             session = await self._lifecycle.find(session_id, principal, inbound.path)
-        if session is None or self.closing:
+        if session is None:
             # Never 400, 404 or 409: Cursor counts those as failures and gives the server up.
             raise Refusal(405, "There is no stream here without a session.", headers=[(b"allow", b"POST, DELETE")])
+        if self.closing:  # whoever comes back finds another node, or this one started again
+            await begin_stream(send)
+            await send({"type": "http.response.body", "body": b"retry: %d\n\n" % COME_BACK_MS, "more_body": False})
+            return
         session.touch()
         last = inbound.headers.get("last-event-id")
         event = EventId.parse(last) if last else None

@@ -318,6 +318,38 @@ async def test_after_the_door_is_closed_the_call_under_way_still_gets_its_answer
         assert (await answer)[0] == 200
 
 
+async def test_while_it_leaves_each_answer_says_that_its_connection_ends() -> None:
+    """A proxy that is not told sends its next request on a connection that is being closed, and cannot repeat it."""
+    app = Echo()
+
+    async with serving(app) as (server, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /one HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"connection: close" not in (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readuntil(b"}")
+
+        server.leave()
+        writer.write(b"GET /two HTTP/1.1\r\nHost: x\r\n\r\n")
+
+        assert b"connection: close" in (await reader.read()).lower()
+        assert (await exchange(port, post("/echo", b"new")))[0] == 200
+        writer.close()
+
+
+async def test_a_connection_the_kernel_has_taken_is_served_after_the_door_is_closed() -> None:
+    app = Echo()
+
+    async with serving(app) as (server, port):
+        # In this thread: the loop has no turn in between in which it could accept.
+        late = socket.create_connection(("127.0.0.1", port))
+        late.settimeout(10)
+        late.sendall(post("/echo", b"late"))
+        server.stop_accepting()
+
+        assert b"200 OK" in await asyncio.to_thread(late.recv, 4096)
+        late.close()
+
+
 async def test_closing_ends_what_does_not_end_by_itself() -> None:
     app = Echo()
 

@@ -20,7 +20,7 @@ FILE = Path(__file__).parents[2] / "frontend" / "openapi.json"
 # What handlers ask for by name is no parameter of a request, whatever it is.
 NAMES = """
     services signer guard passwords throttle links providers flows arrivals people catalog values upkeep env_scheduler
-    keyring requests history past undo rehearsal why table_work health
+    keyring requests history past undo rehearsal why table_work health scrape
 """.split()
 
 

@@ -6,6 +6,7 @@ Only the gateway is a stand-in, in memory: it remembers what it was asked to do 
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
@@ -32,7 +33,7 @@ from mcphub.domain.checkpoint import SIGNING
 from mcphub.domain.hub import plugged
 from mcphub.domain.substitution import MissingVariables
 from mcphub.domain.vault import Ring, Vault, WrappedKey
-from mcphub.gateway.facade import LiveSession, Tool, TriedTool
+from mcphub.gateway.facade import Figures, LiveSession, Tool, TriedTool
 from mcphub.gateway.rejections import Rejections
 from mcphub.gateway.spool import Spool
 from mcphub.gateway.trial import Trial
@@ -81,6 +82,19 @@ class StandInGateway:
 
     def sessions(self) -> list[LiveSession]:
         return self.live
+
+    def figures(self) -> Figures:
+        return Figures(
+            sessions=Counter(session.protocol_version for session in self.live),
+            streams=sum(session.stream_open for session in self.live),
+            in_flight=sum(session.in_flight for session in self.live),
+            queued=0,
+            parked=0,
+            rows_waiting=7,
+            spooled=0,
+            rows_overflowed=0,
+            rows_lost=0,
+        )
 
     async def end_session(self, session_id: str, reason: str) -> bool:
         self.asked.append(("end_session", session_id, reason))

@@ -21,6 +21,7 @@ from msgspec import Struct
 from psycopg.conninfo import conninfo_to_dict
 
 from mcphub.api.health import LITTLE_SPACE, TOO_LITTLE_SPACE
+from mcphub.backup_age import AGES, backup_age
 from mcphub.domain.vault import Ring, RingUnusable, loose
 from mcphub.foundation import Foundation
 from mcphub.gateway.upstream import contained
@@ -248,7 +249,8 @@ async def _database(settings: Settings) -> list[Finding]:
     try:
         async with Foundation(settings, attach=True, migrating=False, depth="database") as base:
             warnings = [Finding("database", "warning", warning) for warning in base.warnings]
-            return [*warnings, *await asyncio.to_thread(_inside, base.database.owner, where)]
+            days = settings.backup_days
+            return [*warnings, *await asyncio.to_thread(_inside, base.database.owner, where, days)]
     except (HomeUnusable, DatabaseUnusable, PostgresFailed) as error:
         return [Finding("database", "error", f"{where}: {error}", _log_of(settings))]
     except psycopg.Error as error:
@@ -261,7 +263,7 @@ def _log_of(settings: Settings) -> str:
     return f"See {settings.home}/logs/postgres.log"
 
 
-def _inside(dsn: str, where: str) -> list[Finding]:
+def _inside(dsn: str, where: str, backup_days: int) -> list[Finding]:
     with psycopg.connect(dsn, autocommit=True) as db:
         server = db.info.server_version
         findings = [Finding("database", "ok", f"{where}, PostgreSQL {server // 10000}.{server % 10000}")]
@@ -274,10 +276,26 @@ def _inside(dsn: str, where: str) -> list[Finding]:
         findings.append(Finding("schema", "ok", "up to date"))
         position, hash_ = _row(db, "select position, encode(hash, 'hex') from ledger_head")
         findings.append(Finding("ledger", "ok", f"head {position}:{hash_}"))
+        findings.append(_backup(_row(db, AGES), backup_days))
         failed = db.execute("select name, error from tracking where status = 'failed' order by name").fetchall()
         for name, why in failed:
             findings.append(Finding("read tables", "error", f"{name} stands still: {why}", "mcphub rebuild"))
         return findings
+
+
+def _backup(row: tuple[Any, ...], days: int) -> Finding:
+    found = backup_age(row, days)
+    age = f"{found.age.days} days" if found.age.days else f"{found.age.seconds // 3600} hours"
+    said = {
+        "recent": f"the last one is {age} old",
+        "old": f"the last one is {age} old, more than {days} days",
+        "never": f"none was ever made, in {age}",
+        "young": "none was made yet",
+        "elsewhere": "not looked at (MCPHUB_BACKUP_DAYS=0)",
+    }[found.code]
+    if not found.late:
+        return Finding("backup", "ok", said)
+    return Finding("backup", "warning", said, "mcphub backup DIR; with backups of another kind MCPHUB_BACKUP_DAYS=0.")
 
 
 def _row(db: "psycopg.Connection[Any]", query: str) -> tuple[Any, ...]:

@@ -60,6 +60,7 @@ KNOWN = {
     "MCPHUB_PREWARM",
     "MCPHUB_TRAFFIC_DAYS",
     "MCPHUB_CHECKPOINTS",
+    "MCPHUB_BACKUP_DAYS",
     "MCPHUB_MIGRATION_BACKUPS",
     "MCPHUB_AUDIT_MODE",
     "MCPHUB_LOG_LEVEL",
@@ -147,6 +148,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     prewarm: int = 5  # servers opened ahead when a session begins
     traffic_days: int = 90
     checkpoints: Path | None = None
+    backup_days: int = 7  # how old the last backup may be until health warns; 0 for any age
     migration_backups: int = 3  # made before migrations, and kept; 0 for none
     audit_mode: str = "normal"
     log_level: str = "info"
@@ -263,6 +265,7 @@ def read(
         prewarm=_integer(env, "MCPHUB_PREWARM", 5),
         traffic_days=_integer(env, "MCPHUB_TRAFFIC_DAYS", 90),
         checkpoints=Path(env["MCPHUB_CHECKPOINTS"]).absolute() if env.get("MCPHUB_CHECKPOINTS") else None,
+        backup_days=max(0, _integer(env, "MCPHUB_BACKUP_DAYS", 7)),
         migration_backups=max(0, _integer(env, "MCPHUB_MIGRATION_BACKUPS", 3)),
         audit_mode=mode,
         log_level=env.get("MCPHUB_LOG_LEVEL", "info").lower(),

@@ -15,6 +15,7 @@ import structlog
 from msgspec import Struct, field
 
 from mcphub.api.services import Services
+from mcphub.backup_age import AGES, backup_age
 from mcphub.checkpoints import Compared, compare
 from mcphub.postgres.ledger import verify
 
@@ -83,6 +84,7 @@ class Health:
                     "ledger": self._ledger,
                     "chain": self._chain,
                     "completeness": self._completeness,
+                    "backup": self._backup,
                     "tail": self._tail,
                     "read_tables": self._read_tables,
                     "servers": self._servers,
@@ -175,6 +177,17 @@ class Health:
         if not found.head or not checkpoints.leads:
             return Found(status="ok", code="elsewhere" if found.head else "empty")
         return Found(status="warning", code="unknown", command="mcphub checkpoint")
+
+    async def _backup(self) -> Found:
+        (row,) = await self._row(AGES)
+        days = self._services.settings.backup_days
+        found = backup_age(row, days)
+        return Found(
+            status="warning" if found.late else "ok",
+            code=found.code,
+            values={"age": round(found.age.total_seconds()), "days": days},
+            command="mcphub backup DIR" if found.late else "",
+        )
 
     async def _tail(self) -> Found:
         tail = self._services.tail

@@ -2,13 +2,16 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import structlog
 
 from mcphub.api import health, streams
 from mcphub.api.controllers import operation
+from mcphub.domain.actor import acting, system
+from mcphub.domain.backups import NoteBackup
+from mcphub.domain.events import BackupMade
 from mcphub.gateway.facade import LiveCall, LiveSession
 from mcphub.gateway.upstream.contained import Contained
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
@@ -121,6 +124,26 @@ async def completeness(reader):
     by_name = {check["name"]: check for check in report["checks"]}
     assert by_name["chain"]["code"] == "holds"
     return by_name["completeness"]
+
+
+async def test_the_age_of_the_last_backup_shows_in_health_and_warns_with_the_command(api, monkeypatch):
+    monkeypatch.setattr(health, "KEPT", 0.0)
+    admin = await api.user("admin", admin=True)
+
+    async def seen():
+        report = await admin.data("GET", "/api/admin/health")
+        (check,) = [check for check in report["checks"] if check["name"] == "backup"]
+        return check["status"], check["code"], check["values"]["age"] // 86400, check["command"]
+
+    found = [await seen()]
+    for days in (8, 1):
+        made = BackupMade(upto=1, hash="", rows=1, with_keys=False, made_at=datetime.now(UTC) - timedelta(days=days))
+        with acting(system("test")):
+            done = api.services.hub.execute(lambda made=made: NoteBackup(made))
+        await api.services.tail.reached(done.position)
+        found.append(await seen())
+
+    assert found == [("ok", "young", 0, ""), ("warning", "old", 8, "mcphub backup DIR"), ("ok", "recent", 1, "")]
 
 
 async def test_a_database_that_is_gone_is_said_for_each_part_that_needs_it(api, monkeypatch):

@@ -42,8 +42,10 @@ def test_a_healthy_hub_has_no_errors(commands: Commands) -> None:
         "database",
         "schema",
         "ledger",
+        "backup",
         "sandbox",
     } <= set(found)
+    assert found["backup"]["found"] == "none was made yet"
     assert "PostgreSQL 18" in found["database"]["found"]
 
 

@@ -12,8 +12,8 @@ from tests.support.web import UiPage
 
 PAGES = [UiPage("/admin/health", who="admin")]
 NAMES = [
-    *("Database", "Event store", "Hash chain", "Completeness", "Access decisions", "Read tables"),
-    *("Servers", "Disk", "Clock", "Sign-in", "Address"),
+    *("Database", "Event store", "Hash chain", "Completeness", "Backup", "Access decisions"),
+    *("Read tables", "Servers", "Disk", "Clock", "Sign-in", "Address"),
 ]
 
 
@@ -32,6 +32,7 @@ def test_each_part_says_what_was_found(open_reader: MakeReader, admin: Admin, hu
 
     expect(row(page, "Event store")).to_contain_text(f"The newest is #{position:,}.")
     expect(row(page, "Hash chain")).to_contain_text(f"up to #{position:,}.")
+    expect(row(page, "Backup")).to_contain_text("None was made yet.")
     expect(row(page, "Address")).to_contain_text(f"{hub.url}, on this machine only.")
     version = admin.rest.get("/api/health")["version"]
     expect(page.get_by_text(version, exact=True)).to_be_visible()

@@ -7,6 +7,7 @@ type Codes = (typeof healthTexts)["en"]["found"];
 type Said = (values: Record<string, string>) => string;
 
 const BYTES = new Set(["free", "total"]);
+const AGES = new Set(["age"]); // seconds
 
 /** What was found in a part, in a sentence; the code itself where there is none for it. */
 export function foundText(
@@ -19,7 +20,11 @@ export function foundText(
   if (!say) return code;
   const written = Object.entries(values).map(([key, value]) => [
     key,
-    BYTES.has(key) ? bytes(value) : format.number(value),
+    BYTES.has(key)
+      ? bytes(value)
+      : AGES.has(key)
+        ? format.relative(new Date(0), new Date(value * 1000))
+        : format.number(value),
   ]);
   return say({ ...Object.fromEntries(written), items: items.join(", ") });
 }

@@ -19,6 +19,7 @@ export const health = {
     ledger: "Event store",
     chain: "Hash chain",
     completeness: "Completeness",
+    backup: "Backup",
     tail: "Access decisions",
     read_tables: "Read tables",
     servers: "Servers",
@@ -47,6 +48,14 @@ export const health = {
       unknown: () => "There is no checkpoint to compare with.",
       empty: () => "Nothing is recorded yet.",
       elsewhere: () => "Another node signs the checkpoints.",
+    },
+    backup: {
+      recent: ({ age }: Values) => `The last one was made ${age}.`,
+      old: ({ age, days }: Values) =>
+        `The last one was made ${age}; it should be no older than ${days} days.`,
+      never: ({ age }: Values) => `None was ever made; the hub began ${age}.`,
+      young: () => "None was made yet. The hub is still young.",
+      elsewhere: () => "Not looked at: backups are made in another way.",
     },
     tail: {
       follows: ({ position }: Values) => `Decided by the newest event, #${position}.`,
@@ -90,6 +99,8 @@ export const health = {
     chain: "Find out who changed the ledger, and restore it from a backup. The command checks all of it.",
     completeness:
       "Keep a copy of the database and of the checkpoints, and restore from a backup. The command says from where on.",
+    backup:
+      "Make one, and see that it is made every day. Where the database is backed up in another way, set MCPHUB_BACKUP_DAYS to 0.",
     tail: "Look at the database's log. Calls go on as soon as it answers.",
     read_tables: "Pages may show an older state. The command makes the tables anew; readers notice nothing.",
     servers: "Open the server to see its error. Others are not affected.",

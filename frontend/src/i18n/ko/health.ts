@@ -19,6 +19,7 @@ export const health: Shape<typeof en> = {
     ledger: "이벤트 저장소",
     chain: "해시 체인",
     completeness: "완전성",
+    backup: "백업",
     tail: "접근 판단",
     read_tables: "조회 테이블",
     servers: "서버",
@@ -45,6 +46,13 @@ export const health: Shape<typeof en> = {
       unknown: () => "비교할 체크포인트가 없습니다.",
       empty: () => "아직 기록된 것이 없습니다.",
       elsewhere: () => "체크포인트는 다른 노드가 서명합니다.",
+    },
+    backup: {
+      recent: ({ age }) => `마지막 백업은 ${age}에 만들었습니다.`,
+      old: ({ age, days }) => `마지막 백업을 ${age}에 만들었습니다. ${days}일을 넘기지 않아야 합니다.`,
+      never: ({ age }) => `백업을 만든 적이 없습니다. 허브는 ${age}에 시작했습니다.`,
+      young: () => "아직 만든 백업이 없습니다. 시작한 지 얼마 안 된 허브입니다.",
+      elsewhere: () => "다른 방법으로 백업하므로 확인하지 않습니다.",
     },
     tail: {
       follows: ({ position }) => `최신 이벤트 #${position}까지 반영해 판단합니다.`,
@@ -87,6 +95,8 @@ export const health: Shape<typeof en> = {
     chain: "누가 원장을 바꿨는지 확인하고 백업에서 복구하세요. 아래 명령은 전체를 검사합니다.",
     completeness:
       "데이터베이스와 체크포인트의 사본을 보관하고 백업에서 복구하세요. 아래 명령은 어디부터 다른지 알려 줍니다.",
+    backup:
+      "백업을 만들고, 매일 만들어지게 하세요. 데이터베이스를 다른 방법으로 백업한다면 MCPHUB_BACKUP_DAYS 값을 0으로 두세요.",
     tail: "데이터베이스 로그를 확인하세요. 응답하면 호출은 바로 다시 됩니다.",
     read_tables:
       "페이지가 이전 상태를 보여 줄 수 있습니다. 아래 명령이 테이블을 새로 만들며, 사용자는 느끼지 못합니다.",

@@ -6,7 +6,22 @@ Passwords and keys are read from the terminal or standard input, never from an a
 
 import click
 
-from mcphub.cli import backup, history, keyring, keys, ledger, past, people, proof, rehearse, serving, tables, undo, why
+from mcphub.cli import (
+    backup,
+    history,
+    keyring,
+    keys,
+    ledger,
+    past,
+    people,
+    proof,
+    rehearse,
+    serving,
+    tables,
+    undo,
+    upgrade,
+    why,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -23,7 +38,7 @@ for _command in (
     *(people.setup_link, people.user, keys.key, keys.demo),
     *(undo.undo, ledger.migrate, proof.verify, proof.checkpoint, ledger.rebuild, tables.projections),
     *(backup.backup, backup.restore, backup.move, ledger.export, ledger.import_, history.requests),
-    keyring.keyring,
+    *(keyring.keyring, upgrade.upgrade_database),
     *(past.state, past.diff, past.who_could, why.why, rehearse.rehearse),
 ):
     commands.add_command(_command)

@@ -292,8 +292,18 @@ def _ring_text(settings: "Settings") -> str:
     if settings.master_keys:
         return settings.master_keys
     if not settings.ring_path.exists():
-        fail(f"{settings.ring_path} is missing: there is no master key ring to take along")
+        fail(f"{settings.ring_path} is missing: there is no master key ring")
     return settings.ring_path.read_text()
+
+
+def ring_of_home(settings: "Settings") -> "Ring":
+    """
+    Raises:
+        RingUnusable: it is none.
+    """
+    from mcphub.domain.vault import Ring
+
+    return Ring.parse(_ring_text(settings))
 
 
 def _ring_of(settings: "Settings", folder: Path, keys: Path | None, about: "About") -> "tuple[Ring, str]":

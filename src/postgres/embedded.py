@@ -5,6 +5,8 @@ Promises:
 - It comes back by itself when it dies, and a full disk is given the ballast file's space to recover with.
 - Nobody reaches it over the network, and nobody without a password over its unix socket.
 - A torn first start leaves nothing behind that a second one would trust.
+- A cluster of another major version is neither started nor passed over: `mcphub upgrade-database` is for that.
+- Its log has a bound.
 """
 
 import asyncio
@@ -30,7 +32,7 @@ from psycopg.conninfo import make_conninfo
 from mcphub.postgres.home import HomeLock
 from mcphub.postgres.programs import SHELF, TEMP_DIRECTORIES, PostgresFailed, Programs, temp_directory
 
-__all__ = ["EmbeddedPostgres", "PostgresFailed", "Role"]
+__all__ = ["MAJOR", "EmbeddedPostgres", "OtherMajor", "PostgresFailed", "Role", "clusters"]
 
 log = structlog.get_logger(__name__)
 
@@ -46,9 +48,9 @@ REMNANTS_GONE_WITHIN_S = 10.0
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
 BALLAST_BYTES = 16 << 20
-BALLAST_EVERY_S = 30.0  # how often a missing ballast is tried again
-LOG_BYTES = 10 << 20
-LOGS_KEPT = 3
+UPKEEP_EVERY_S = 30.0  # how often a missing ballast is tried again, and the log looked at
+LOG_BYTES = 10 << 20  # what the server writes between two looks comes on top
+LOGS_KEPT = 3  # with the one being written
 
 SETTINGS = {
     "listen_addresses": "",
@@ -85,6 +87,19 @@ grant connect on database mcphub to mcphub_app, mcphub_ro
 EXTENSIONS = "create extension vector\n"
 
 
+class OtherMajor(PostgresFailed):
+    """The home's cluster is of another major version of PostgreSQL than the programs."""
+
+
+def clusters(home: Path) -> dict[int, Path]:
+    """The home's clusters by major version; whole ones only."""
+    return {
+        int(path.parent.name): path.parent
+        for path in (home / "pg").glob("*/PG_VERSION")
+        if path.parent.name.isdecimal()
+    }
+
+
 def outside(home: Path) -> list[Path]:
     """What the server of this home has in a temp directory, because it could not have it in the home."""
     places = [Path(tempfile.gettempdir()), *TEMP_DIRECTORIES]
@@ -106,13 +121,22 @@ class EmbeddedPostgres:
         home: the hub's home directory, made when it is missing.
         extra_settings: added to the server's configuration, such as `fsync` for tests.
         lock: the home's lock when the caller holds it already; it is then the caller's to release.
+        data: another data directory below the home, while a cluster is being upgraded.
+        programs: others than those of this release, for a cluster of theirs, which keeps its configuration.
     """
 
     def __init__(
-        self, home: Path, *, extra_settings: Mapping[str, str] | None = None, lock: HomeLock | None = None
+        self,
+        home: Path,
+        *,
+        extra_settings: Mapping[str, str] | None = None,
+        lock: HomeLock | None = None,
+        data: Path | None = None,
+        programs: Programs | None = None,
     ) -> None:
         self.home = home.absolute()
-        self.data = self.home / "pg" / MAJOR
+        self._own_cluster = data is None
+        self.data = data.absolute() if data else self.home / "pg" / MAJOR
         self.log_path = self.home / "logs" / "postgres.log"
         self.restarts = 0
         self._settings = {**SETTINGS, **(extra_settings or {})}
@@ -127,6 +151,7 @@ class EmbeddedPostgres:
         self._lifeline: int | None = None  # write end of the watchdog's pipe; open as long as this process lives
         self._watcher: threading.Thread | None = None
         self._passwords: dict[str, str] = {}
+        self._given_programs = programs
         self._programs: Programs
         self._sockets = self.home / "run"
 
@@ -175,7 +200,9 @@ class EmbeddedPostgres:
         """Blocking `start`."""
         try:
             self._lock = self._lock or HomeLock.take(self.home)
-            self._programs = Programs.find(self.home)
+            if self._own_cluster:
+                self._must_be_ours()
+            self._programs = self._given_programs or Programs.find(self.home)
             self._passwords = self._read_passwords()
             self._sockets = self._socket_directory()
             self._make_directories()
@@ -186,7 +213,7 @@ class EmbeddedPostgres:
             raise
         self._watcher = threading.Thread(target=self._watch, name="postgres-watch", daemon=True)
         self._watcher.start()
-        threading.Thread(target=self._keep_ballast, name="postgres-ballast", daemon=True).start()
+        threading.Thread(target=self._upkeep, name="postgres-upkeep", daemon=True).start()
 
     def close(self) -> None:
         """Blocking `stop`."""
@@ -225,6 +252,25 @@ class EmbeddedPostgres:
         )
 
     # Preparing the ground
+
+    def _must_be_ours(self) -> None:
+        """
+        Raises:
+            OtherMajor: of the clusters in the home none is for these programs.
+        """
+        found = clusters(self.home)
+        if not found or int(MAJOR) in found:
+            return
+        latest = max(found)
+        if latest > int(MAJOR):
+            raise OtherMajor(
+                f"the database in {found[latest]} is of PostgreSQL {latest}, and this release has {MAJOR}, which cannot"
+                " read it. Install the release it was made with, or restore a backup into another --home."
+            )
+        raise OtherMajor(
+            f"the database in {found[latest]} is of PostgreSQL {latest}, and this release has {MAJOR}."
+            " Run `mcphub upgrade-database`: it makes a new one of it and keeps the old. Nothing was changed."
+        )
 
     def _read_passwords(self) -> dict[str, str]:
         path = self.home / "pg.password"
@@ -311,6 +357,8 @@ class EmbeddedPostgres:
             raise PostgresFailed(f"{name} failed in {self.home}: {' / '.join(last)}")
 
     def _write_settings(self) -> None:
+        if self._given_programs is not None:
+            return
         path = self.data / "mcphub.conf"
         text = "".join(f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in self._settings.items())
         text = "# Written by the hub at every start.\n" + text
@@ -452,16 +500,21 @@ class EmbeddedPostgres:
 
     # A full disk
 
+    def _upkeep(self) -> None:
+        while not self._stopping.is_set():
+            with contextlib.suppress(OSError):
+                self._shorten_log()
+            self._keep_ballast()
+            self._stopping.wait(UPKEEP_EVERY_S)
+
     def _keep_ballast(self) -> None:
         """Sets space aside for the day the disk is full, and again after that day."""
-        while not self._stopping.is_set():
-            path = self.home / "ballast"
-            free = shutil.disk_usage(self.home).free
-            if not path.exists() and self.ready and free > 4 * BALLAST_BYTES:
-                with contextlib.suppress(OSError), open(path, "wb", opener=_no_follow) as file:
-                    for _ in range(BALLAST_BYTES >> 20):
-                        file.write(os.urandom(1 << 20))  # zeros would be compressed away, holes take no space
-            self._stopping.wait(BALLAST_EVERY_S)
+        path = self.home / "ballast"
+        free = shutil.disk_usage(self.home).free
+        if not path.exists() and self.ready and free > 4 * BALLAST_BYTES:
+            with contextlib.suppress(OSError), open(path, "wb", opener=_no_follow) as file:
+                for _ in range(BALLAST_BYTES >> 20):
+                    file.write(os.urandom(1 << 20))  # zeros would be compressed away, holes take no space
 
     def _free_ballast_when_full(self) -> None:
         path = self.home / "ballast"
@@ -469,14 +522,32 @@ class EmbeddedPostgres:
             path.unlink()
             log.warning("ballast_freed", bytes=BALLAST_BYTES)
 
+    # Its log
+
     def _open_log(self) -> IO[bytes]:
+        self._shorten_log()
+        return open(self.log_path, "ab", opener=_no_follow)
+
+    def _shorten_log(self) -> None:
+        """Copies a long log away and empties it: the server holds it open, and appends to what it finds.
+
+        Lines of the moment between the two are lost, and on a full disk the copy is.
+        """
         path = self.log_path
-        if path.exists() and path.stat().st_size > LOG_BYTES:
-            for number in range(LOGS_KEPT - 1, 0, -1):
-                older = path if number == 1 else path.with_suffix(f".log.{number - 1}")
-                if older.exists():
-                    older.replace(path.with_suffix(f".log.{number}"))
-        return open(path, "ab", opener=_no_follow)
+        if not path.exists() or path.stat().st_size <= LOG_BYTES:
+            return
+        for number in range(LOGS_KEPT - 1, 1, -1):
+            older = path.with_suffix(f".log.{number - 1}")
+            if older.exists():
+                older.replace(path.with_suffix(f".log.{number}"))
+        copy = path.with_suffix(".log.1")
+        copy.unlink(missing_ok=True)
+        try:
+            with open(path, "rb", opener=_no_follow_reading) as read, open(copy, "xb", opener=_no_follow) as written:
+                shutil.copyfileobj(read, written)
+        except OSError:
+            copy.unlink(missing_ok=True)
+        os.truncate(path, 0)
 
 
 def _alive(pid: int) -> bool:
@@ -521,6 +592,10 @@ def _write_private(path: Path, text: str) -> None:
 
 def _no_follow(name: str, flags: int) -> int:
     return os.open(name, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _no_follow_reading(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NOFOLLOW)
 
 
 def _sync_directory(folder: Path) -> None:

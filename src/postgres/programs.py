@@ -11,6 +11,7 @@ a private directory is handed over as an open directory instead.
 import grp
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
@@ -29,6 +30,8 @@ TREE = f"{PACKAGE}/pginstall18"
 LIBRARIES = f"{PACKAGE}.libs"  # found by the programs relative to themselves
 SERVICE_USER = "mcphub"
 SHELF = f"{SERVICE_USER}-programs"  # in a temp directory, where the home cannot be reached by that user
+# Where systems keep programs by major version: Debian and Ubuntu, Red Hat, Homebrew.
+PACKAGED = ("/usr/lib/postgresql/{}/bin", "/usr/pgsql-{}/bin", "/opt/homebrew/opt/postgresql@{}/bin")
 TEMP_DIRECTORIES = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - owner and links are checked
 OPEN_FILES = Path("/proc/self/fd")  # Linux only
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
@@ -73,6 +76,32 @@ class Programs:
             shelf = temp_directory(account) / SHELF if blocked else home / "pgbin"
             source = _copy(source, shelf, tidy=not blocked)
         return cls(source / TREE / "bin", account, home_reachable=not blocked)
+
+    @classmethod
+    def of_major(cls, home: Path, major: int, folder: Path | None = None) -> "Programs":
+        """Programs of another major version, to read a cluster of theirs once more.
+
+        Args:
+            folder: where they are; by default they are looked for in the wheel and in the system's packages.
+
+        Raises:
+            PostgresFailed: there are none.
+        """
+        present = cls.find(home)
+        places = [folder] if folder else [*_in_wheel(), *(Path(place.format(major)) for place in PACKAGED)]
+        found = next((place for place in places if _major_of(place) == major), None)
+        if found is None:
+            where = str(folder) if folder else "the installed packages"
+            raise PostgresFailed(
+                f"reading the database takes the programs of PostgreSQL {major}, and {where} has none: install them"
+                f" (on Debian and Ubuntu postgresql-{major}) and name their folder with --programs"
+            )
+        if present.account and (blocked := _blocked(found / "postgres", present.account)):
+            raise PostgresFailed(
+                f"the programs in {found} run as the user {SERVICE_USER}, which cannot pass through {blocked}: install"
+                f" them where it can (on Debian and Ubuntu postgresql-{major}) and name that folder with --programs"
+            )
+        return cls(found, present.account, home_reachable=present.home_reachable)
 
     @contextmanager
     def reach(self, path: Path) -> Iterator[tuple[str, Sequence[int]]]:
@@ -136,6 +165,20 @@ class Programs:
         if self.account:
             options |= {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
         return options
+
+
+def _in_wheel() -> list[Path]:
+    """Folders of programs that the wheel brings beside those of this release."""
+    return sorted((_installed() / PACKAGE).glob("pginstall*/bin"))
+
+
+def _major_of(folder: Path) -> int | None:
+    try:
+        said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return None
+    found = re.match(r"postgres \(PostgreSQL\) (\d+)", said)
+    return int(found[1]) if found else None
 
 
 def temp_directory(account: pwd.struct_passwd | None) -> Path:

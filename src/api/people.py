@@ -17,7 +17,7 @@ State = Literal["active", "inactive", "pending", "deleted"]
 
 ME = """
     select user_id, provider, active, admin, auditor, language, time_zone, theme, density, exposure_mode, show_why,
-           registered_at, last_sign_in_at
+           pinned_tools, registered_at, last_sign_in_at
     from users where user_id = %s
 """
 USERS = """
@@ -69,6 +69,7 @@ class Me(Out, kw_only=True):
     theme: str
     density: str
     show_why: bool
+    pinned_tools: list[str]
     created_at: datetime
     last_login_at: datetime | None
 
@@ -118,6 +119,7 @@ class _Mine(Struct):
     density: str
     exposure_mode: str
     show_why: bool
+    pinned_tools: list[str]
     registered_at: datetime
     last_sign_in_at: datetime | None
 
@@ -182,6 +184,7 @@ class People:
             theme=row.theme,
             density=row.density,
             show_why=row.show_why,
+            pinned_tools=row.pinned_tools,
             created_at=row.registered_at,
             last_login_at=row.last_sign_in_at,
         )

@@ -16,8 +16,9 @@ from mcphub.domain.audience import Audience
 from mcphub.domain.entitlement import missing_values, recorded_tools
 from mcphub.domain.settings_state import ServerState
 from mcphub.gateway.addresses import view_of
-from mcphub.gateway.exposure import Asked, Shown, UnknownMode, asked_in, choice, settled
+from mcphub.gateway.exposure import Asked, Shown, UnknownMode, asked_in, choice, pinned, settled
 from mcphub.gateway.facade import Tool
+from mcphub.gateway.meta_tools import DEFINITIONS
 from mcphub.gateway.server_tools import tool_name
 
 
@@ -165,8 +166,12 @@ class Question(Struct, frozen=True, kw_only=True):
             )
             allowed = [tool.exposed_name for tool in views if tool.reason == "allowed"]
             sent[server.slug] = [] if recorded and missing else allowed
-        shown.mode = settled(chosen, sum(map(len, sent.values())))
-        if shown.mode == "servers":
+        shown.mode = settled(model, chosen, sum(map(len, sent.values())), sum(map(bool, sent.values())))
+        if shown.mode == "search":
+            every = {name for names in sent.values() for name in names}
+            shown.listed = [name for name, _ in DEFINITIONS]
+            shown.listed += [name for name in pinned(model, principal) if name in every]
+        elif shown.mode == "servers":
             shown.listed = [tool_name(slug) for slug in sorted(sent) if sent[slug]]
         else:
             shown.listed = [name for slug in sorted(sent) for name in sent[slug]]
@@ -181,7 +186,7 @@ def _whom_for(user: User, audience: Audience) -> str:
 def _address(url: str) -> tuple[str, Asked]:
     try:
         found = urlsplit(url)
-        return found.path, asked_in(found.query.encode("utf-8", "replace"))
+        return found.path, asked_in(found.query.encode("utf-8", "replace"), found.path)
     except UnknownMode as unknown:
         raise Problem(422, unknown.code, str(unknown), "Name one of the modes, or leave `mode` out.") from None
     except ValueError:

@@ -109,6 +109,7 @@ class User(Struct):
     erased: bool = False
     exposure_mode: str = "auto"
     show_why: bool = False
+    pinned_tools: tuple[str, ...] = ()
     language: str = ""
     auth_version: int = 0  # position of the last fact that ended all his sessions
     password: str = ""  # sealed argon2id hash of a local account
@@ -346,6 +347,8 @@ class AccessModel:
                     user.exposure_mode = event.exposure_mode
                 if event.show_why is not UNSET:
                     user.show_why = event.show_why
+                if event.pinned_tools is not UNSET:
+                    user.pinned_tools = tuple(event.pinned_tools)
                 if event.language is not UNSET:
                     user.language = event.language
 

@@ -189,6 +189,7 @@ class UserPreferencesChanged(Event, frozen=True, kw_only=True):
     density: str | UnsetType = UNSET
     exposure_mode: str | UnsetType = UNSET
     show_why: bool | UnsetType = UNSET
+    pinned_tools: list[str] | UnsetType = UNSET  # by their names on the aggregate
 
 
 # keys

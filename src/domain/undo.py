@@ -151,7 +151,13 @@ GROUPS: list[type[Event]] = [
 NAMES: list[type[Event]] = [ServerAdded, ServerRenamed, ServerRemoved]  # groups hold servers' names
 VALUES: list[type[Event]] = [ServiceTokenSaved, ServiceTokenRemoved, UserErased]
 # What counts where a user has said nothing, beside ''.
-PREFERRED: dict[str, Any] = {"theme": "system", "density": "comfortable", "exposure_mode": "auto", "show_why": False}
+PREFERRED: dict[str, Any] = {
+    "theme": "system",
+    "density": "comfortable",
+    "exposure_mode": "auto",
+    "show_why": False,
+    "pinned_tools": [],
+}
 
 # What says that something happened, and sets nothing that could be set back.
 QUIET: list[type[Event]] = [

@@ -564,9 +564,9 @@ class EndSessions(SignOut):
 class ChangePreferences(Command):
     """Record only what differs from the present preferences."""
 
-    FIELDS = ("language", "time_zone", "theme", "density", "exposure_mode", "show_why")
+    FIELDS = ("language", "time_zone", "theme", "density", "exposure_mode", "show_why", "pinned_tools")
 
-    def __init__(self, user_id: str, **wanted: str | bool | UnsetType) -> None:
+    def __init__(self, user_id: str, **wanted: str | bool | list[str] | UnsetType) -> None:
         self.user_id = user_id
         self.wanted: dict[str, Any] = {name: value for name, value in wanted.items() if value is not UNSET}
         self.present: dict[str, object] = {}

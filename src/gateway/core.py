@@ -43,6 +43,7 @@ from mcphub.gateway.server_list import ServerList, described
 from mcphub.gateway.session import Limits, Session
 from mcphub.gateway.store import SessionRows
 from mcphub.gateway.tool_news import ToolNews
+from mcphub.gateway.tool_search import SearchParts
 from mcphub.gateway.traffic import TrafficWriter
 from mcphub.gateway.trial import Trial, tried
 from mcphub.gateway.upstream.contained import Contained
@@ -100,6 +101,7 @@ class HubGateway(Listener):
         payloads: Payloads | None = None,
         metrics: Metrics | None = None,
         tracing: Tracing | None = None,
+        search: SearchParts | None = None,
     ) -> None:
         self._traffic = traffic
         self._limits = limits
@@ -116,7 +118,9 @@ class HubGateway(Listener):
             limits=limits,
             payloads=payloads,
             tracing=tracing,
+            search=search,
         )
+        self.tool_search = self._relay.search
         self._relay.router.became_other = self._list_became_other
         self.tool_news = ToolNews(model, self._relay.router.lists_of)
         self._relay.router.brought_news = self.tool_news.brought

@@ -1,4 +1,5 @@
-"""How a client's list of tools looks: every tool by its own name, or one tool for each server.
+"""How a client's list of tools looks: every tool by its own name, one tool for each server, or four tools that find and
+call all others.
 
 A mode decides what is listed and nothing else: whatever a user may use is callable by its qualified name in every mode.
 Who chooses, first to last: `?mode=` of the address, the address itself, the key, the user; else it goes by numbers.
@@ -13,19 +14,27 @@ from urllib.parse import parse_qsl
 from msgspec import Struct
 
 from mcphub.domain.access import AccessModel, Principal, View
+from mcphub.domain.settings_file import objects
 
-Mode = Literal["tools", "servers", "auto"]
-Shown = Literal["tools", "servers", "verbatim"]  # verbatim: one server under its own names, at its own address
+Mode = Literal["tools", "servers", "search", "auto"]
+Shown = Literal[
+    "tools", "servers", "search", "verbatim"
+]  # verbatim: a server's own list, at its own address
 
 MODES: dict[str, Mode] = {
     "tools": "tools",
     "direct": "tools",
     "servers": "servers",
     "server": "servers",
+    "search": "search",
+    "smart": "search",
     "auto": "auto",
 }
 MOST_TOOLS = 40  # that `auto` lists one by one: from about there IDEs warn or drop some
+MOST_SERVERS = 5  # that `auto` lists as a tool each: beyond, those lists are too long again
+MOST_PINNED = 10  # tools listed beside the four
 LONGEST_QUERY = 2000
+SMART = "/mcp/$smart"  # where the mode is `search`, for everything or for one own group
 
 
 class UnknownMode(Exception):
@@ -48,8 +57,9 @@ NOTHING = Asked()
 
 
 @lru_cache(256)
-def asked_in(query: bytes) -> Asked:
-    """
+def asked_in(query: bytes, path: str = "") -> Asked:
+    """What the address asks for.
+
     Raises:
         UnknownMode: see there.
     """
@@ -57,7 +67,12 @@ def asked_in(query: bytes) -> Asked:
     mode = found.get("mode")
     if mode is not None and mode not in MODES:
         raise UnknownMode(mode)
-    return Asked(MODES[mode] if mode is not None else "", found.get("why") == "1")
+    by_path: Mode | Literal[""] = "search" if is_smart(path) else ""
+    return Asked(MODES[mode] if mode is not None else by_path, found.get("why") == "1")
+
+
+def is_smart(path: str) -> bool:
+    return path == SMART or path.startswith(f"{SMART}/")
 
 
 def chosen(asked: Asked, view: View, *, by_key: str = "", by_user: str = "") -> Mode | Literal["verbatim"]:
@@ -81,11 +96,26 @@ def choice(model: AccessModel, principal: Principal, view: View, asked: Asked) -
     )
 
 
-def settled(mode: Mode | Literal["verbatim"], tools: int) -> Shown:
-    """What is listed, once it is known how many tools are visible."""
+def settled(model: AccessModel, mode: Mode | Literal["verbatim"], tools: int, servers: int) -> Shown:
+    """What is listed, once it is known how many tools are visible, and of how many servers."""
+    if mode == "auto" and tools <= MOST_TOOLS:
+        return "tools"
     if mode == "auto":
-        return "tools" if tools <= MOST_TOOLS else "servers"
-    return mode
+        mode = "servers" if servers <= MOST_SERVERS else "search"
+    return "servers" if mode == "search" and not search_on(model) else mode
+
+
+def search_on(model: AccessModel) -> bool:
+    """An administrator may switch search off; then nothing of it is loaded, and `search` lists what `servers` does."""
+    return objects(model.settings.system, "smartRouting").get("enabled") is not False
+
+
+def pinned(model: AccessModel, principal: Principal) -> list[str]:
+    """Tools, by their names on the aggregate, that mode `search` lists beside the four: of administrators, then own."""
+    given = objects(model.settings.system, "smartRouting").get("pinnedTools")
+    user = model.users.get(principal.user_id)
+    of_all = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
+    return list(dict.fromkeys([*of_all, *(user.pinned_tools if user is not None else ())]))[:MOST_PINNED]
 
 
 def lists_why(model: AccessModel, principal: Principal, asked: Asked) -> bool:

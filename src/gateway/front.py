@@ -23,7 +23,7 @@ from mcphub.domain.vault import Vault
 from mcphub.gateway import errors, wire
 from mcphub.gateway.errors import Answer
 from mcphub.gateway.exchange import Exchange, Header, Part, begin_stream, failed, loose_stream, respond
-from mcphub.gateway.exposure import NOTHING, Asked, UnknownMode, asked_in
+from mcphub.gateway.exposure import NOTHING, Asked, UnknownMode, asked_in, is_smart
 from mcphub.gateway.lifecycle import Lifecycle, NotStored, TooManySessions, one_shot
 from mcphub.gateway.load import TooBusy
 from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, LATEST_HANDSHAKE_VERSION, MODERN_VERSION
@@ -214,7 +214,7 @@ class Front:
 
     async def _post(self, inbound: Inbound, principal: Principal, receive: Receive, send: Send) -> None:
         headers = inbound.headers
-        asked = _asked(inbound.query)
+        asked = _asked(inbound.query, inbound.path)
         body = await self._body(headers, receive)
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         protocol = headers.get("mcp-protocol-version", "")
@@ -601,10 +601,10 @@ def _inbound(scope: Any) -> Inbound:
     return Inbound(scope["method"], path.rstrip("/") or path, query, headers, raw, key)
 
 
-def _asked(query: bytes) -> Asked:
+def _asked(query: bytes, path: str) -> Asked:
     """What the address asks for; 400 also for `initialize`: the address is wrong, and no other transport has it."""
     try:
-        return asked_in(query) if query else NOTHING
+        return asked_in(query, path) if query or is_smart(path) else NOTHING
     except UnknownMode as unknown:
         raise Refusal(400, str(unknown), code=errors.INVALID_PARAMS, data={"code": unknown.code}) from None
 

@@ -36,17 +36,19 @@ from mcphub.gateway.errors import (
     UnknownName,
     ValuesMissing,
 )
-from mcphub.gateway.exposure import choice, lists_why, settled
+from mcphub.gateway.exposure import Shown, choice, lists_why, pinned, settled
 from mcphub.gateway.injection import Injector
 from mcphub.gateway.kinds import LISTED, NAMED, PROMPTS, RESOURCES, TOOLS, Offer
+from mcphub.gateway.meta_tools import DEFINITIONS, NAMES
 from mcphub.gateway.payloads import Payloads
-from mcphub.gateway.router import MOST_PAGES, Fetched, Gathered, Listing, Router
+from mcphub.gateway.router import MOST_PAGES, Fetched, Gathered, Listing, Named, Router
 from mcphub.gateway.server_calls import ServerCalls, Told
 from mcphub.gateway.server_list import described, renamed
 from mcphub.gateway.server_tools import PREFIX, tool_name
 from mcphub.gateway.session import Asker, Limits, Session, passed_back
 from mcphub.gateway.telling import Tells, telling
 from mcphub.gateway.tool_calls import ToolCalls, reports_error
+from mcphub.gateway.tool_search import SearchParts, ToolSearch
 from mcphub.gateway.traffic import NotRecorded, Request, Status, TrafficWriter
 from mcphub.gateway.turns import Turns
 from mcphub.gateway.upstream.runtime import (
@@ -209,10 +211,14 @@ class Relay:
         limits: Limits,
         payloads: Payloads | None = None,
         tracing: Tracing | None = None,
+        search: SearchParts | None = None,
     ) -> None:
         self.router = Router(model, self._all, deadline=limits.list_deadline, page=limits.page)
         self.server_calls = ServerCalls(model, self.router)
         self._tool_calls = ToolCalls(self.router)
+        self.search: ToolSearch | None = None
+        if search is not None:
+            self.search = ToolSearch(search, model, self.router, pool.status, self.server_calls.checker)
         self._why = Why(model, self.router, pool.status, limits.public_url)
         self._model = model
         self._pool = pool
@@ -334,6 +340,8 @@ class Relay:
         call.request.ledger_position = self._model.position
         if name == WHY and offer in WHY_OFFERED:
             return await self._explained_why(call, offer, params)
+        if offer is TOOLS and name in NAMES and self.search is not None and self.search.on:
+            return await self._through_meta_tool(call, self.search, name, params)
         if offer is TOOLS and name.startswith(PREFIX):
             return await self._through_server_tool(call, params)
         server, own = await self.router.find(call.asker, offer, name, datetime.now(UTC))
@@ -367,13 +375,45 @@ class Relay:
         more = [(WHY, WHY_OFFERED[offer])] if why else []
         if offer is not TOOLS:
             return self.router.page(gathered, cursor, more)
-        mode = settled(choice(self._model, asker.principal, asker.view, asker.asked), gathered.shown)
+        mode = self._settled(asker, gathered)
         asker.row.mode = mode
         if mode == "tools":
             return self.router.page(gathered, cursor, more)
+        if mode == "search" and self.search is not None:
+            self.search.vectors.wake()
+            return self.router.cut([*DEFINITIONS, *self._pinned(asker, gathered), *more], TOOLS, cursor)
         each = [(tool_name(server.slug), self.router.as_one(server, found)) for server, found in gathered.lists]
         ones = [(name, one.definition) for name, one in each if one is not None]
         return self.router.cut([*ones, *more], TOOLS, cursor)
+
+    def _settled(self, asker: Asker, gathered: Gathered) -> Shown:
+        mode = choice(self._model, asker.principal, asker.view, asker.asked)
+        shown = settled(self._model, mode, gathered.shown, len(gathered.chunks))
+        return "servers" if shown == "search" and self.search is None else shown
+
+    def _pinned(self, asker: Asker, gathered: Gathered) -> Named:
+        """Tools that are listed beside the meta-tools, as far as the asker may use them."""
+        wanted = pinned(self._model, asker.principal)
+        if not wanted:
+            return []
+        shown = {
+            item.exposed: raw
+            for server, found in gathered.lists
+            if any(name in found.by_exposed for name in wanted)
+            for item, raw in self.router.shown(server, found)
+        }
+        return [(name, shown[name]) for name in wanted if name in shown]
+
+    async def _through_meta_tool(
+        self, call: Call, search: ToolSearch, name: str, params: wire.Members
+    ) -> "bytes | _UpstreamError":
+        call.request.mode = "search"
+        now = datetime.now(UTC)
+        if name == "call_tool":
+            meant = await search.meant(call.asker, call.request, params, now)
+            return await self._forward(call, meant.server, meant.params)
+        call.note = name
+        return wire.result(bytes(call.message.id), await search.told(call.asker, call.request, name, params, now))
 
     async def _explained_why(self, call: Call, offer: Offer, params: wire.Members) -> bytes:
         try:
@@ -803,7 +843,10 @@ class Relay:
         """
         mode = choice(self._model, asker.principal, asker.view, asker.asked) if offer is TOOLS else ""
         why = offer in WHY_OFFERED and lists_why(self._model, asker.principal, asker.asked)
-        return mode, why, self._servers_seen(asker, offer, at)
+        beside = tuple(pinned(self._model, asker.principal)) if offer is TOOLS and mode in ("search", "auto") else ()
+        if mode == "search" and not beside and self.search is not None and self.search.on:
+            return mode, why  # the same for everybody, whatever there is
+        return mode, why, beside, self._servers_seen(asker, offer, at)
 
     def _servers_seen(self, asker: Asker, offer: Offer, at: datetime) -> tuple[object, ...]:
         """Of each server what a list depends on; kept while neither facts nor lists are others."""

@@ -181,7 +181,7 @@ class Router:
         if cursor is None and shown <= self._page and (offer.prefixed or len(gathered.chunks) <= 1):
             joined = b",".join([*gathered.chunks, *(raw for _, raw in more)])
             return Listing(b'{"%b":[%b]}' % (offer.member.encode(), joined), shown)
-        items = [(server, item, raw) for server, found in gathered.lists for item, raw in self._shown(server, found)]
+        items = [(server, item, raw) for server, found in gathered.lists for item, raw in self.shown(server, found)]
         return self.cut([*_told_apart(items, offer), *more], offer, cursor)
 
     def cut(self, named: Named, offer: Offer, cursor: str | None) -> Listing:
@@ -210,6 +210,14 @@ class Router:
         """
         if not offer.prefixed:
             return await self._find_resource(asker, exposed, at)
+        server, item = await self._find_named(asker, offer, exposed, at)
+        return server, item.name
+
+    async def find_tool(self, asker: Asker, exposed: str, at: datetime) -> tuple[ServerState, Item]:
+        """The server, and the tool as its list has it, behind an exposed name; raises as `find`."""
+        return await self._find_named(asker, TOOLS, exposed, at)
+
+    async def _find_named(self, asker: Asker, offer: Offer, exposed: str, at: datetime) -> tuple[ServerState, Item]:
         slug = exposed.partition(SEPARATOR)[0]
         server = self._model.settings.by_slug(slug)
         if server is None:
@@ -225,7 +233,7 @@ class Router:
             own = exposed.partition(SEPARATOR)[2]
             raise UnknownName(offer.what, exposed, f"unknown_{offer.what}", server=slug, own=own)
         self._must_be_on(server, offer, item.name, item.hash, exposed)
-        return server, item.name
+        return server, item
 
     async def own_list(self, asker: Asker, server: ServerState, offer: Offer = TOOLS) -> ServerList:
         """The list a call of the asker is decided by: the latest one, however old, unless it is known to be outdated
@@ -554,21 +562,22 @@ class Router:
 
     # what may be seen of a list
 
-    def _shown(self, server: ServerState, found: ServerList) -> Iterable[tuple[Item, bytes]]:
+    def shown(self, server: ServerState, found: ServerList) -> Iterable[tuple[Item, bytes]]:
+        """What may be seen of it, each with its definition on the aggregate."""
         for item in current(server, found).items:
             if self._model.offered(server, found.offer.kind, item.name, item.hash) == "allowed":
                 yield item, described(server, found.offer, item.name, item.exposed_raw)
 
-    def _position(self, server: ServerState) -> int:
+    def position(self, server: ServerState) -> int:
         """Of the last fact that what is offered of the server may depend on."""
         book = self._model.tools.get(server.server_id)
         return server.changed_at if book is None else max(server.changed_at, book.changed_at)
 
     def _chunk(self, server: ServerState, found: ServerList) -> Chunk:
         """A server's part of the merged list; made once for what the facts say."""
-        position = self._position(server)
+        position = self.position(server)
         if found.chunk is None or found.chunk.position != position:
-            raws = [raw for _, raw in self._shown(server, found)]
+            raws = [raw for _, raw in self.shown(server, found)]
             why = {
                 item.name: reason
                 for item in (found.items if len(raws) < len(found.items) else ())
@@ -580,9 +589,9 @@ class Router:
 
     def as_one(self, server: ServerState, found: ServerList) -> OneTool | None:
         """A list of tools as one tool, of what may be seen of it; made once for what the facts say."""
-        position = self._position(server)
+        position = self.position(server)
         if found.as_one is None or found.as_one[0] != position:
-            shown = [item for item, _ in self._shown(server, found)]
+            shown = [item for item, _ in self.shown(server, found)]
             inner = [
                 inner_tool(item.shown, item.name, described(server, TOOLS, item.name, item.shown_raw)) for item in shown
             ]

@@ -7,6 +7,7 @@ Spec: the contract of this hub, section 7.
 """
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from difflib import get_close_matches
 
@@ -72,7 +73,7 @@ class ServerCalls:
     def __init__(self, model: AccessModel, router: Router) -> None:
         self._model = model
         self._router = router
-        self._checker = Checker()
+        self.checker = Checker()
 
     async def read(self, asker: Asker, request: Request, params: wire.Members, at: datetime) -> Told | Forwarded:
         """
@@ -92,7 +93,7 @@ class ServerCalls:
         if tools is None:
             raise UnknownName("tool", shown_as, "no_visible_tool")
         if wanted.wrong:
-            raise _misfit(tools.definition, wanted.wrong, f"{shown_as} was called wrongly")
+            raise misfit(tools.definition, wanted.wrong, f"{shown_as} was called wrongly")
         if wanted.asks_for_names:
             return Told(_names(tools), "listed")
         found, tools, wrong = await self._checked(asker, server, found, tools, wanted)
@@ -111,7 +112,7 @@ class ServerCalls:
         if wrong and wanted.arguments is None:
             return Told(_described(tool, "Arguments needed: call again with `arguments`."), "arguments_needed")
         if wrong:
-            raise _misfit(tool.described, wrong, f"The arguments do not fit the tool {tool.name!r}")
+            raise misfit(tool.described, wrong, f"The arguments do not fit the tool {tool.name!r}")
         named: dict[str, Raw | bytes] = dict(params)
         named["name"], named["arguments"] = wire.encode(tool.own), wanted.given
         return Forwarded(server, wire.joined(named))
@@ -147,10 +148,10 @@ class ServerCalls:
 
     async def _violations(self, tools: OneTool, wanted: Wanted) -> list[Violation]:
         tool = tools.inner.get(wanted.name)
-        return [] if tool is None or wanted.describe else await self._checker.violations(tool.schema, wanted.given)
+        return [] if tool is None or wanted.describe else await self.checker.violations(tool.schema, wanted.given)
 
     async def close(self) -> None:
-        await self._checker.close()
+        await self.checker.close()
 
 
 # in
@@ -231,7 +232,8 @@ def _nearest(name: str, tools: OneTool) -> list[str]:
     return [spelled[found] for found in get_close_matches(name[:LONGEST_NAME].lower(), spelled, NEAREST, 0.5)]
 
 
-def _misfit(definition: bytes, wrong: list[Violation], what: str) -> CallRefused:
+def misfit(definition: bytes, wrong: Sequence[Violation], what: str) -> CallRefused:
+    """What is wrong with arguments, and the schema they have to fit."""
     schema = bytes(wire.members(definition).get("inputSchema", Raw(b"{}")))
     said = "\n".join(f"- {pointer or '(the whole)'}: {detail}" for pointer, detail in wrong)
     message = f"{what}; nothing was sent.\n{said}\ninputSchema: {schema.decode()}"

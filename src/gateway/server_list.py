@@ -6,6 +6,7 @@ that the list was shown from. Of a definition nothing but the name and the descr
 
 from collections.abc import Mapping
 from typing import Literal
+from uuid import UUID
 
 from msgspec import Raw, Struct
 from msgspec.structs import replace
@@ -59,6 +60,7 @@ class ServerList(Struct):
         heard: the array as it came by at the server's own address; b"" for a list the hub asked for itself.
         chunk: made once for what the facts say.
         as_one: (position of the facts it was made by, the list as one tool).
+        searched: (the same, what may be seen of it with the hash by which the index has it).
     """
 
     offer: Offer
@@ -73,6 +75,7 @@ class ServerList(Struct):
     heard: bytes = b""
     chunk: Chunk | None = None
     as_one: tuple[int, OneTool | None] | None = None
+    searched: tuple[int, list[tuple[Item, UUID]]] | None = None
 
     def called(self, name: str, *, own: bool) -> Item | None:
         """What is called by this name at the server's own address; `own`: by whoever goes by the server's names."""
@@ -100,7 +103,7 @@ def name_items(server: ServerState, found: ServerList) -> ServerList:
     found.by_name = {item.name: item for item in found.items}
     found.by_exposed = {item.exposed: item for item in found.items}
     found.by_shown = {item.shown: item for item in found.items} if given else found.by_name
-    found.given, found.chunk, found.as_one = given, None, None
+    found.given, found.chunk, found.as_one, found.searched = given, None, None, None
     return found
 
 

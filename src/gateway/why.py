@@ -164,8 +164,9 @@ class Why:
     async def _there(self, asker: Asker, server: ServerState, item: Item | None, at: datetime) -> Explained:
         """Nothing hides it; what is left is how it is listed, and how its server is."""
         mode = choice(self._model, asker.principal, asker.view, asker.asked)
-        tools = (await self._router.gather(asker, TOOLS, at)).shown
-        shown, one = settled(mode, tools), tool_name(server.slug)
+        gathered = await self._router.gather(asker, TOOLS, at)
+        tools = gathered.shown
+        shown, one = settled(self._model, mode, tools, len(gathered.chunks)), tool_name(server.slug)
         what = item.exposed if item is not None else f"server '{server.slug}'"
         if shown == "servers":
             said = (
@@ -174,6 +175,14 @@ class Why:
                 f" qualified name. Add ?mode=tools to the address to have every tool listed."
             )
             reason = "inside_server_tool"
+        elif shown == "search":
+            said = (
+                f"Nothing hides {what}. With {tools} visible tools and mode {mode}, the list holds tools to search"
+                f" with: search_tools finds it, and call_tool"
+                f"{f' with tool {item.exposed!r}' if item is not None else ''} calls it."
+                f" Add ?mode=tools to the address to have every tool listed."
+            )
+            reason = "found_by_search"
         else:
             said = (
                 f"Nothing hides {what}: it is in the list. If you do not see it, let the client load its tools again."

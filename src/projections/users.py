@@ -24,7 +24,7 @@ from mcphub.domain.events import (
 )
 from mcphub.projections.projection import Projection
 
-PREFERENCES = ("language", "time_zone", "theme", "density", "exposure_mode", "show_why")
+PREFERENCES = ("language", "time_zone", "theme", "density", "exposure_mode", "show_why", "pinned_tools")
 SYNCED = ("display_name", "email")
 
 
@@ -45,6 +45,7 @@ class UserRow(Struct, frozen=True, kw_only=True):
     density: str = "comfortable"
     exposure_mode: str = "auto"
     show_why: bool = False
+    pinned_tools: list[str] = []
     registered_at: datetime
     last_sign_in_at: datetime | None = None
     position: int  # of the last event that changed this row: the row's ETag
@@ -52,7 +53,7 @@ class UserRow(Struct, frozen=True, kw_only=True):
 
 class Users(Projection[UserRow]):
     name = "users"
-    version = 2
+    version = 3
     row = UserRow
     key_columns = ("user_id",)
     handles = (
@@ -70,6 +71,7 @@ class Users(Projection[UserRow]):
         UserPreferencesChanged,
         UserProfileSynced,
     )
+    last_counts = {SignedIn: "user_id"}  # noqa: RUF012
     ddl = """
         create table users (
             user_id         text        primary key,
@@ -88,6 +90,7 @@ class Users(Projection[UserRow]):
             density         text        not null,
             exposure_mode   text        not null,
             show_why        boolean     not null,
+            pinned_tools    text[]      not null,
             registered_at   timestamptz not null,
             last_sign_in_at timestamptz,
             position        bigint      not null

@@ -85,6 +85,11 @@ class Vectors:
         self._rung.set()
 
     @property
+    def complete(self) -> bool:
+        """Has every tool had a vector of the model that queries go by?"""
+        return self._serving is not None and self._serving.model.active
+
+    @property
     def model(self) -> Model | None:
         """Of the vectors that queries are compared with."""
         return self._serving.model if self._serving is not None else None
@@ -220,7 +225,8 @@ class Vectors:
         async with self._pool.connection() as db:
             if not wanted.model.active:
                 await index.activate(db, wanted.model)
-                self._wanted = wanted = Loaded(wanted.embedder, wanted.info, await index.model_of(db, *_row(wanted)))
+                model = await index.model_of(db, wanted.info.id, wanted.info.dim)
+                self._wanted = wanted = Loaded(wanted.embedder, wanted.info, model)
             self._serving = wanted
             await index.forget_others(db, wanted.model)
             await index.approximate(db, wanted.model)
@@ -232,7 +238,3 @@ class Vectors:
     async def _drop(self, *each: Loaded | None) -> None:
         for loaded in {id(one): one for one in each if one is not None}.values():
             await loaded.embedder.close()
-
-
-def _row(loaded: Loaded) -> tuple[str, int]:
-    return loaded.info.id, loaded.info.dim

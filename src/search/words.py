@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from threading import Lock
 
 import snowballstemmer
 
@@ -26,6 +27,7 @@ STOP_WORDS = frozenset(
 )
 
 _stemmer = snowballstemmer.stemmer("english")
+_stemming = Lock()  # it keeps the word it is at
 
 
 def split(name: str) -> str:
@@ -66,7 +68,8 @@ def words(text: str) -> Iterator[str]:
 
 @lru_cache(20_000)
 def stem(word: str) -> str:
-    return str(_stemmer.stemWord(word))
+    with _stemming:
+        return str(_stemmer.stemWord(word))
 
 
 def has_hangul(text: str) -> bool:

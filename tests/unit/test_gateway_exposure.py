@@ -1,9 +1,19 @@
 """How a client's list of tools looks: who chooses, what `auto` makes of numbers, and how a list becomes another one."""
 
 import pytest
+from msgspec import Raw
 
-from mcphub.domain.access import ALL, View
-from mcphub.domain.events import SERVERS, KeyRenamed, Scope, ToolDisabled, UserPreferencesChanged, server_tag, user_tag
+from mcphub.domain.access import ALL, AccessModel, View
+from mcphub.domain.events import (
+    SERVERS,
+    KeyRenamed,
+    Scope,
+    SystemConfigChanged,
+    ToolDisabled,
+    UserPreferencesChanged,
+    server_tag,
+    user_tag,
+)
 from mcphub.gateway.exposure import NOTHING, Asked, UnknownMode, asked_in, chosen, settled
 from tests.support.gateway import World
 
@@ -41,7 +51,7 @@ def test_an_address_asks_for_a_mode_in_its_query(query, asked):
     assert asked_in(query) == asked
 
 
-@pytest.mark.parametrize("query", [b"mode=", b"mode=smart", b"mode=search", b"mode=Tools", b"mode=tools&mode=x"])
+@pytest.mark.parametrize("query", [b"mode=", b"mode=clever", b"mode=Search", b"mode=Tools", b"mode=tools&mode=x"])
 def test_a_mode_that_is_not_there_is_not_guessed(query):
     with pytest.raises(UnknownMode):
         asked_in(query)
@@ -56,8 +66,9 @@ def test_a_mode_that_is_not_there_is_not_guessed(query):
         ("", GROUP, "", "tools", "tools"),
         ("", ALL, "", "", "auto"),
         ("", ALL, "auto", "tools", "auto"),
-        ("", ALL, "search", "servers", "servers"),
-        ("", ALL, "", "search", "auto"),
+        ("", ALL, "search", "servers", "search"),
+        ("", ALL, "", "search", "search"),
+        ("", ALL, "elsewhere", "servers", "servers"),
     ],
 )
 def test_the_address_is_heard_before_the_key_and_the_key_before_the_user(asked, view, key, user, mode):
@@ -65,24 +76,49 @@ def test_the_address_is_heard_before_the_key_and_the_key_before_the_user(asked, 
 
 
 def test_auto_lists_forty_tools_one_by_one_and_no_more():
-    assert (settled("auto", 40), settled("auto", 41)) == ("tools", "servers")
-    assert (settled("tools", 41), settled("servers", 1), settled("verbatim", 99)) == ("tools", "servers", "verbatim")
+    model = AccessModel()
+    assert [settled(model, "auto", tools, 5) for tools in (40, 41)] == ["tools", "servers"]
+    assert [settled(model, mode, 99, 9) for mode in ("tools", "servers", "search", "verbatim")] == [
+        "tools",
+        "servers",
+        "search",
+        "verbatim",
+    ]
+
+
+def test_auto_lists_five_servers_as_tools_and_searches_more():
+    assert [settled(AccessModel(), "auto", 41, servers) for servers in (5, 6)] == ["servers", "search"]
+
+
+def test_with_search_switched_off_servers_are_listed_in_its_place():
+    model = AccessModel()
+    model.settings.apply(SystemConfigChanged(config=Raw(b'{"smartRouting":{"enabled":false}}')), 1)
+    assert [settled(model, mode, 99, 9) for mode in ("auto", "search")] == ["servers", "servers"]
 
 
 @pytest.mark.parametrize("method", ["initialize", "tools/list", "tools/call"])
 async def test_an_unknown_mode_is_a_400_that_names_the_modes(world, method):
     key = world.user("ann")
 
-    answer = await world.rpc(method, key=key, path="/mcp?mode=smart")
+    answer = await world.rpc(method, key=key, path="/mcp?mode=clever")
 
     assert answer.status == 400
     assert answer.json["error"]["data"] == {"code": "unknown_mode"}
-    assert "tools, direct, servers, server, auto" in answer.json["error"]["message"]
-    assert (await world.rpc(method, path="/mcp?mode=smart")).status == 401
+    assert "tools, direct, servers, server, search, smart, auto" in answer.json["error"]["message"]
+    assert (await world.rpc(method, path="/mcp?mode=clever")).status == 401
 
 
-async def test_search_has_no_address_yet(world):
+def test_the_address_of_search_asks_for_it_unless_its_query_asks_for_another_mode():
+    assert asked_in(b"", "/mcp/$smart").mode == asked_in(b"", "/mcp/$smart/work").mode == "search"
+    assert asked_in(b"mode=tools", "/mcp/$smart").mode == "tools"
+    assert asked_in(b"", "/mcp/$smarter").mode == asked_in(b"", "/mcp").mode == ""
+
+
+async def test_with_search_switched_off_its_address_is_not_there(world):
     key = world.user("ann")
+    assert (await world.rpc("tools/list", key=key, path="/mcp/$smart")).status == 200
+
+    world.record(SystemConfigChanged(config=Raw(b'{"smartRouting":{"enabled":false}}')), SERVERS)
 
     assert (await world.rpc("tools/list", key=key, path="/mcp/$smart")).status == 404
 

@@ -25,8 +25,11 @@ from mcphub.api.simulator import AccessAnswer, Question, access
 from mcphub.domain.actor import current
 from mcphub.domain.errors import NotLocalAccount
 from mcphub.domain.users import ChangePreferences, SignOut
+from mcphub.gateway.exposure import MOST_PINNED
 
 TimeZone = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_+\-/]{0,64}$")]
+
+PinnedTools = Annotated[list[Annotated[str, Meta(min_length=1, max_length=48)]], Meta(max_length=MOST_PINNED)]
 
 
 class Preferences(Schema, kw_only=True):
@@ -34,8 +37,9 @@ class Preferences(Schema, kw_only=True):
     time_zone: TimeZone | UnsetType = UNSET
     theme: Literal["system", "light", "dark"] | UnsetType = UNSET
     density: Literal["comfortable", "compact"] | UnsetType = UNSET
-    exposure_mode: Literal["auto", "tools", "servers"] | UnsetType = UNSET
+    exposure_mode: Literal["auto", "tools", "servers", "search"] | UnsetType = UNSET
     show_why: bool | UnsetType = UNSET
+    pinned_tools: PinnedTools | UnsetType = UNSET  # listed in mode `search`, by their names on the aggregate
 
 
 class NewPassword(Schema, kw_only=True):

@@ -1,13 +1,17 @@
 """Logs: one JSON line an event, secrets removed last, and the newest lines kept in memory for the administrator's page.
 
+What is worse than a line of information is also kept in a file of the home, bounded, for the day after.
+
 An event is a past-tense name with fields. Arguments, results, headers and environments are never logged at all:
 redaction is the second lock, not the first. A value without a recognisable form under a harmless name passes.
 """
 
 import asyncio
 import logging as stdlib
+import os
 import re
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, MutableMapping
@@ -15,6 +19,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import count
+from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
@@ -22,6 +27,8 @@ import msgspec
 import structlog
 
 RING = 5000
+PROBLEMS = "hub.log"  # in the home's logs/
+PROBLEM_BYTES, PROBLEM_FILES = 2 << 20, 2
 PACKAGE = "mcphub."
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 HIDDEN = "[hidden]"
@@ -118,6 +125,34 @@ def _second(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
+class BoundedFile:
+    """Lines in a file, which is put aside when it is long; the oldest go. What cannot be written is not.
+
+    Args:
+        path: its folder is made, and nothing above that.
+        most: bytes of one file.
+        files: how many there are, with the one being written.
+    """
+
+    def __init__(self, path: Path, most: int = PROBLEM_BYTES, files: int = PROBLEM_FILES) -> None:
+        self._path = path
+        self._most = most
+        self._files = files
+        self._guard = threading.Lock()
+
+    def write(self, line: str) -> None:
+        with self._guard, suppress(OSError):
+            self._path.parent.mkdir(mode=0o700, exist_ok=True)
+            if self._path.exists() and self._path.stat().st_size > self._most:
+                for number in range(self._files - 1, 0, -1):
+                    older = self._path if number == 1 else self._path.with_suffix(f".log.{number - 1}")
+                    if older.exists():
+                        older.replace(self._path.with_suffix(f".log.{number}"))
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+            with os.fdopen(os.open(self._path, flags, 0o600), "w", errors="replace") as file:
+                file.write(line + "\n")
+
+
 class LogRing:
     """The newest records, redacted, and whoever follows them."""
 
@@ -126,6 +161,11 @@ class LogRing:
         self._numbers = count(1)
         self._followers: set[asyncio.Queue[dict[str, Any]]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._problems: BoundedFile | None = None
+
+    def keep_problems(self, file: BoundedFile) -> None:
+        """From now on warnings and errors go there as well."""
+        self._problems = file
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Followers live on this loop; records come from any thread."""
@@ -135,6 +175,8 @@ class LogRing:
         """The processor, after redaction."""
         record = {"n": next(self._numbers), **event}
         self._records.append(record)
+        if self._problems is not None and LEVELS.get(event.get("level", ""), 0) >= LEVELS["warning"]:
+            self._problems.write(_json(event))
         if self._followers and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._hand_out, record)
         return event

@@ -17,6 +17,7 @@ from mcphub.cli import (
     proof,
     rehearse,
     serving,
+    support,
     tables,
     undo,
     upgrade,
@@ -34,7 +35,7 @@ def commands() -> None:
 
 
 for _command in (
-    *(serving.up, serving.serve, serving.doctor),
+    *(serving.up, serving.serve, serving.doctor, support.support_bundle),
     *(people.setup_link, people.user, keys.key, keys.demo),
     *(undo.undo, ledger.migrate, proof.verify, proof.checkpoint, ledger.rebuild, tables.projections),
     *(backup.backup, backup.restore, backup.move, ledger.export, ledger.import_, history.requests),

@@ -62,12 +62,14 @@ def serve(home: Path | None, host: str | None, port: int | None, insecure: bool,
 def _serve(settings: "Settings", *, demo: bool, migrating: bool, as_json: bool, browser: bool) -> None:
     async def work() -> None:
         from mcphub.greeting import greet
-        from mcphub.logging import configure
+        from mcphub.logging import PROBLEMS, BoundedFile, configure
         from mcphub.serve import serve
 
+        ring = configure(settings.log_level, settings.log_format)
+        ring.keep_problems(BoundedFile(settings.home / "logs" / PROBLEMS))
         await serve(
             settings,
-            configure(settings.log_level, settings.log_format),
+            ring,
             demo=demo,
             keep_key=as_json or not sys.stdout.isatty(),
             migrating=migrating,

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import json
 import subprocess
+import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -227,6 +228,47 @@ def test_no_secret_is_in_any_file_of_the_home(life: Life) -> None:
 
     assert any(name.startswith("pg/") for name in files)
     assert leaks(life.secrets, files) == []
+
+
+def test_no_secret_is_in_a_support_bundle(life: Life, tmp_path: Path) -> None:
+    """Beside all that the hub went through: secrets in its environment, and what logs should not have held."""
+    planted = {name: plain_canary(name) for name in ("admin", "dsn", "proxy", "variable", "statement", "line")}
+    home = life.hub.home
+    dsn, refused = EmbeddedPostgres.reach(home).dsn("mcphub_app"), psycopg.errors.InvalidTextRepresentation
+    with psycopg.connect(dsn) as db, pytest.raises(refused):
+        db.execute(f"select '{planted['statement']}'::uuid")
+    with (home / "logs" / "hub.log").open("a") as file:
+        line = {"event": "x", "level": "error", "token": planted["line"], "why": f"Bearer {planted['line']}"}
+        file.write(json.dumps(line) + "\n")
+    env = {
+        **life.hub.env,
+        "MCPHUB_ADMIN_PASSWORD": planted["admin"],
+        "MCPHUB_EGRESS_PROXY": f"http://hub:{quote(planted['proxy'], safe='')}@proxy.example:3128",
+        "HUB_PLANTED": planted["variable"],
+    }
+
+    said = mcphub("support-bundle", str(tmp_path / "bundle.tar.gz"), home=home, env=env)
+    unreachable = {**env, "DATABASE_URL": f"postgresql://hub:{quote(planted['dsn'], safe='')}@127.0.0.1:1/hub"}
+    said += mcphub("support-bundle", str(tmp_path / "away.tar.gz"), home=home, env=unreachable)
+
+    assert (tmp_path / "bundle.tar.gz").stat().st_mode & 0o777 == 0o600
+    parts = {f"{name}/{part}": content for name in ("bundle", "away") for part, content in unpacked(tmp_path, name)}
+    database = json.loads(parts["bundle/database.json"])
+    assert {row["name"] for row in database["projections"]} >= {"users", "audit"}
+    assert {row["type"] for row in database["events"]} >= {"UserRegistered", "ServiceTokenSaved"}
+    assert "invalid input syntax" in parts["bundle/logs/postgres.log"].decode()
+    assert json.loads(parts["away/database.json"])["there"]
+    assert planted["statement"] in (home / "logs" / "postgres.log").read_text()
+    assert leaks({**life.secrets, **planted}, {**parts, "stdout": said}) == []
+    assert [name for name, content in parts.items() if b"keeper" in content] == []  # the user's name
+
+
+def unpacked(folder: Path, name: str) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(folder / f"{name}.tar.gz") as archive:
+        for entry in archive:
+            content = archive.extractfile(entry)
+            assert content is not None
+            yield entry.name.removeprefix("mcphub-support/"), content.read()
 
 
 def test_the_search_would_find_a_secret_in_each_of_its_shapes() -> None:

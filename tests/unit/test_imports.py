@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "tracing": {"settings", "logging", "metrics"},
 }
 # Modules at the top level that put the rooms together; only these may know the management API.
-COMPOSE = {"cli", "serve", "first_run", "greeting", "doctor", "__main__"}
+COMPOSE = {"cli", "serve", "first_run", "greeting", "doctor", "support", "__main__"}
 # The record of a fact, as the ledger stores it.
 SHARED = {"mcphub.domain.codec"}
 SHARED_WITH = {"postgres", "search"}

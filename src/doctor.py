@@ -4,10 +4,12 @@ It changes nothing, and what it prints may be pasted anywhere: no value of a sec
 """
 
 import asyncio
+import importlib.util
 import os
 import platform
 import shutil
 import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -15,7 +17,9 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
+import httpx
 import psycopg
 from msgspec import Struct
 from psycopg.conninfo import conninfo_to_dict
@@ -35,6 +39,8 @@ from mcphub.settings import Settings
 
 FEW_FILES = 4096
 PROGRAM_WITHIN_S = 5.0
+ANSWER_WITHIN_S = 3.0
+SDK = "opentelemetry.exporter.otlp.proto.http"
 # program → what misses it
 PROGRAMS = {
     "node": "servers written for Node.js",
@@ -61,6 +67,8 @@ async def examine(settings: Settings) -> list[Finding]:
         *_home(settings.home),
         *_space(settings.home),
         *_port(settings),
+        *await asyncio.to_thread(lambda: list(_metrics(settings))),
+        *await asyncio.to_thread(lambda: list(_traces(settings))),
         *await _database(settings),
         *await asyncio.to_thread(lambda: list(_sandbox(settings))),
         *await asyncio.to_thread(lambda: list(_programs())),
@@ -233,6 +241,92 @@ def _answers(settings: Settings) -> bool:
             return connection.recv(64).split(b" ")[1:2] == [b"200"]
     except OSError:
         return False
+
+
+# who watches
+
+
+def _metrics(settings: Settings) -> Iterator[Finding]:
+    if settings.metrics_addr is None:
+        yield Finding("metrics", "ok", "at /metrics for administrators; MCPHUB_METRICS_ADDR opens a port for a scraper")
+        return
+    host, port = settings.metrics_addr
+    where = f"{host}:{port}"
+    try:
+        close_all(listen(host, port))
+    except PortUnusable as error:
+        status = _status_of_metrics(host, port, settings.metrics_token)
+        if status == 200:
+            yield Finding("metrics", "ok", f"{where} answers a scraper")
+        elif status == 401:
+            remedy = "Give the MCPHUB_METRICS_TOKEN that the hub was started with."
+            yield Finding("metrics", "warning", f"{where} asks for another token", remedy)
+        else:
+            said = str(error).partition(". ")[0]
+            yield Finding("metrics", "error", said, "Stop that program, or set another MCPHUB_METRICS_ADDR.")
+        return
+    if running_hub(settings.home):
+        remedy = "Start the hub anew with MCPHUB_METRICS_ADDR set."
+        yield Finding("metrics", "warning", f"nobody listens at {where}, though a hub runs on this home", remedy)
+    else:
+        yield Finding("metrics", "ok", f"{where} is free")
+
+
+def _status_of_metrics(host: str, port: int, token: str) -> int:
+    """0 when nobody answers as a hub does."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    name = f"[{here}]" if ":" in here else here
+    try:
+        answer = httpx.get(
+            f"http://{name}:{port}/metrics",
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=ANSWER_WITHIN_S,
+            trust_env=False,
+        )
+    except httpx.HTTPError:
+        return 0
+    return 0 if answer.status_code == 200 and "mcphub_build_info" not in answer.text else answer.status_code
+
+
+def _traces(settings: Settings) -> Iterator[Finding]:
+    """An empty message tells whether traces would be taken; the address and its headers may hold a password."""
+    if not settings.traces:
+        yield Finding("traces", "ok", "not sent; OTEL_EXPORTER_OTLP_ENDPOINT says where to")
+        return
+    parts = urlsplit(settings.traces)
+    where = f"{parts.scheme}://{parts.hostname}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"
+    try:
+        sdk = importlib.util.find_spec(SDK)
+    except ModuleNotFoundError:
+        sdk = None
+    if sdk is None:
+        yield Finding("traces", "error", "the SDK that sends them is not installed", "pip install 'mcphub[otel]'")
+        return
+    try:
+        status = _status_of_collector(settings.traces)
+    except (httpx.HTTPError, OSError, ValueError) as error:
+        remedy = "Start the collector, or correct OTEL_EXPORTER_OTLP_ENDPOINT."
+        yield Finding("traces", "error", f"{where} cannot be reached: {type(error).__name__}", remedy)
+        return
+    if status < 300:
+        yield Finding("traces", "ok", f"{where} takes them")
+    elif status in {401, 403}:
+        yield Finding("traces", "error", f"{where} answers HTTP {status}", "Look at OTEL_EXPORTER_OTLP_HEADERS.")
+    else:
+        remedy = "Look whether it takes OTLP over HTTP there, which is port 4318 mostly."
+        yield Finding("traces", "error", f"{where} answers HTTP {status}", remedy)
+
+
+def _status_of_collector(url: str) -> int:
+    from opentelemetry.util.re import parse_env_headers
+
+    named = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS") or os.environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
+    certificate = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE") or os.environ.get(
+        "OTEL_EXPORTER_OTLP_CERTIFICATE"
+    )
+    headers = {**parse_env_headers(named, liberal=True), "Content-Type": "application/x-protobuf"}
+    context = ssl.create_default_context(cafile=certificate)
+    return httpx.post(url, content=b"", headers=headers, timeout=ANSWER_WITHIN_S, verify=context).status_code
 
 
 # the database

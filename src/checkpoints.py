@@ -136,6 +136,7 @@ class Checkpoints:
         self._db: psycopg.Connection[Any] | None = None  # holds the office as long as it lives
         self._one = threading.Lock()  # a round that was cut off goes on in its thread
         self.file = CheckpointFile(folder)
+        self.refused = False  # the last time this hub looked the ledger did not go on from the last checkpoint
 
     @property
     def leads(self) -> bool:
@@ -161,7 +162,9 @@ class Checkpoints:
                 return
             try:
                 self.sign(self._db)
+                self.refused = False
             except CheckpointRefused as refused:
+                self.refused = True
                 log.error("checkpoint_refused", position=refused.position, why=refused.why)
             except psycopg.Error:
                 self._db.close()

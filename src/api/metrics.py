@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from mcphub.api.health import STANDINGS, python_version
 from mcphub.api.services import Services
+from mcphub.backup_age import AGES, backup_age
 from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSION
 from mcphub.metrics import MOST_SERVERS, OTHER, Histogram
 
@@ -84,6 +85,7 @@ FAMILIES = {
     ),
     "mcphub_decisions_fresh": Family("gauge", "1 while calls are decided on current facts; else they are refused."),
     "mcphub_ledger_position": Family("gauge", "The last fact this process has taken in."),
+    "mcphub_ledger_refused": Family("gauge", "1 when the ledger did not go on from its last signed checkpoint."),
     "mcphub_projection_lag_facts": Family("gauge", "Facts a read table does not show yet.", ("table",)),
     "mcphub_projection_lag_seconds": Family("gauge", "Age of the oldest of them.", ("table",)),
     "mcphub_projection_parked": Family("gauge", "1 while a read table stands still at a fact.", ("table",)),
@@ -99,6 +101,8 @@ FAMILIES = {
     "mcphub_pool_connections": Family("gauge", "Connections of a pool of this process.", ("pool", "state")),
     "mcphub_pool_waiting": Family("gauge", "Who waits for a connection of a pool.", ("pool",)),
     "mcphub_pool_errors_total": Family("counter", "Who got none in time.", ("pool",)),
+    "mcphub_backup_age_seconds": Family("gauge", "Age of the last backup on the record; of the hub when none is."),
+    "mcphub_backup_late": Family("gauge", "1 while the last backup is older than it may be."),
     "mcphub_home_free_bytes": Family("gauge", "Room on the disk of the hub's home."),
     "mcphub_home_size_bytes": Family("gauge", "Size of that disk."),
     "mcphub_loop_lag_seconds": Family("histogram", "How late the event loop is; every call waits that long."),
@@ -221,6 +225,7 @@ class Scrape:
                 await db.execute("select 1")
                 figures.put("mcphub_database_round_trip_seconds", time.perf_counter() - began)
                 tables = await (await db.execute(STANDINGS)).fetchall()
+                ages = await (await db.execute(AGES)).fetchone()
                 connections = await (await db.execute(CONNECTIONS)).fetchall()
                 version = str(db.info.parameter_status("server_version") or "").split(" ")[0]
         except Exception as error:
@@ -233,6 +238,10 @@ class Scrape:
             figures.put("mcphub_projection_lag_facts", float(lag), table)
             figures.put("mcphub_projection_lag_seconds", max(0.0, float(waiting or 0)) if lag else 0.0, table)
             figures.put("mcphub_projection_parked", status == "failed", table)
+        if ages is not None:
+            backup = backup_age(ages, self._services.settings.backup_days)
+            figures.put("mcphub_backup_age_seconds", backup.age.total_seconds())
+            figures.put("mcphub_backup_late", backup.late)
         for application, count in connections:
             figures.put("mcphub_database_connections", float(count), application)
         return version
@@ -247,6 +256,7 @@ class Scrape:
             figures.put("mcphub_pool_waiting", found.get("requests_waiting", 0), name)
             figures.put("mcphub_pool_errors_total", found.get("requests_errors", 0), name)
         figures.put("mcphub_ledger_position", services.tail.position)
+        figures.put("mcphub_ledger_refused", services.checkpoints.refused)
         figures.put("mcphub_decisions_fresh", services.tail.fresh())
         figures.put("mcphub_draining", services.draining)
         figures.put("mcphub_start_time_seconds", services.started_at)

@@ -40,6 +40,7 @@ MAY_IMPORT = {
         "checkpoints",
         "master_keys",
         "metrics",
+        "backup_age",
     },
     "settings": set(),
     "logging": set(),
@@ -51,6 +52,7 @@ MAY_IMPORT = {
     "http_server": set(),
     "loop_lag": {"periodic"},
     "metrics": {"domain"},
+    "backup_age": set(),
     "tracing": {"settings", "logging", "metrics"},
 }
 # Modules at the top level that put the rooms together; only these may know the management API.

@@ -1,13 +1,13 @@
 """No secret in the tracked tree. A line that must look like one, as a fixture does, says `scan:allow`."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mcphub.domain import keys
+from tests.support.tracked import tracked
 
 ROOT = Path(__file__).parents[2]
 ALLOW = "scan:allow"
@@ -37,12 +37,6 @@ def secrets_in(text: str) -> Iterator[tuple[int, str]]:
             for kind, pattern in COMPILED.items():
                 if any(kind != "MCPHub key" or keys.well_formed(found[0]) for found in pattern.finditer(line)):
                     yield number, kind
-
-
-def tracked() -> list[str]:
-    command = ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z"]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return [name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
 def test_the_tracked_tree_holds_no_secret() -> None:

@@ -38,11 +38,13 @@ ENTER = """
 set -e; root=$1; where=$3
 mount --make-rprivate /
 eval "$2"
-mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 shift 3
 exec chroot "$root" /bin/sh -c 'cd "$0" && exec "$@"' "$where" "$@"
 """
+# What a step leaves running ends with it. What is started to run is this very process, so that signals reach it.
+STEP = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+START = ["unshare", "--mount"]
 
 
 class Unknown(Exception):
@@ -281,13 +283,19 @@ class Rehearsal:
         if contained:
             # A mount of its own first: only a mount can be made read-only. What is mounted in it stays as it is.
             script = 'mount --bind "$root" "$root"\nmount -o remount,bind,ro "$root"\n' + script
+            script += 'mount --rbind /proc "$root/proc"\n'
             script += 'mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"\n'
             user, _, group = built.user.partition(":")
+            script += (
+                f"chown {user} /proc/self/fd/1 /proc/self/fd/2\n"  # so that /dev/stdout can be opened; runc does it
+            )
             dropped = ["--reuid", user, "--regid", group or user, "--clear-groups", "--no-new-privs"]
             command = ["setpriv", *dropped, "--bounding-set=-all", "--inh-caps=-all", *command]
+        else:
+            script += 'mount -t proc proc "$root/proc"\n'
         settings = [f"{name}={value}" for name, value in env.items()]
         shell = ["/bin/sh", "-c", ENTER, "enter", str(built.root), script, built.folder]
-        return ["unshare", "--mount", "--pid", "--fork", "--kill-child", *shell, "env", "-i", *settings, *command]
+        return [*(START if contained else STEP), *shell, "env", "-i", *settings, *command]
 
 
 def main() -> int:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import structlog
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -18,9 +17,10 @@ from mcphub.domain.access import AccessModel
 from mcphub.domain.codec import Recorded, decode
 from mcphub.domain.events import ToolChanged, ToolDiscovered
 from mcphub.domain.settings_state import ServerState
-from mcphub.domain.tool_book import ToolRecord
+from mcphub.domain.tool_book import NOT_KEPT, ToolRecord
 from mcphub.gateway.searchable import content_hash, document
 from mcphub.search import index, tables
+from mcphub.search.heap import give_back
 from mcphub.search.index import Entry
 from mcphub.search.vectors import Vectors
 
@@ -72,6 +72,7 @@ class ToolIndex:
     async def round(self) -> None:
         """Every marked server; one that fails stays marked."""
         self._rung.clear()
+        marked = bool(self._marked)
         while self._marked:
             server_id = next(iter(self._marked))
             self._marked.discard(server_id)
@@ -81,6 +82,8 @@ class ToolIndex:
                 self._marked.add(server_id)
                 self._rung.set()
                 raise
+        if marked:
+            await asyncio.to_thread(give_back)
 
     async def _begin(self) -> None:
         async with self._pool.connection() as db:
@@ -138,7 +141,7 @@ def _entries(server: ServerState, missing: Sequence[tuple[UUID, str, str, int]],
         if not isinstance(event, ToolDiscovered | ToolChanged):
             continue
         raw = bytes(event.definition)
-        if msgspec.json.decode(raw) is None:  # not kept
+        if raw == NOT_KEPT:
             continue
         found.append(index.entry(hash, server.server_id, tool, definition, document(server, tool, raw)))
     return found

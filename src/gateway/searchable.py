@@ -4,9 +4,10 @@ The hash follows from the definition's own and from the settings, so a call cost
 """
 
 from hashlib import sha256
+from typing import Any, TypeVar
 from uuid import UUID
 
-from msgspec import DecodeError
+from msgspec import DecodeError, Raw, Struct
 from msgspec.json import decode, encode
 
 from mcphub.domain.names import reduced
@@ -14,6 +15,8 @@ from mcphub.domain.settings_state import ServerState
 from mcphub.search.document import RECIPE, Document
 
 MOST_ARGUMENTS = 100
+
+Read = TypeVar("Read")
 
 
 def content_hash(server: ServerState, tool: str, definition: str) -> UUID:
@@ -42,26 +45,45 @@ def document(server: ServerState, tool: str, definition: bytes) -> Document:
     Args:
         definition: of the tool, as its server sent it; what cannot be read of it is not searched.
     """
-    try:
-        found = decode(definition)
-    except (DecodeError, RecursionError):
-        found = None
-    said = found if isinstance(found, dict) else {}
+    said = _read(definition, _Said)
+    title = _text(said.title) or _text(_read(bytes(said.annotations), _Titled).title)
+    properties = _read(bytes(_read(bytes(said.inputSchema), _Schema).properties), dict[str, Raw])
     entry = server.override("tools", tool)
     slug = "" if reduced(server.name) == server.slug else f" {server.slug}"
     given = server.given_names.get(tool, "")
     return Document(
         server=server.name + slug,
         name=f"{given} {tool}" if given else tool,
-        title=_text(said.get("title")) or _text(_members(said.get("annotations")).get("title")),
-        description=_text(entry.get("description")) or _text(said.get("description")),
-        arguments=list(_members(_members(said.get("inputSchema")).get("properties")))[:MOST_ARGUMENTS],
+        title=title,
+        description=_text(entry.get("description")) or _text(said.description),
+        arguments=list(properties)[:MOST_ARGUMENTS],
         aliases=_text(entry.get("aliases")),
     )
 
 
-def _members(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}
+class _Said(Struct):
+    """What is searched of a definition; of a schema no tree is made, which may be a hundred times its text."""
+
+    title: Any = ""
+    description: Any = ""
+    annotations: Raw = Raw(b"{}")
+    inputSchema: Raw = Raw(b"{}")
+
+
+class _Titled(Struct):
+    title: Any = ""
+
+
+class _Schema(Struct):
+    properties: Raw = Raw(b"{}")
+
+
+def _read(raw: bytes, as_: type[Read]) -> Read:
+    """As good as empty when it is something else."""
+    try:
+        return decode(raw, type=as_)
+    except (DecodeError, RecursionError):
+        return as_()
 
 
 def _text(value: object) -> str:

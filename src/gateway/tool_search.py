@@ -136,6 +136,7 @@ class ToolSearch:
         """What is in the index is looked up again."""
         self._indexed.clear()
         self._among.clear()
+        self._own.clear()
 
     async def told(self, asker: Asker, request: Request, name: str, params: wire.Members, at: datetime) -> bytes:
         """The result of search_tools, describe_tools or list_servers.

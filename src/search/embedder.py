@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from msgspec import DecodeError, Struct, json
 
+from mcphub.search.heap import give_back
+
 Vector = list[float]
 
 QUERY_SECONDS = 2.0  # then the answer goes by words alone
@@ -79,6 +81,7 @@ class LocalEmbedder:
         try:
             await self._in(self._queries, self.load)
             await self._in(self._queries, self.query, "ready")
+            await self._in(self._queries, give_back)  # tables are unpacked while a model loads
         except (ImportError, OSError, MemoryError) as error:
             raise EmbeddingFailed(f"the model cannot be loaded: {type(error).__name__}") from error
         return self.info

@@ -16,6 +16,11 @@ APPROXIMATE_ABOVE = 20_000  # vectors; up to there a scan of all is fast, and ri
 MOST_INDEXED = 2000  # dimensions that an approximate index takes
 SURE = 8.0  # below this, nothing matched the words well: nonsense reaches 8.2, one real query of twenty stays below
 
+MEANING = """
+    select content_hash, -(embedding <#> %(vector)s::vector) as dense
+    from vector_embeddings where model_id = %(model)s"""
+NO_MEANING = "select null::uuid as content_hash, null::float8 as dense where false"
+
 Vector = Sequence[float]
 
 
@@ -93,14 +98,7 @@ async def find(
 @cache
 def _find(dense: bool) -> sql.Composed:
     return sql.SQL(tables.statement("find")).format(
-        dense=sql.SQL("1 - (embedding <=> %(vector)s::vector)" if dense else "null::float8"),
-        vectors=sql.SQL(
-            "left join vector_embeddings as e on e.content_hash = seen.content_hash and e.model_id = %(model)s"
-            if dense
-            else ""
-        ),
-        lexical_part=LEXICAL,
-        dense_part=DENSE,
+        meaning=sql.SQL(MEANING if dense else NO_MEANING), lexical_part=LEXICAL, dense_part=DENSE
     )
 
 

@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from mcphub.search import index
 from mcphub.search.embedder import Embedder, EmbedderInfo, EmbeddingFailed, UniversalSentenceEncoder, Vector
+from mcphub.search.heap import give_back
 from mcphub.search.index import Model
 
 log = structlog.get_logger()
@@ -162,9 +163,13 @@ class Vectors:
             if time.monotonic() - self._pruned > PRUNE_SECONDS:
                 await index.prune_vectors(db)
                 self._pruned = time.monotonic()
+        filled = False
         while await self._fill(wanted):
+            filled = True
             if self._remake:
                 return
+        if filled:
+            await asyncio.to_thread(give_back)
         await self._takes_over(wanted)
 
     async def _load(self) -> None:

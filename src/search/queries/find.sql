@@ -33,11 +33,13 @@ with query_term as (
     ) as every
     join rarity using (term)
     group by content_hash
-), visible as (
-    select place, coalesce(score, 0) as lexical, {dense} as dense
+), meaning as materialized (  -- once for each tool; of unit vectors the inner product is the cosine
+    {meaning}
+), visible as materialized (
+    select place, coalesce(score, 0) as lexical, dense
     from unnest(%(visible)s::uuid[]) with ordinality as seen (content_hash, place)
     left join lexical using (content_hash)
-    {vectors}
+    left join meaning using (content_hash)
 ), scaled as (
     select place, lexical,
            (lexical - avg(lexical) over ()) / greatest(stddev_pop(lexical) over (), 1e-9) as lexical_z,

@@ -261,6 +261,8 @@ class AccessModel:
         self._meant: dict[tuple[str, str], tuple[Audience, frozenset[str], bool]] = {}
         # user → (key, view) → what `reasons` found; of the users who asked last
         self._visible: dict[str, dict[tuple[str, View], dict[str, Reason]]] = {}
+        # server id or name → group → user, of groups that named it at some time; None until a server is renamed
+        self._naming: dict[str, dict[str, str]] | None = None
         self._latest_of: dict[str, int] = {}  # user → position of the last fact about them
         self._latest_of_all = 0  # of the last fact about no user
 
@@ -452,6 +454,7 @@ class AccessModel:
                     recorded.at,
                     recorded.position,
                 )
+                self._note_names(groups[event.group_id])
                 return
             case GroupDeleted():
                 groups.pop(event.group_id, None)
@@ -463,6 +466,7 @@ class AccessModel:
                 for name in ("name", "slug", "description", "servers"):
                     if (value := getattr(event, name)) is not UNSET:
                         setattr(group, name, value)
+                self._note_names(group)
             case GroupActivated():
                 group.active = True
             case GroupDeactivated():
@@ -470,12 +474,27 @@ class AccessModel:
 
     def _rename_in_groups(self, event: ServerRenamed) -> None:
         """Into every group that means the server, by its id or because it took the name of one that is gone."""
-        for groups in self.groups_of.values():
-            for group in groups.values():
-                group.servers = [
+        server = self.servers.get(event.server_id)
+        if self._naming is None:
+            self._naming = {}
+            for groups in self.groups_of.values():
+                for group in groups.values():
+                    self._note_names(group)
+        naming = {**self._naming.get(event.server_id, {}), **self._naming.get(server.name if server else "", {})}
+        for group_id, user_id in naming.items():
+            known = self.groups_of.get(user_id, {}).get(group_id)
+            if known is not None:
+                known.servers = [
                     ServerRef(event.server_id, event.name) if self._means(ref, event.server_id) else ref
-                    for ref in group.servers
+                    for ref in known.servers
                 ]
+                self._note_names(known)
+
+    def _note_names(self, group: Group) -> None:
+        if self._naming is not None:
+            for ref in group.servers:
+                for name in (ref.server_id, ref.name):
+                    self._naming.setdefault(name, {})[group.group_id] = group.user_id
 
     def _means(self, ref: ServerRef, server_id: str) -> bool:
         server = self.resolve(ref)

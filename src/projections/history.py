@@ -35,9 +35,10 @@ from mcphub.domain.events import (
 from mcphub.projections.rebuild import Bare
 
 CHUNK = 500  # facts decoded in one go: about a millisecond in which no other thread runs
-STEP = 2_500  # facts between two models kept on the way
-STEPS_KEPT = 4  # on the way to the one that was asked for, the nearest
-MOST_KEPT = 8  # a few megabytes each for a thousand users
+# How many facts before the one that was asked for a model is kept on the way: whoever asks about something near to it,
+# as one does, finds another one to go on from, and folds about as many facts as lie between the two.
+KEPT_BEFORE = tuple(2_500 << doubled for doubled in range(8))
+MOST_KEPT = 10  # a few megabytes each for a thousand users
 MANY = 10_000  # facts that are worth keeping the garbage collector away
 
 # Facts that change nothing a question is about: what somebody is called, who is signed in, what was looked over.
@@ -187,12 +188,12 @@ class History:
 
     def _folded(self, db: Connection[Any], base: AccessModel, position: int) -> AccessModel:
         model = Branch(base) if base.position else base
+        kept = {(position - before) // CHUNK * CHUNK for before in KEPT_BEFORE}
         for reached, facts in _chunks(db, base.position, position):
             for fact in facts:
                 model.apply(fact)
             model.position = reached
-            left = position - reached
-            if reached % STEP == 0 and 0 < left <= STEP * STEPS_KEPT:
+            if reached in kept:
                 self._keep(model)
                 model = Branch(model)
         return model

@@ -5,6 +5,7 @@ from those that are kept (`rollups.py`): their counts and means are exact, their
 requests somebody may see is the caller's question: it sets `user`.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,13 +15,14 @@ from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from msgspec import Struct, convert
-from msgspec.structs import asdict
+from psycopg import AsyncCursor
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from mcphub.domain.left_out import LeftOut
 from mcphub.domain.rehearsal import Made
-from mcphub.projections.rollups import DAY, down_to, grain_of, unit_of, up_to, whole_of
+from mcphub.projections.rollups import MINUTES_KEPT, SPANS, down_to, grain_of, pieces_of, units_of, up_to
+from mcphub.projections.sketches import percentiles
 
 __all__ = ["BadCursor", "Filters", "Is", "Page", "RequestRow", "Requests", "Stats", "UserStats"]
 
@@ -31,12 +33,14 @@ RowT = TypeVar("RowT", bound=Struct)
 MOST_ROWS = 200  # of a page
 MOST_BUCKETS = 1000
 MOST_ROWS_OF_STATS = MOST_BUCKETS + 1  # the first and the last bucket are cut
-LONG = timedelta(days=2)  # a span of figures that is answered from those that are kept
+LONG = timedelta(hours=6)  # a span of figures that is answered from those that are kept
 DEFAULT_SPAN = timedelta(days=1)  # of figures, when none is asked for
 PENDING_SPAN = timedelta(hours=3)  # the sweeper ends what is older than two
 RECENT_SPAN, RECENT_CALLS = timedelta(days=7), 500  # how far back somebody's servers of late are looked for
 MOST_WAYS = 20_000  # in which calls were made
 QUERY_WITHIN_MS = 10_000
+SKETCHES_MEMORY = "64MB"  # those of ten thousand users over a month, before the busiest are chosen
+MARGIN = timedelta(hours=1)  # minutes may be forgotten while somebody asks
 FIRST_DAY = datetime(2020, 1, 1, tzinfo=UTC)
 LAST_DAY = datetime(2200, 1, 1, tzinfo=UTC)
 # As gateway/request_id.py writes it.
@@ -189,7 +193,7 @@ class Requests:
         while by == "time" and bucket * MOST_BUCKETS < until - since:
             bucket *= 2
         if filters.told_apart and (kept := await self._kept(filters, by, since, until, bucket)) is not None:
-            return await self._rows(Stats, "requests_stats_long", kept, beside_kept=True)
+            return await self._sketched(Stats, "requests_stats_long", kept)
         given = {
             **_plain(filters),
             "by": by,
@@ -211,18 +215,26 @@ class Requests:
             user=by == "user" or filters.user is not None,
             tool=by in ("server", "tool") or any((filters.server, filters.tool, filters.method)),
         )
-        unit = unit_of(grain)
-        step = bucket if by == "time" else unit
         (found,) = await self._rows(_Oldest, "requests_oldest", {})
         oldest = found.day or FIRST_DAY
+        units = units_of(grain, recent=since > self._now() - MINUTES_KEPT + MARGIN)
+        unit = units[-1]
+        step = bucket if by == "time" else unit
         if since >= oldest and (until - since < LONG or step % unit):
             return None
         since = down_to(since, unit) if since < oldest else since
         until = up_to(until, unit) if until < oldest else until
         step = -(-step // unit) * unit
+        # A step is made of whole units, and the first and the last one may be cut.
+        fitting = [unit for unit in units if by != "time" or not step % unit]
+        pieces = pieces_of(since, until, fitting)
         return {
             **_plain(filters),
-            **asdict(whole_of(since, until, unit=unit, days=by != "time" or not step % DAY)),
+            "spans": [SPANS[piece.unit] for piece in pieces],
+            "lows": [piece.begin for piece in pieces],
+            "highs": [piece.end for piece in pieces],
+            "first": pieces[0].begin if pieces else until,
+            "last": pieces[-1].end if pieces else until,
             "by": by,
             "bucket": step,
             "since": since,
@@ -233,7 +245,7 @@ class Requests:
 
     async def of_user(self, user_id: str) -> UserStats:
         given = {"user": user_id, "since": self._now() - PENDING_SPAN}
-        (row,) = await self._rows(UserStats, "requests_of_user", given, beside_kept=True)
+        (row,) = await self._sketched(UserStats, "requests_of_user", given)
         return row
 
     async def pending(self) -> int:
@@ -281,22 +293,39 @@ class Requests:
         }
         return await self._rows(RequestRow, "requests_page", given)
 
-    async def _rows(
-        self, row: type[RowT], query: str, given: dict[str, Any], *, beside_kept: bool = False
-    ) -> list[RowT]:
-        """
-        Args:
-            beside_kept: what it reads of rows must fit to the kept figures, so both are seen in one snapshot.
-        """
+    async def _rows(self, row: type[RowT], query: str, given: dict[str, Any]) -> list[RowT]:
         async with self._pool.connection() as db, db.transaction(), db.cursor(row_factory=dict_row) as cursor:
-            if beside_kept:
-                await cursor.execute("set transaction isolation level repeatable read, read only")
-                await cursor.execute("select position as reached from request_rollup_reached")
-                given = given | (await cursor.fetchone() or {})
-            await cursor.execute(f"set local statement_timeout = {QUERY_WITHIN_MS}")
-            # Never a prepared plan: each filter that is null must vanish from the plan.
-            await cursor.execute(_sql(query), given, prepare=False)
-            return [convert(found, row) for found in await cursor.fetchall()]
+            return [convert(found, row) for found in await _answered(cursor, query, given)]
+
+    async def _sketched(self, row: type[RowT], query: str, given: dict[str, Any]) -> list[RowT]:
+        """Of kept figures and of rows that fit to them: both are seen in one snapshot."""
+        async with (
+            self._pool.connection() as db,
+            db.transaction(),
+            db.cursor(row_factory=dict_row, binary=True) as cursor,
+        ):
+            await cursor.execute("set transaction isolation level repeatable read, read only")
+            await cursor.execute("select position as reached from request_rollup_reached")
+            given = given | (await cursor.fetchone() or {})
+            await cursor.execute(f"set local work_mem = '{SKETCHES_MEMORY}'")
+            rows = await _answered(cursor, query, given)
+        return await asyncio.to_thread(_looked_into, row, rows)
+
+
+async def _answered(cursor: AsyncCursor[dict[str, Any]], query: str, given: dict[str, Any]) -> list[dict[str, Any]]:
+    await cursor.execute(f"set local statement_timeout = {QUERY_WITHIN_MS}")
+    # Never a prepared plan: each filter that is null must vanish from the plan.
+    await cursor.execute(_sql(query), given, prepare=False)
+    return await cursor.fetchall()
+
+
+def _looked_into(row: type[RowT], rows: list[dict[str, Any]]) -> list[RowT]:
+    """The rows with percentiles in place of their sketches."""
+    found = percentiles([one.pop("sketch") for one in rows])
+    return [
+        convert(one | dict(zip(("p50_ms", "p95_ms", "p99_ms"), three, strict=True)), row)
+        for one, three in zip(rows, found, strict=True)
+    ]
 
 
 def lookup(text: str) -> tuple[UUID, UUID, str] | None:

@@ -4,6 +4,7 @@ They are added in order of the traffic's positions, which is the order of commit
 same transaction: so each request is counted once. `day_drop` lets no day of traffic go that is not in them.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -14,24 +15,39 @@ from psycopg import AsyncConnection
 
 from mcphub.postgres.pool import conninfo
 
-__all__ = ["DAY", "HOUR", "Rollups", "Whole", "add", "down_to", "grain_of", "unit_of", "up_to", "whole_of"]
+__all__ = [
+    "DAY",
+    "HOUR",
+    "MINUTES_KEPT",
+    "SPANS",
+    "Piece",
+    "Rollups",
+    "add",
+    "down_to",
+    "grain_of",
+    "pieces_of",
+    "units_of",
+    "up_to",
+]
 
 STEP = 200_000  # positions added at once: a second or two of one PostgreSQL process
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
+SPANS = {MINUTE: 0, HOUR: 1, DAY: 2, WEEK: 3}
+MINUTES_KEPT = timedelta(days=3)
 EVERYBODY, BY_TOOL, BY_USER, BY_BOTH = 1, 2, 3, 4
+MONDAY = datetime(2001, 1, 1, tzinfo=UTC)  # midnight: units are counted from here, as SQL counts buckets
 
 REACHED = "select position from request_rollup_reached for update"
 # No row comes in below a position that is to be seen: batches commit in order (gateway/traffic.py).
 NEWEST = "select max(position) from traffic where position > %s"
 
 
-class Whole(Struct, frozen=True):
-    """What of a span is answered by hours, and what of it by days; equal ends for nothing."""
+class Piece(Struct, frozen=True):
+    """A part of a span that figures of one unit answer."""
 
-    hour_from: datetime
-    hour_to: datetime
-    day_from: datetime
-    day_to: datetime
+    unit: timedelta
+    begin: datetime
+    end: datetime
 
 
 class Rollups:
@@ -50,6 +66,7 @@ class Rollups:
             while True:
                 before, reached = await add(db)
                 if reached == before:
+                    await db.execute("select rollup_forget_minutes()")
                     return reached
 
 
@@ -66,20 +83,32 @@ async def add(db: AsyncConnection[Any], step: int = STEP) -> tuple[int, int]:
     return after, upto
 
 
-def whole_of(since: datetime, until: datetime, *, unit: timedelta = HOUR, days: bool) -> Whole:
-    """The whole units of a span, hours or days, and if wanted the whole days among its hours."""
-    hour_from, hour_to = up_to(since, unit), down_to(until, unit)
-    if hour_to <= hour_from:
-        return Whole(hour_from, hour_from, hour_from, hour_from)
-    day_from, day_to = up_to(since, DAY), down_to(until, DAY)
-    if not days or day_to <= day_from:
-        day_from = day_to = hour_to
-    return Whole(hour_from, hour_to, day_from, day_to)
+def pieces_of(since: datetime, until: datetime, units: Sequence[timedelta]) -> list[Piece]:
+    """The whole units of a span, in the order of time, the coarsest there are.
+
+    Args:
+        units: the coarsest first, each a multiple of those behind it.
+    """
+    if not units or until <= since:
+        return []
+    unit, *finer = units
+    begin, end = up_to(since, unit), down_to(until, unit)
+    if end <= begin:
+        return pieces_of(since, until, finer)
+    return [*pieces_of(since, begin, finer), Piece(unit, begin, end), *pieces_of(end, until, finer)]
 
 
-def unit_of(grain: int) -> timedelta:
-    """The finest time that is told apart. Tools of each user by the hour would be nearly as many rows as requests."""
-    return DAY if grain == BY_BOTH else HOUR
+def units_of(grain: int, *, recent: bool = False) -> list[timedelta]:
+    """The units of which there are figures, the coarsest first.
+
+    Tools of each user by the hour would be nearly as many rows as requests.
+
+    Args:
+        recent: of nothing but the last days, of which there are minutes.
+    """
+    if grain == BY_BOTH:
+        return [WEEK, DAY]
+    return [WEEK, DAY, HOUR, MINUTE] if grain == EVERYBODY and recent else [WEEK, DAY, HOUR]
 
 
 def grain_of(*, user: bool, tool: bool) -> int:
@@ -88,8 +117,7 @@ def grain_of(*, user: bool, tool: bool) -> int:
 
 
 def down_to(at: datetime, unit: timedelta) -> datetime:
-    begin = datetime(1970, 1, 1, tzinfo=UTC)
-    return begin + (at - begin) // unit * unit
+    return MONDAY + (at - MONDAY) // unit * unit
 
 
 def up_to(at: datetime, unit: timedelta) -> datetime:

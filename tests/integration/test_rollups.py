@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 import psycopg
@@ -11,7 +12,20 @@ from psycopg import AsyncConnection
 
 from mcphub.postgres.pool import read_pool
 from mcphub.projections.requests import Filters, Requests
-from mcphub.projections.rollups import DAY, HOUR, Rollups, add, grain_of, unit_of, whole_of
+from mcphub.projections.rollups import (
+    DAY,
+    HOUR,
+    MINUTE,
+    WEEK,
+    Piece,
+    Rollups,
+    add,
+    grain_of,
+    pieces_of,
+    units_of,
+    up_to,
+)
+from mcphub.projections.sketches import percentiles
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +76,7 @@ async def from_rows(history, monkeypatch, filters, **asked):
 
 
 QUESTIONS = [
+    pytest.param({}, {"by": "time", "bucket": 2 * WEEK}, id="by-two-weeks"),
     pytest.param({}, {}, id="all"),
     pytest.param({}, {"by": "user"}, id="by-user"),
     pytest.param({}, {"by": "server"}, id="by-server"),
@@ -111,11 +126,9 @@ async def test_steps_and_hubs_that_add_at_once_count_each_request_once(database,
     await asyncio.gather(in_steps(), Rollups(database.app_dsn).round())
 
     counts = owner.execute("select grain, span, sum(count) from request_rollup group by 1, 2 order by 1, 2").fetchall()
-    assert counts == [(grain, span, 450) for grain in (1, 2, 3) for span in (1, 2)] + [(4, 2, 450)]
-    sums = owner.execute(
-        "select sum(answered), (select sum(number) from request_rollup, unnest(numbers) as number) from request_rollup"
-    ).fetchone()
-    assert sums[0] == sums[1]
+    within = owner.execute("select count(*) from traffic where kind = 4 and at >= now() - interval '3 days'").fetchone()
+    whole = [(grain, span, 450) for grain in (1, 2, 3) for span in (1, 2, 3)] + [(4, 2, 450), (4, 3, 450)]
+    assert counts == [(1, 0, *within), *whole]
 
 
 async def test_a_step_that_is_cut_off_counts_nothing(database, owner):
@@ -173,20 +186,46 @@ async def test_a_users_own_figures_hold_what_is_kept_and_what_came_since(databas
     assert (await history.of_user("nobody")).total_requests == 0
 
 
-def test_whole_hours_and_days_lie_inside_of_a_span():
-    at = datetime(2026, 1, 1, tzinfo=UTC)
+@pytest.mark.parametrize("grain", [1, 2, 4])
+def test_pieces_are_whole_units_one_behind_the_other_and_the_coarsest_there_are(grain):
+    units = units_of(grain, recent=True)
+    since = datetime(2026, 1, 1, 22, 59, 30, tzinfo=UTC)  # a Thursday
+    for length in (timedelta(), MINUTE, 3 * HOUR, 2 * DAY + HOUR, 9 * DAY, 40 * DAY + 5 * MINUTE):
+        pieces = pieces_of(since, since + length, units)
 
-    whole = whole_of(at + timedelta(minutes=5), at + timedelta(days=3, minutes=5), days=True)
-    hours = whole_of(at + timedelta(minutes=5), at + timedelta(days=3, minutes=5), days=False)
-    none = whole_of(at + timedelta(minutes=5), at + timedelta(minutes=50), days=True)
+        assert [piece.begin for piece in pieces[1:]] == [piece.end for piece in pieces[:-1]]
+        for piece in pieces:
+            assert piece.begin < piece.end
+            assert (up_to(piece.begin, piece.unit), up_to(piece.end, piece.unit)) == (piece.begin, piece.end)
+        if pieces:
+            assert pieces[0].begin == up_to(since, units[-1])
+            assert pieces[-1].end > since + length - units[-1]
+            for coarser, finer in pairwise(units):
+                assert all(piece.end - piece.begin < 2 * coarser for piece in pieces if piece.unit == finer)
+        else:
+            assert length < 2 * units[-1]
 
-    assert (whole.hour_from, whole.day_from) == (at + HOUR, at + DAY)
-    assert (whole.day_to, whole.hour_to) == (at + 3 * DAY, at + 3 * DAY)
-    assert (hours.hour_from, hours.hour_to, hours.day_from == hours.day_to) == (at + HOUR, at + 3 * DAY, True)
-    assert none.hour_from == none.hour_to
-    by_day = whole_of(at + HOUR, at + timedelta(days=3, hours=1), unit=unit_of(4), days=True)
-    assert (by_day.hour_from, by_day.day_from, by_day.day_to, by_day.hour_to) == (
-        *(at + DAY, at + DAY),
-        *(at + 3 * DAY, at + 3 * DAY),
-    )
+
+def test_a_week_begins_on_monday():
+    monday = datetime(2026, 1, 5, tzinfo=UTC)
+
+    assert pieces_of(monday - HOUR, monday + WEEK + HOUR, units_of(2)) == [
+        Piece(HOUR, monday - HOUR, monday),
+        Piece(WEEK, monday, monday + WEEK),
+        Piece(HOUR, monday + WEEK, monday + WEEK + HOUR),
+    ]
+
+
+def test_grains_tell_apart_what_is_asked_for_and_no_more():
     assert [grain_of(user=user, tool=tool) for user in (False, True) for tool in (False, True)] == [1, 2, 3, 4]
+
+
+def test_percentiles_are_read_off_sketches_put_together():
+    one, other = bytes.fromhex("000000000001001000000062"), bytes.fromhex("001000000000002000000002")
+
+    (alone, nothing, both) = percentiles([one, b"", one + other])
+
+    assert nothing == (None, None, None)
+    assert alone == pytest.approx([0.1 * 1.1**16.5] * 3)
+    assert both == pytest.approx([0.1 * 1.1**16.5] * 2 + [0.1 * 1.1**32.5])
+    assert percentiles([]) == []

@@ -3,32 +3,22 @@
 -- since    only so far back a request may still run
 -- reached  as in requests_stats_long.sql
 --
--- errors, durations and percentiles as in requests_stats_long.sql
+-- errors, durations and sketch as in requests_stats_long.sql
 with part as (
-    select count, errors, answered, total_ms, bins, numbers from request_rollup
-    where grain = 3 and span = 2 and user_id = %(user)s
+    select count, errors, answered, total_ms, sketch from request_rollup
+    where grain = 3 and span = 3 and user_id = %(user)s
     union all
     select 1, (status in ('Failed', 'TimedOut', 'Interrupted'))::integer,
            (status in ('Completed', 'Failed', 'TimedOut') and duration_ms is not null)::integer,
            case when status in ('Completed', 'Failed', 'TimedOut') then coalesce(duration_ms, 0) else 0 end,
            case when status in ('Completed', 'Failed', 'TimedOut') and duration_ms is not null
-                then array[duration_bin(duration_ms)] else '{}' end,
-           case when status in ('Completed', 'Failed', 'TimedOut') and duration_ms is not null
-                then array[1] else '{}' end
+                then int2send(duration_bin(duration_ms)) || int4send(1) else '' end
     from traffic
     where kind = 4 and user_id = %(user)s and position > %(reached)s
 ), figures as (
     select coalesce(sum(count), 0) as count, coalesce(sum(errors), 0) as errors, coalesce(sum(answered), 0) as answered,
-           coalesce(sum(total_ms), 0) as total_ms
+           coalesce(sum(total_ms), 0) as total_ms, coalesce(string_agg(sketch, ''::bytea), '') as sketch
     from part
-), counted as (
-    select bin, sum(sum(number)) over (order by bin) as upto, sum(sum(number)) over () as whole
-    from part, unnest(bins, numbers) as classed(bin, number)
-    group by bin
-), percentiles as (
-    select min(bin) filter (where upto >= 0.5 * whole) as p50, min(bin) filter (where upto >= 0.95 * whole) as p95,
-           min(bin) filter (where upto >= 0.99 * whole) as p99
-    from counted
 ), running as (
     select count(*) as pending
     from traffic as start
@@ -39,8 +29,5 @@ select (count + pending)::bigint as total_requests, pending as pending_requests,
        (select at from traffic where kind = 3 and user_id = %(user)s order by request_id desc limit 1)
            as last_request_time,
        total_ms / nullif(answered, 0)::float8 as average_response_time,
-       0.1 * 1.1::float8 ^ (p50 + 0.5) as p50_ms,
-       0.1 * 1.1::float8 ^ (p95 + 0.5) as p95_ms,
-       0.1 * 1.1::float8 ^ (p99 + 0.5) as p99_ms,
-       coalesce(errors / nullif(count, 0), 0)::float8 as error_rate
-from figures, percentiles, running
+       sketch, coalesce(errors / nullif(count, 0), 0)::float8 as error_rate
+from figures, running

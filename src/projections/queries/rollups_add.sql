@@ -20,6 +20,16 @@ with ended as (
            count(ms) as answered, coalesce(sum(ms::float8), 0) as total_ms
     from ended
     group by 1, 2, 3, 4, 5, 6
+), minutes as (
+    select date_trunc('minute', at, 'UTC') as minute, duration_bin(ms) as bin, count(*) as count,
+           count(*) filter (where status in ('Failed', 'TimedOut', 'Interrupted')) as errors,
+           count(*) filter (where status = 'Denied') as denied,
+           count(*) filter (where status = 'Cancelled') as cancelled,
+           count(*) filter (where tool_error) as tool_errors,
+           count(ms) as answered, coalesce(sum(ms::float8), 0) as total_ms
+    from ended
+    where at >= now() - interval '3 days'
+    group by 1, 2
 ), kept as (
     select grain, span, date_trunc(unit, hour, 'UTC') as at,
            case when grain >= 3 then user_id else '' end as user_id,
@@ -28,15 +38,19 @@ with ended as (
            case when grain in (2, 4) then method else '' end as method,
            bin, sum(count) as count, sum(errors) as errors, sum(denied) as denied, sum(cancelled) as cancelled,
            sum(tool_errors) as tool_errors, sum(answered) as answered, sum(total_ms) as total_ms
-    from classed, (values (1, 1, 'hour'), (1, 2, 'day'), (2, 1, 'hour'), (2, 2, 'day'), (3, 1, 'hour'), (3, 2, 'day'),
-                          (4, 2, 'day')) as kinds(grain, span, unit)
+    from classed, (values (1, 1, 'hour'), (1, 2, 'day'), (1, 3, 'week'), (2, 1, 'hour'), (2, 2, 'day'), (2, 3, 'week'),
+                          (3, 1, 'hour'), (3, 2, 'day'), (3, 3, 'week'), (4, 2, 'day'), (4, 3, 'week')
+                  ) as kinds(grain, span, unit)
     group by 1, 2, 3, 4, 5, 6, 7, 8
+    union all
+    select 1, 0, minute, '', '', '', '', bin, count, errors, denied, cancelled, tool_errors, answered, total_ms from minutes
 )
-insert into request_rollup as old
+insert into request_rollup as old (grain, span, at, user_id, server, tool, method, count, errors, denied, cancelled,
+                                   tool_errors, answered, total_ms, sketch)
 select grain, span, at, user_id, server, tool, method,
        sum(count), sum(errors), sum(denied), sum(cancelled), sum(tool_errors), sum(answered), sum(total_ms),
-       coalesce(array_agg(bin order by bin) filter (where bin is not null), '{}'),
-       coalesce(array_agg(answered::integer order by bin) filter (where bin is not null), '{}')
+       coalesce(string_agg(int2send(bin) || int4send(answered::integer), ''::bytea order by bin)
+                filter (where bin is not null), '')
 from kept
 group by 1, 2, 3, 4, 5, 6, 7
 order by 1, 2, 3, 4, 5, 6, 7  -- two hubs in the same order
@@ -45,15 +59,4 @@ on conflict (grain, span, at, user_id, server, tool, method) do update set
     denied = old.denied + excluded.denied, cancelled = old.cancelled + excluded.cancelled,
     tool_errors = old.tool_errors + excluded.tool_errors, answered = old.answered + excluded.answered,
     total_ms = old.total_ms + excluded.total_ms,
-    (bins, numbers) = (
-        select coalesce(array_agg(bin order by bin), '{}'), coalesce(array_agg(number order by bin), '{}')
-        from (
-            select bin, sum(number)::integer as number
-            from (
-                select unnest(old.bins), unnest(old.numbers)
-                union all
-                select unnest(excluded.bins), unnest(excluded.numbers)
-            ) as of_both(bin, number)
-            group by bin
-        ) as added
-    )
+    sketch = sketch_merged(old.sketch || excluded.sketch)

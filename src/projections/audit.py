@@ -27,6 +27,7 @@ CATEGORIES = {
     "SettingsFile": "settings",
     "Day": "history",
     "Backup": "history",
+    "MasterKey": "settings",
     "HubRestored": "history",
     "Env": "values",
     "HubVariable": "settings",

@@ -1,5 +1,6 @@
 """Read model `groups`: one row per living group; a server's new name follows into it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import UNSET, Struct
@@ -16,7 +17,7 @@ from mcphub.domain.events import (
     ServerRenamed,
     UserErased,
 )
-from mcphub.projections.projection import EVERY, Keys, Projection, Rows
+from mcphub.projections.projection import Naming, Projection, Rows
 
 CHANGEABLE = ("name", "slug", "description", "servers")
 
@@ -56,14 +57,17 @@ class Groups(Projection[GroupRow]):
     """
     indexes = "create index groups_user on groups (user_id);"
 
-    def key(self, recorded: Recorded) -> tuple[str] | Rows | Keys:
+    def key(self, recorded: Recorded) -> tuple[str] | Rows | Naming:
         match recorded.event:
             case UserErased(user_id=user):
                 return Rows("user_id", user)
-            case ServerRenamed():
-                return EVERY
+            case ServerRenamed(server_id=server, old_name=name):
+                return Naming((server, name))
             case event:
                 return (event.group_id,)  # type: ignore[attr-defined]
+
+    def names(self, row: GroupRow) -> Iterable[str]:
+        return [name for ref in row.servers for name in (ref.server_id, ref.name)]
 
     def evolve(self, row: GroupRow | None, recorded: Recorded) -> GroupRow | None:
         event, at, position = recorded.event, recorded.at, recorded.position

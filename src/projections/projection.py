@@ -5,9 +5,8 @@ The projector loads the rows a batch touches, evolves them in memory and writes 
 the whole ledger. Both agree by construction, and a test compares them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from enum import Enum
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
@@ -23,13 +22,6 @@ Row = TypeVar("Row", bound=Struct)
 PLAIN = {str, int, bool, float, datetime, list[str], type(None)}
 
 
-class Keys(Enum):
-    """EVERY: the event may touch any row (a server's new name); rare enough to look at all of them."""
-
-    EVERY = "every"
-
-
-EVERY = Keys.EVERY
 Key = tuple[Any, ...]
 
 
@@ -38,6 +30,12 @@ class Rows(Struct, frozen=True):
 
     column: str
     value: str
+
+
+class Naming(Struct, frozen=True):
+    """Every row that names one of these, by `Projection.names`; a row may come to name others."""
+
+    names: tuple[str, ...]
 
 
 class Projection(Generic[Row]):
@@ -56,9 +54,16 @@ class Projection(Generic[Row]):
     #: A rebuild in one statement, for a table with a row for each fact; `upto` is the last position it takes.
     #: Without it a rebuild shows `evolve` the event, its position and its time, but neither metadata nor tags.
     fill: ClassVar[str] = ""
+    #: Types of which a rebuild may leave out all but the last about each thing, and the field that names the thing: one
+    #: makes the row what it is whether or not there was another before, and whatever came in between.
+    last_counts: ClassVar[Mapping[type[Event], str]] = {}
 
-    def key(self, recorded: Recorded) -> Key | Rows | Keys | None:
+    def key(self, recorded: Recorded) -> Key | Rows | Naming | None:
         """The row an event belongs to, several of them, or None when it changes no row."""
+        raise NotImplementedError
+
+    def names(self, row: Row) -> Iterable[str]:
+        """What a row names of other things, for a projection whose `key` asks for who names something."""
         raise NotImplementedError
 
     def evolve(self, row: Row | None, recorded: Recorded) -> Row | None:
@@ -149,25 +154,30 @@ def _plain(hint: Any) -> bool:
 
 
 class Table(Generic[Row]):
-    """Rows of a projection in memory: all of them in a rebuild, else those a batch may touch."""
+    """Rows of a projection in memory: all of them in a rebuild, else those a batch may touch.
 
-    def __init__(self, projection: Projection[Row], rows: Iterable[Row] = ()) -> None:
+    Args:
+        touching: is it noted which rows change?
+    """
+
+    def __init__(self, projection: Projection[Row], rows: Iterable[Row] = (), *, touching: bool = True) -> None:
+        self.projection = projection
         self.rows: dict[Key, Row] = {projection.key_of(row): row for row in rows}
         self.touched: set[Key] = set()  # changed or gone
+        self._touching = touching
         self._key = projection.key
         self._evolve = projection.evolve
+        self._names = projection.names
         self._having: dict[str, dict[str, set[Key]]] = {}  # column → value → keys, also of rows that are gone
+        self._naming: dict[str, set[Key]] | None = None  # name → keys of rows that named it at some time
 
     def apply(self, recorded: Recorded) -> None:
         """One event."""
         key = self._key(recorded)
         if isinstance(key, tuple):
             self._one(key, recorded)
-        elif isinstance(key, Rows):
-            for each in list(self._of(key)):
-                self._one(each, recorded)
         elif key is not None:
-            for each in list(self.rows):
+            for each in list(self._of(key) if isinstance(key, Rows) else self._that_named(key)):
                 self._one(each, recorded)
 
     def _one(self, key: Key, recorded: Recorded) -> None:
@@ -175,7 +185,8 @@ class Table(Generic[Row]):
         after = self._evolve(before, recorded)
         if after is before:
             return
-        self.touched.add(key)
+        if self._touching:
+            self.touched.add(key)
         if after is None:
             del self.rows[key]
             return
@@ -183,6 +194,9 @@ class Table(Generic[Row]):
         if before is None:
             for column, keys in self._having.items():
                 keys.setdefault(getattr(after, column), set()).add(key)
+        if self._naming is not None:
+            for name in self._names(after):
+                self._naming.setdefault(name, set()).add(key)
 
     def _of(self, wanted: Rows) -> set[Key]:
         """Looked up in an index that is made when first asked for: most columns never are."""
@@ -192,6 +206,15 @@ class Table(Generic[Row]):
             for key, row in self.rows.items():
                 keys.setdefault(getattr(row, wanted.column), set()).add(key)
         return keys.get(wanted.value, set())
+
+    def _that_named(self, wanted: Naming) -> set[Key]:
+        if self._naming is None:
+            self._naming = {}
+            for key, row in self.rows.items():
+                for name in self._names(row):
+                    self._naming.setdefault(name, set()).add(key)
+        keys = set[Key]().union(*(self._naming.get(name, ()) for name in wanted.names))
+        return keys & self.rows.keys()
 
 
 def fold(projection: Projection[Row], facts: Iterable[Recorded], rows: Iterable[Row] = ()) -> Table[Row]:

@@ -16,7 +16,7 @@ from mcphub.projections.audit import Audit
 from mcphub.projections.credentials import Credentials
 from mcphub.projections.groups import Groups
 from mcphub.projections.keys import KeyTable
-from mcphub.projections.projection import Key, Keys, Projection, Rows, fold
+from mcphub.projections.projection import Key, Naming, Projection, Rows, fold
 from mcphub.projections.slots import Slots
 from mcphub.projections.users import Users
 
@@ -185,7 +185,7 @@ def _load(db: Connection[Any], projection: Projection[Any], facts: Sequence[Reco
     select = sql.SQL("select {} from {}").format(projection.select_list, sql.Identifier(projection.name))
     for fact in facts:
         match projection.key(fact):
-            case Keys.EVERY:
+            case Naming():  # rare enough to look at every row
                 return [projection.read(values) for values in db.execute(select)]
             case Rows() as rows:
                 several[rows] = None

@@ -116,6 +116,8 @@ class Users(Projection[UserRow]):
         if row is None:
             return None
         match event:
+            case SignedIn():  # first, as most facts of a user are of this type
+                return replace(row, last_sign_in_at=recorded.at, position=position)
             case UserActivated():
                 return replace(row, active=True, was_active=True, position=position)
             case UserDeactivated(cause=cause):
@@ -132,8 +134,6 @@ class Users(Projection[UserRow]):
                 return replace(row, auditor=True, position=position)
             case AuditorRevoked():
                 return replace(row, auditor=False, position=position)
-            case SignedIn():
-                return replace(row, last_sign_in_at=recorded.at, position=position)
             case UserPreferencesChanged():
                 changed = {name: value for name in PREFERENCES if (value := getattr(event, name)) is not UNSET}
                 return replace(row, **changed, position=position)

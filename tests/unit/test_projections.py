@@ -42,7 +42,7 @@ from mcphub.projections.audit import CATEGORY_OF, Audit
 from mcphub.projections.credentials import Credentials
 from mcphub.projections.groups import Groups
 from mcphub.projections.keys import KeyTable
-from mcphub.projections.projection import EVERY, Projection, Rows, Table, copy_line, fold
+from mcphub.projections.projection import Naming, Projection, Rows, Table, copy_line, fold
 from mcphub.projections.servers import Servers, SettingsDocument
 from mcphub.projections.slots import Slots
 from mcphub.projections.users import Users
@@ -317,6 +317,9 @@ class Notes(Projection[Note]):
     def evolve(self, row, fact):
         return self._evolve(row, fact)
 
+    def names(self, row):
+        return row.words
+
 
 def test_several_rows_are_found_by_a_column_also_those_that_came_after_the_first_look():
     """The index over the column is made at the first look and kept up from then on."""
@@ -344,14 +347,16 @@ def test_a_row_that_is_gone_is_not_found_again():
     assert table.rows == {}
 
 
-def test_an_event_for_every_row_sees_every_row():
+def test_rows_are_found_by_what_they_name_also_when_they_came_to_name_it_after_the_first_look():
+    looks = iter([Naming(("x", "y")), ("c",), Naming(("x",))])
     table = Table(
-        Notes(lambda _: EVERY, lambda row, _: replace(row, on=True)),
-        [Note(key="a", owner="x"), Note(key="b", owner="y")],
+        Notes(lambda _: next(looks), lambda row, _: replace(row, count=row.count + 1, words=["x"])),
+        [Note(key="a", owner="o", words=["x", "z"]), Note(key="b", owner="o", words=["z"]), Note(key="c", owner="o")],
     )
-    table.apply(recorded(registered("x"))[0])
+    for fact in recorded(*[registered("x")] * 3):
+        table.apply(fact)
 
-    assert all(row.on for row in table.rows.values())
+    assert {key: row.count for (key,), row in table.rows.items()} == {"a": 2, "b": 0, "c": 2}
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ import { Route as AppAdminSessionsRouteImport } from './routes/_app/admin/sessio
 import { Route as AppAdminSettingsRouteImport } from './routes/_app/admin/settings'
 import { Route as AppAdminToolChangesRouteImport } from './routes/_app/admin/tool-changes'
 import { Route as AppAdminVariablesRouteImport } from './routes/_app/admin/variables'
+import { Route as AppAdminWhoCouldRouteImport } from './routes/_app/admin/who-could'
 import { Route as AppServersIndexRouteImport } from './routes/_app/servers.index'
 import { Route as AppSettingsIndexRouteImport } from './routes/_app/settings.index'
 import { Route as AppSettingsProfileRouteImport } from './routes/_app/settings.profile'
@@ -146,6 +147,11 @@ const AppAdminToolChangesRoute = AppAdminToolChangesRouteImport.update({
 const AppAdminVariablesRoute = AppAdminVariablesRouteImport.update({
   id: '/admin/variables',
   path: '/admin/variables',
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAdminWhoCouldRoute = AppAdminWhoCouldRouteImport.update({
+  id: '/admin/who-could',
+  path: '/admin/who-could',
   getParentRoute: () => AppRoute,
 } as any)
 const AppServersIndexRoute = AppServersIndexRouteImport.update({
@@ -266,6 +272,7 @@ export interface FileRoutesByFullPath {
   '/admin/settings': typeof AppAdminSettingsRoute
   '/admin/tool-changes': typeof AppAdminToolChangesRoute
   '/admin/variables': typeof AppAdminVariablesRoute
+  '/admin/who-could': typeof AppAdminWhoCouldRoute
   '/settings/profile': typeof AppSettingsProfileRoute
   '/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
   '/admin/': typeof AppAdminIndexRoute
@@ -306,6 +313,7 @@ export interface FileRoutesByTo {
   '/admin/settings': typeof AppAdminSettingsRoute
   '/admin/tool-changes': typeof AppAdminToolChangesRoute
   '/admin/variables': typeof AppAdminVariablesRoute
+  '/admin/who-could': typeof AppAdminWhoCouldRoute
   '/settings/profile': typeof AppSettingsProfileRoute
   '/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
   '/admin': typeof AppAdminIndexRoute
@@ -348,6 +356,7 @@ export interface FileRoutesById {
   '/_app/admin/settings': typeof AppAdminSettingsRoute
   '/_app/admin/tool-changes': typeof AppAdminToolChangesRoute
   '/_app/admin/variables': typeof AppAdminVariablesRoute
+  '/_app/admin/who-could': typeof AppAdminWhoCouldRoute
   '/_app/settings/profile': typeof AppSettingsProfileRoute
   '/_app/user-groups/$groupId': typeof AppUserGroupsGroupIdRoute
   '/_app/admin/': typeof AppAdminIndexRoute
@@ -390,6 +399,7 @@ export interface FileRouteTypes {
     | '/admin/settings'
     | '/admin/tool-changes'
     | '/admin/variables'
+    | '/admin/who-could'
     | '/settings/profile'
     | '/user-groups/$groupId'
     | '/admin/'
@@ -430,6 +440,7 @@ export interface FileRouteTypes {
     | '/admin/settings'
     | '/admin/tool-changes'
     | '/admin/variables'
+    | '/admin/who-could'
     | '/settings/profile'
     | '/user-groups/$groupId'
     | '/admin'
@@ -471,6 +482,7 @@ export interface FileRouteTypes {
     | '/_app/admin/settings'
     | '/_app/admin/tool-changes'
     | '/_app/admin/variables'
+    | '/_app/admin/who-could'
     | '/_app/settings/profile'
     | '/_app/user-groups/$groupId'
     | '/_app/admin/'
@@ -643,6 +655,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AppAdminVariablesRouteImport
       parentRoute: typeof AppRoute
     }
+    '/_app/admin/who-could': {
+      id: '/_app/admin/who-could'
+      path: '/admin/who-could'
+      fullPath: '/admin/who-could'
+      preLoaderRoute: typeof AppAdminWhoCouldRouteImport
+      parentRoute: typeof AppRoute
+    }
     '/_app/servers/': {
       id: '/_app/servers/'
       path: '/servers'
@@ -794,6 +813,7 @@ interface AppRouteChildren {
   AppAdminSettingsRoute: typeof AppAdminSettingsRoute
   AppAdminToolChangesRoute: typeof AppAdminToolChangesRoute
   AppAdminVariablesRoute: typeof AppAdminVariablesRoute
+  AppAdminWhoCouldRoute: typeof AppAdminWhoCouldRoute
   AppSettingsProfileRoute: typeof AppSettingsProfileRoute
   AppUserGroupsGroupIdRoute: typeof AppUserGroupsGroupIdRoute
   AppAdminIndexRoute: typeof AppAdminIndexRoute
@@ -831,6 +851,7 @@ const AppRouteChildren: AppRouteChildren = {
   AppAdminSettingsRoute: AppAdminSettingsRoute,
   AppAdminToolChangesRoute: AppAdminToolChangesRoute,
   AppAdminVariablesRoute: AppAdminVariablesRoute,
+  AppAdminWhoCouldRoute: AppAdminWhoCouldRoute,
   AppSettingsProfileRoute: AppSettingsProfileRoute,
   AppUserGroupsGroupIdRoute: AppUserGroupsGroupIdRoute,
   AppAdminIndexRoute: AppAdminIndexRoute,

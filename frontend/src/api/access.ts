@@ -1,6 +1,6 @@
-import { queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { client } from "./client";
-import { data } from "./data";
+import { data, whole } from "./data";
 import type { components } from "./schema.gen";
 
 export type Access = components["schemas"]["simulator_Access"];
@@ -39,4 +39,33 @@ export const whyQuery = (asked: AskedWhy) =>
     queryKey: ["users", "why", asked],
     queryFn: () => data(client.GET("/api/admin/why", { params: { query: asked } })),
     staleTime: 0,
+  });
+
+const PAGE = 200; // users; the most the hub gives at once
+
+/** Who could use a server, or a tool of it; with `all` also who could not.
+ *
+ * @param at a position or a time; "" for now.
+ */
+export const whoCouldQuery = (asked: { server: string; tool: string; at: string; all: boolean }) =>
+  infiniteQueryOptions({
+    queryKey: ["users", "who-could", asked],
+    queryFn: ({ pageParam }) => {
+      const { server, tool, all } = asked;
+      const which: "all" | "could" = all ? "all" : "could";
+      return whole(
+        client.GET("/api/audit/who-could", {
+          params: {
+            query: { server, tool, which, at: pageParam.at, limit: PAGE, cursor: pageParam.cursor },
+          },
+        }),
+      );
+    },
+    initialPageParam: { at: asked.at, cursor: "" },
+    // What happens meanwhile does not move the pages that are left.
+    getNextPageParam: ({ data: { moment }, page }) =>
+      page.next ? { at: String(moment.position), cursor: page.next } : undefined,
+    staleTime: 0,
+    retry: false,
+    placeholderData: keepPreviousData,
   });

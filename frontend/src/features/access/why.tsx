@@ -39,7 +39,7 @@ function Explained({ asked }: { asked: AskedWhy }) {
   const query = useQuery(whyQuery(asked));
   return (
     <Loaded query={query} skeleton={<SkeletonRows rows={2} />}>
-      {({ reason, since, missing }) => (
+      {({ reason, since, missing, server, tool }) => (
         <div className="flex flex-col gap-1.5 text-sm">
           <p className="font-medium">{said(reason)}</p>
           {missing.length > 0 ? <Badge tone="warn">{m.access.missing(missing.join(", "))}</Badge> : null}
@@ -60,6 +60,13 @@ function Explained({ asked }: { asked: AskedWhy }) {
           ) : (
             <p className="text-ink-3">{m.access.always}</p>
           )}
+          <Link
+            to="/admin/who-could"
+            search={{ server, ...(tool ? { tool } : {}), ...(asked.at ? { at: asked.at } : {}) }}
+            className="text-accent underline"
+          >
+            {m.access.whoElse}
+          </Link>
         </div>
       )}
     </Loaded>

@@ -5,7 +5,7 @@ import { useEffect } from "react";
 import { explain } from "@/api/problem";
 import type { ServerView, ToolView } from "@/api/schema.gen";
 import { serverQuery, useListTools } from "@/api/servers";
-import { useMe } from "@/app/session";
+import { mayOpen, useMe } from "@/app/session";
 import { JsonView } from "@/components/json-view";
 import { Page } from "@/components/page";
 import { EmptyState, Loaded, SkeletonCards } from "@/components/states";
@@ -24,7 +24,7 @@ const route = getRouteApi("/_app/servers/$name/tools/$tool");
 
 /** One tool: tried with a form made of its schema, and looked at. */
 export function ToolPage() {
-  const m = useMessages(serversTexts);
+  const m = useMessages(serversTexts, toolsTexts);
   const me = useMe();
   const { name, tool: wanted } = route.useParams();
   const server = useQuery(serverQuery(name));
@@ -49,7 +49,22 @@ export function ToolPage() {
           <span className="font-mono">{wanted}</span>
         </span>
       }
-      end={tool && me.isAdmin ? <ToolActions tool={tool} /> : null}
+      end={
+        tool ? (
+          <>
+            {mayOpen(me, "auditor") ? (
+              <Link
+                to="/admin/who-could"
+                search={{ server: name, tool: wanted }}
+                className="text-accent text-sm underline"
+              >
+                {m.tools.whoCould}
+              </Link>
+            ) : null}
+            {me.isAdmin ? <ToolActions tool={tool} /> : null}
+          </>
+        ) : null
+      }
     >
       <Loaded query={server} skeleton={<SkeletonCards cards={2} />}>
         {(view) =>

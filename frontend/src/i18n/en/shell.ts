@@ -31,6 +31,7 @@ export const shell = {
     logs: "System logs",
     health: "Health",
     access: "Access simulator",
+    whoCould: "Who could use it",
     audiences: "Audiences",
     signIn: "Sign in",
     setUp: "Set up",

@@ -70,6 +70,7 @@ export const tools = {
   original: "The server's own words",
   inputSchema: "Input schema",
   outputSchema: "Output schema",
+  whoCould: "Who can use it?",
   notFound: "The server lists no such tool",
   notFoundText: "It was withdrawn, switched off, or never there.",
   enabled: "Tool on",

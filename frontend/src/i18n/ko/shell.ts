@@ -33,6 +33,7 @@ export const shell: Messages["shell"] = {
     logs: "시스템 로그",
     health: "상태",
     access: "접근 시뮬레이터",
+    whoCould: "쓸 수 있는 사용자",
     audiences: "서버 대상",
     signIn: "로그인",
     setUp: "처음 설정",

@@ -71,6 +71,7 @@ export const tools: Shape<typeof en> = {
   original: "서버의 원래 설명",
   inputSchema: "입력 스키마",
   outputSchema: "출력 스키마",
+  whoCould: "누가 쓸 수 있나요?",
   notFound: "서버의 목록에 이 도구가 없습니다",
   notFoundText: "없어졌거나, 꺼졌거나, 처음부터 없던 도구입니다.",
   enabled: "도구 켜짐",

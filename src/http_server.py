@@ -27,7 +27,7 @@ KEEP_ALIVE_SECONDS = 75  # longer than a proxy keeps its side open, so that the 
 BACKLOG = 1024
 CLOSE_WITHIN_S = 1.0
 FLUSH_S = 0.05  # for the last bytes of answers
-FIRST_REQUEST_S = 0.5  # within which a connection that was just made has brought its first request
+PROXY_KEEPS_S = 4.5  # an unused connection: deploy/nginx/nodes.conf says four seconds
 SWEEP_SECONDS = 1.0
 
 
@@ -156,8 +156,8 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False  # the answer says so: a proxy sends nothing more on this connection
 
     def leave(self) -> None:
-        """The answer under way is the last one; without one the next is."""
-        if self.answering:
+        """The answer under way is the last one; when it has begun without saying so, or there is none, the next is."""
+        if self.answering and not self.cycle.response_started:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -187,9 +187,9 @@ class Connection(HttpToolsProtocol):
         return self.answering and self.cycle.scope.get("method") != "GET"
 
     @property
-    def asked(self) -> bool:
-        """Is a request under way, or was the connection made so lately that its first one may be?"""
-        return self.calling or (self.cycle is None and self.loop.time() - self.heard < FIRST_REQUEST_S)
+    def promised(self) -> bool:
+        """May a request be on its way because nothing was said against it: a new connection, or a kept one?"""
+        return not self.answering and self.loop.time() - self.heard < PROXY_KEEPS_S
 
     def unused(self, now: float) -> bool:
         """Has no request been under way for long, and none begun?"""
@@ -249,12 +249,18 @@ class HttpServer:
             connection.leave()
 
     def stop_accepting(self) -> None:
-        """No new connections. Those the kernel has taken already are served: closing its queue would cut them off."""
-        self.leave()
+        """No new connections, and each open one ends with the answer it waits for.
+
+        Those the kernel has taken already are served: closing its queue would cut them off. While it leaves, so are
+        those that a proxy keeps.
+        """
         waiting = [accepted for listening in self._sockets for accepted in _waiting(listening)]
         for server in self._servers:
             server.close()
         self._sockets = []
+        if not self._state.leaving:
+            for connection in self._open():
+                connection.shutdown()
         for accepted in waiting:
             task = asyncio.create_task(
                 asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted), name="http-late"
@@ -265,7 +271,8 @@ class HttpServer:
     @property
     def calls(self) -> int:
         """Requests under way that may change something; streams are opened by GET and end when told to."""
-        return len(self._late) + sum(connection.asked for connection in self._open())
+        kept = self._state.leaving and sum(connection.promised for connection in self._open())
+        return len(self._late) + kept + sum(connection.calling for connection in self._open())
 
     async def close(self) -> None:
         """Ends what is left."""

@@ -340,10 +340,11 @@ class RunningHub:
             self._server.leave()
             await asyncio.sleep(LEAVE_BALANCER_S)
         self._server.stop_accepting()
+        self._gateway.release()
         deadline = time.monotonic() + self.settings.drain_seconds
-        await self._gateway.stop(self.settings.drain_seconds)
         while self._server.calls and time.monotonic() < deadline:  # noqa: ASYNC110  at the end only
             await asyncio.sleep(0.02)
+        await self._gateway.stop(max(0.0, deadline - time.monotonic()))
 
     async def stop(self) -> None:
         """Takes down what stands, PostgreSQL last; also after half a start."""

@@ -29,6 +29,7 @@ from mcphub.api.controllers.live import LiveController
 from mcphub.api.controllers.logs import LogsController
 from mcphub.api.controllers.me import MeController
 from mcphub.api.controllers.metrics import MetricsController
+from mcphub.api.controllers.nodes import NodesController
 from mcphub.api.controllers.oauth import OAuthController
 from mcphub.api.controllers.operation import OperationController
 from mcphub.api.controllers.pages import PagesController
@@ -102,6 +103,7 @@ CONTROLLERS = [
     LogsController,
     ProjectionsController,
     HealthController,
+    NodesController,
     OperationController,
     MetricsController,
     PagesController,

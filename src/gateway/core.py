@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -34,6 +35,7 @@ from mcphub.gateway.hub_values import HubValues
 from mcphub.gateway.injection import Injector
 from mcphub.gateway.kinds import CHANGED, LISTED, TOOLS, Offer
 from mcphub.gateway.lifecycle import Lifecycle, one_shot
+from mcphub.gateway.nodes import Load, Node, Nodes, Put
 from mcphub.gateway.payloads import Payloads
 from mcphub.gateway.prewarming import Prewarming, Recent
 from mcphub.gateway.relay import Relay
@@ -41,7 +43,7 @@ from mcphub.gateway.request_id import came_in
 from mcphub.gateway.resync import Resync
 from mcphub.gateway.server_list import ServerList, described
 from mcphub.gateway.session import Limits, Session
-from mcphub.gateway.store import SessionRows
+from mcphub.gateway.store import DATABASE_AWAY, SessionRows
 from mcphub.gateway.tool_news import ToolNews
 from mcphub.gateway.tool_search import SearchParts
 from mcphub.gateway.traffic import TrafficWriter
@@ -60,6 +62,7 @@ log = structlog.get_logger()
 UPDATED = "notifications/resources/updated"
 PAGE_DONE = "notifications/elicitation/complete"
 ATTENDED_WITHIN = 5.0  # seconds a question waits for a client that has only just begun
+LOOK_ELSEWHERE = 0.5  # seconds between two looks for a stream at another node
 ANSWERED_WITHIN = 600.0  # seconds a client has for a question that belongs to no call
 NEWEST = "2025-11-25"
 # Facts after which a server may be meant for fewer users than before.
@@ -76,6 +79,7 @@ class HubGateway(Listener):
         key_used: told the key of each request.
         values_judged: told (user, server, version of the values, refused) when an upstream refused or took them.
         recent: which servers a user called of late.
+        nodes: this node among the others; it is told here what it does and whom to tell.
         metrics: told how long a look at each key took.
         tracing: None where no traces are sent.
     """
@@ -99,6 +103,7 @@ class HubGateway(Listener):
         values_judged: Callable[[str, str, str, bool], None],
         recent: Recent,
         payloads: Payloads | None = None,
+        nodes: Nodes | None = None,
         metrics: Metrics | None = None,
         tracing: Tracing | None = None,
         search: SearchParts | None = None,
@@ -129,14 +134,18 @@ class HubGateway(Listener):
         )
         self._lifecycle = Lifecycle(
             model=model,
-            rows=SessionRows(rows, node),
+            rows=SessionRows(rows, nodes.id if nodes is not None else node),
             pool=self._pool,
             traffic=traffic,
             limits=limits,
             view_of=self.view_of,
             subscribe_again=self._relay.subscribe_again,
             opened=self._prewarming.begin,
+            nodes=nodes,
         )
+        self._nodes = nodes
+        if nodes is not None:
+            nodes.load, nodes.hear = self._load_now, self._lifecycle.heard
         self._front = Front(
             model=model,
             tail=tail,
@@ -171,14 +180,20 @@ class HubGateway(Listener):
         """The model has folded the ledger; what it says now is where changes start from."""
         self._transports = self._present_transports()
         self._later(self._tidied())  # a crash may have come between a fact and its consequence
+        if self._nodes is not None:
+            await self._nodes.start()
         await self._round.start()
         await self._forget.start()
 
-    async def stop(self, drain_seconds: float) -> None:
-        """Lets what is under way finish for a while, then ends sessions and upstreams."""
+    def release(self) -> None:
+        """Streams end, and their clients come back: to another node, or to this one started again."""
         self._front.stop()
         for session in self._lifecycle.live:
             session.release()
+
+    async def stop(self, drain_seconds: float) -> None:
+        """Lets what is under way finish for a while, then ends sessions and upstreams."""
+        self.release()
         deadline = asyncio.get_running_loop().time() + drain_seconds
         while self.in_flight and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  at the end only
             await asyncio.sleep(0.02)
@@ -189,6 +204,8 @@ class HubGateway(Listener):
         await self._resync.stop()
         await self._prewarming.stop()
         await self._lifecycle.stop()
+        if self._nodes is not None:
+            await self._nodes.stop()
         await self._relay.server_calls.close()
         await self._pool.close()
 
@@ -196,6 +213,11 @@ class HubGateway(Listener):
     def in_flight(self) -> int:
         calls = sum(len(session.in_flight) for session in self._lifecycle.live)
         return calls + sum(len(loose) for loose in self._lifecycle.loose.values())
+
+    def _load_now(self) -> Load:
+        live = self._lifecycle.live
+        streams = sum(session.own.open for session in live)
+        return Load(len(live), streams, self.in_flight, len(self._pool.runtimes()))
 
     # addresses
 
@@ -332,29 +354,48 @@ class HubGateway(Listener):
         """
         try:
             async with asyncio.timeout(ATTENDED_WITHIN):
-                while (session := self._whom_to_ask(runtime, method)) is None:
-                    await self._lifecycle.next_attended()
+                session, node = await self._listener(runtime, method)
+            through = self._through(session, node) if node else None
             async with asyncio.timeout(ANSWERED_WITHIN):
-                return await session.ask(method, params, untouched=session.asker.verbatim)
-        except TimeoutError:
+                return await session.ask(method, params, untouched=session.asker.verbatim, through=through)
+        except (TimeoutError, *DATABASE_AWAY):
             return Reply(error=NOBODY)
 
-    def _whom_to_ask(self, runtime: Runtime, method: str) -> Session | None:
+    async def _listener(self, runtime: Runtime, method: str) -> tuple[Session, str]:
+        """Whom to ask, as soon as there is somebody; with the other node that holds the stream, where one does."""
+        while True:
+            askable = self._askable(runtime, method)
+            for session in askable:
+                if session.listens:
+                    return session, ""
+            if self._nodes is None or not self._nodes.others:
+                await self._lifecycle.next_attended()
+                continue
+            for session in askable:
+                if node := await self._nodes.listener(session.digest):
+                    return session, node
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_ELSEWHERE):
+                    await self._lifecycle.next_attended()
+
+    def _through(self, session: Session, node: str) -> Callable[[bytes], None]:
+        nodes = self._nodes
+        assert nodes is not None
+        return lambda frame: nodes.to(node, Put(session.digest, frame, False))
+
+    def _askable(self, runtime: Runtime, method: str) -> list[Session]:
+        """Who may be asked this for the server behind the runtime, used last first."""
         if runtime.user_id is None:
-            return None
+            return []
         now = datetime.now(UTC)
-        return max(
-            (
-                session
-                for session in self._lifecycle.live.of_user(runtime.user_id)
-                if session.listens
-                and session.answers(method)
-                and runtime.session_id in ("", session.public_id)
-                and self._model.reasons(session.principal, session.asker.view, now).get(runtime.server_id) == "allowed"
-            ),
-            key=lambda session: session.seen,
-            default=None,
+        found = (
+            session
+            for session in self._lifecycle.live.of_user(runtime.user_id)
+            if session.answers(method)
+            and runtime.session_id in ("", session.public_id)
+            and self._model.reasons(session.principal, session.asker.view, now).get(runtime.server_id) == "allowed"
         )
+        return sorted(found, key=lambda session: session.seen, reverse=True)
 
     def _lists_changed(self, server_id: str, user_id: str | None, offer: Offer) -> None:
         """Who is shown the lists of many servers hears of it when this one has been asked; at its own address, now."""
@@ -422,7 +463,14 @@ class HubGateway(Listener):
             if session.public_id == session_id:
                 self._lifecycle.end(session, reason)
                 return True
-        return False
+        return await self._lifecycle.end_elsewhere(session_id)
+
+    async def nodes(self) -> list[Node]:
+        return await self._nodes.shown() if self._nodes is not None else []
+
+    async def leave(self) -> None:
+        if self._nodes is not None:
+            await self._nodes.leave()
 
     async def end_user(self, user_id: str, reason: str) -> None:
         self._lifecycle.end_user(user_id, reason)

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct
 
 from mcphub.domain.access import Principal, View
+from mcphub.gateway.nodes import Node
 from mcphub.gateway.trial import Trial
 from mcphub.gateway.upstream.contained import Contained
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
@@ -107,7 +108,13 @@ class Gateway(Protocol):
     def figures(self) -> Figures: ...
 
     async def end_session(self, session_id: str, reason: str) -> bool:
-        """False when there is no such live session here."""
+        """At whichever node it lives; False when there is no such session."""
+
+    async def nodes(self) -> list[Node]:
+        """The hubs on this database, those that ended without a word within a day among them."""
+
+    async def leave(self) -> None:
+        """The other nodes are told that this one goes."""
 
     async def end_user(self, user_id: str, reason: str) -> None:
         """Ends the user's sessions, streams, calls and runtimes."""

@@ -29,7 +29,17 @@ from mcphub.gateway.load import TooBusy
 from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, LATEST_HANDSHAKE_VERSION, MODERN_VERSION
 from mcphub.gateway.rate import Admission
 from mcphub.gateway.relay import Call, Relay, log_ended
-from mcphub.gateway.session import COME_BACK_MS, Asker, Client, EventId, Limits, Send, Session, lost_answer
+from mcphub.gateway.session import (
+    COME_BACK_MS,
+    Asker,
+    Client,
+    EventId,
+    Limits,
+    Send,
+    Session,
+    lost_answer,
+    reply_in,
+)
 from mcphub.gateway.stateless import Stateless
 from mcphub.gateway.traffic import Request, TrafficWriter
 from mcphub.metrics import Metrics
@@ -349,14 +359,13 @@ class Front:
         """A notification of the client, or its answer to a question."""
         session.touch()
         if not message.method:
-            session.answered(message)
+            self._lifecycle.answered(session, bytes(message.id), reply_in(message))
         elif message.method == "notifications/cancelled":
             try:
                 target = bytes(wire.members(message.params).get("requestId", b""))
             except wire.Unreadable:
                 return
-            if (call := session.in_flight.get(target)) is not None:
-                call.cancel("client_cancelled")
+            self._lifecycle.cancelled(session, target)
         elif message.method != "notifications/initialized":  # its upstreams were told when they were opened
             self._lifecycle.pass_on(session, message.method, bytes(message.params))
 
@@ -565,8 +574,15 @@ class Front:
         session.touch()
         last = inbound.headers.get("last-event-id")
         event = EventId.parse(last) if last else None
-        await begin_stream(send)
-        self._lifecycle.attended()
+        # A proxy would keep the connection when the stream ends, and send a call on it to a node that is leaving.
+        await begin_stream(send, [(b"connection", b"close")])
+        self._lifecycle.attended(session)
+        try:
+            await self._carried(session, event, send)
+        finally:
+            self._lifecycle.left(session)
+
+    async def _carried(self, session: Session, event: EventId | None, send: Send) -> None:
         if event is None:
             await session.own.carry(send, self._limits.ping)
             return

@@ -10,9 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
-import psycopg
 import structlog
-from psycopg_pool import PoolTimeout, TooManyRequests
 
 from mcphub.domain.access import AccessModel, Principal, View
 from mcphub.domain.codec import Recorded
@@ -21,16 +19,16 @@ from mcphub.domain.ids import new_id
 from mcphub.gateway import wire
 from mcphub.gateway.envelope import without_reserved
 from mcphub.gateway.exposure import NOTHING, Asked, choice
+from mcphub.gateway.nodes import Answered, Cancelled, Ended, Message, Moved, Nodes, Put
 from mcphub.gateway.relay import Call
-from mcphub.gateway.session import Asker, Client, Limits, Session, Sessions, new_session_id, session_digest
-from mcphub.gateway.store import Options, Row, SessionRows
+from mcphub.gateway.session import Asker, Client, Limits, Session, Sessions, asked_by, new_session_id, session_digest
+from mcphub.gateway.store import DATABASE_AWAY, Options, Row, SessionRows
 from mcphub.gateway.traffic import Session as SessionRow
 from mcphub.gateway.traffic import TrafficWriter
-from mcphub.gateway.upstream.runtime import Pool
+from mcphub.gateway.upstream.runtime import Pool, Reply
 
 log = structlog.get_logger()
 
-DATABASE_AWAY = (psycopg.Error, PoolTimeout, TooManyRequests)
 ROOTS_CHANGED = "notifications/roots/list_changed"
 CLOSE_WITHIN = 2.0
 SEEN_EVERY = 30.0  # seconds between writes of what was used
@@ -55,6 +53,7 @@ class Lifecycle:
         view_of: the view behind a path for a user; None when there is none any more.
         subscribe_again: tells the upstreams of a session that was brought back what it is subscribed to.
         opened: told of each session that a client opened.
+        nodes: the others on the database; without them a session lives here alone.
     """
 
     def __init__(
@@ -68,6 +67,7 @@ class Lifecycle:
         view_of: Callable[[str, Principal], View | None],
         subscribe_again: Callable[[Session], Awaitable[None]],
         opened: Callable[[Session], None] = lambda _: None,
+        nodes: Nodes | None = None,
         now: Callable[[], datetime] = _now,
     ) -> None:
         self.live = Sessions()
@@ -80,6 +80,7 @@ class Lifecycle:
         self._view_of = view_of
         self._subscribe_again = subscribe_again
         self._opened = opened
+        self._nodes = nodes
         self._now = now
         self._finding: dict[bytes, asyncio.Future[Session | None]] = {}
         self._ended: set[bytes] = set()  # sessions that are over for good, as long as their rows may be there
@@ -102,6 +103,49 @@ class Lifecycle:
     def live_of(self, user_id: str | None) -> list[Session]:
         """The live sessions of a user; None: of everybody."""
         return list(self.live) if user_id is None else self.live.of_user(user_id)
+
+    # between nodes
+
+    def answered(self, session: Session, question: bytes, reply: Reply) -> None:
+        """What a client said to a question, which another node may have asked; nobody's is passed over."""
+        if not session.answered(question, reply) and self._nodes is not None:
+            node = asked_by(question)
+            if node in self._nodes.others:
+                told = Answered(session.digest, question, reply.result or b"", reply.error or b"")
+                self._nodes.to(node, told)
+
+    def cancelled(self, session: Session, request: bytes) -> None:
+        """The client gives up a request of this session, wherever it is under way."""
+        if (call := session.in_flight.get(request)) is not None:
+            call.cancel("client_cancelled")
+        elif self._nodes is not None:
+            self._nodes.to_all(Cancelled(session.digest, request))
+
+    def heard(self, message: Message) -> None:
+        """What another node says of a session that lives here as well; of any other it is passed over."""
+        session = self.live.by_digest.get(message.session)
+        if session is None:
+            return
+        match message:
+            case Put(frame=frame, droppable=True) if session.listens:
+                session.tell(frame)
+            case Put(frame=frame) if session.listens:
+                session.own.put(frame)
+            case Answered(question=question, result=result, error=error):
+                session.answered(question, Reply(error=error) if error else Reply(result=result))
+            case Cancelled(request=request) if (call := session.in_flight.get(request)) is not None:
+                call.cancel("client_cancelled")
+            case Ended():
+                self.end(session, "ended_elsewhere", forget=False)
+            case Moved() if not session.busy:
+                self.end(session, "moved", forget=False)
+
+    async def end_elsewhere(self, public_id: str) -> bool:
+        """Ends a session that lives at another node, or at none for the moment; False when there is none."""
+        digest = await self._rows.remove_public(public_id)
+        if digest is not None and self._nodes is not None:
+            self._nodes.to_all(Ended(digest))
+        return digest is not None
 
     # opening and finding
 
@@ -152,10 +196,17 @@ class Lifecycle:
         self._opened(session)
         return session_id
 
-    def attended(self) -> None:
+    def attended(self, session: Session) -> None:
         """A client begins to listen on its own stream."""
         self._attended.set()
         self._attended = asyncio.Event()
+        if self._nodes is not None:
+            self._soon(self._rows.listens(session.digest, here=True), "note-listening")
+
+    def left(self, session: Session) -> None:
+        """A response that carried a stream ended."""
+        if self._nodes is not None and not session.own.open:
+            self._soon(self._rows.listens(session.digest, here=False), "note-listening")
 
     async def next_attended(self) -> None:
         await self._attended.wait()
@@ -215,6 +266,8 @@ class Lifecycle:
         session = Session(digest, asker, client, path=row.view, created=row.created_at, log_level=row.options.log_level)
         session.subscriptions = {(server, own): shown for server, own, shown in row.options.subscriptions}
         self.begin(session)
+        if self._nodes is not None and row.taken_from in self._nodes.others:
+            self._nodes.to(row.taken_from, Moved(digest))
         if session.subscriptions:
             self._soon(self._subscribe_again(session), "subscribe-again")
         return session
@@ -222,6 +275,9 @@ class Lifecycle:
     def begin(self, session: Session) -> None:
         """From now on it is live."""
         self.live.add(session)
+        if (nodes := self._nodes) is not None:
+            session.node = nodes.id
+            session.away = lambda frame: nodes.to_listener(Put(session.digest, frame, True))
         self._traffic.session_opened(session.asker.row)
         log.info(
             "session_opened",
@@ -261,6 +317,9 @@ class Lifecycle:
     async def _forget(self, digests: Sequence[bytes]) -> None:
         await self._rows.remove(digests)
         self._ended.difference_update(digests)
+        if self._nodes is not None:
+            for digest in digests:
+                self._nodes.to_all(Ended(digest))
 
     def end_user(self, user_id: str, reason: str) -> None:
         """Everything of the user: sessions, streams, calls, processes."""

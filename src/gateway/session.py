@@ -411,6 +411,8 @@ class Session:
         self.closed = ""  # why, once it is
         self.in_flight: dict[bytes, InFlight] = {}
         self.questions: dict[bytes, asyncio.Future[Reply]] = {}
+        self.node = ""  # of several the one this part of the session lives at; '' while there is no other
+        self.away: Callable[[bytes], None] | None = None  # takes what belongs on the stream that another node holds
         self.subscriptions: dict[tuple[str, str], str] = {}  # (server id, URI there) → URI here
         self.listed: dict[str, object] = {}  # method → what the client knows of that list
         self._pages: dict[str, str] = {}  # id of a page the client was sent to → the server it is about
@@ -457,6 +459,8 @@ class Session:
 
     def tell(self, frame: bytes) -> None:
         """Something that belongs to no request, on the session's own stream; the same thing waits there only once."""
+        if self.away is not None and not self.own.open:
+            self.away(frame)
         if not self.own.pending(frame):
             self.own.put(frame, droppable=True)
             self.own.trim(Ring.BACKLOG)
@@ -470,14 +474,18 @@ class Session:
         """Can it be asked something outside its calls?"""
         return self.own.open
 
-    async def ask(self, method: str, params: bytes, *, untouched: bool) -> Reply:
+    async def ask(
+        self, method: str, params: bytes, *, untouched: bool, through: Callable[[bytes], None] | None = None
+    ) -> Reply:
         """A question on the session's own stream.
 
         Args:
             untouched: who asks and who answers are neighbours in all but the hub.
+            through: takes the question to the stream, when another node holds it.
         """
         id_, future = self.question()
-        self.own.put(wire.request(id_, method, params if untouched else without_reserved(params)))
+        put = through or self.own.put
+        put(wire.request(id_, method, params if untouched else without_reserved(params)))
         try:
             reply = await future
         finally:
@@ -500,17 +508,18 @@ class Session:
     def question(self) -> tuple[bytes, asyncio.Future[Reply]]:
         """A fresh id for a request to the client, and where its answer arrives."""
         self._questions += 1
-        id_ = b'"u%d"' % self._questions
+        # The answer may reach another node, which has questions of its own.
+        id_ = b'"u%d-%b"' % (self._questions, self.node.encode()) if self.node else b'"u%d"' % self._questions
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.questions[id_] = future
         return id_, future
 
-    def answered(self, message: wire.Msg) -> None:
-        """A reply of the client; one nobody waits for is passed over."""
-        future = self.questions.pop(bytes(message.id), None)
+    def answered(self, question: bytes, reply: Reply) -> bool:
+        """What the client said to a question, named by its raw JSON id; False when nobody here waits for it."""
+        future = self.questions.pop(question, None)
         if future is not None and not future.done():
-            error = bytes(message.error)
-            future.set_result(Reply(error=error) if error else Reply(result=bytes(message.result)))
+            future.set_result(reply)
+        return future is not None
 
     def release(self) -> None:
         """The hub is about to stop: an open stream is no work, and its client comes back."""
@@ -528,6 +537,17 @@ class Session:
         for stream in (self.own, *self._streams.values()):
             stream.finish()
             stream.cut()
+
+
+def reply_in(message: wire.Msg) -> Reply:
+    """What a client's answer to a question says."""
+    error = bytes(message.error)
+    return Reply(error=error) if error else Reply(result=bytes(message.result))
+
+
+def asked_by(question: bytes) -> str:
+    """The node that asked, of a question's raw JSON id; '' when that cannot be told."""
+    return question.rpartition(b"-")[2].rstrip(b'"').decode(errors="replace") if b"-" in question else ""
 
 
 def passed_back(reply: Reply) -> Reply:

@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+import psycopg
 from msgspec import Struct
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from mcphub.gateway.exposure import NOTHING, Asked
 
+DATABASE_AWAY = (psycopg.Error, PoolTimeout, TooManyRequests)
 COLUMNS = (
     "digest, public_id::text, user_id, key_id, view, protocol_version, init_params::text, options::text, created_at"
 )
@@ -27,7 +29,9 @@ class Options(Struct, frozen=True, omit_defaults=True):
 
 
 class Row(Struct, frozen=True):
-    """`view` is the path it was opened at; `init_params` raw JSON as the client sent it."""
+    """`view` is the path it was opened at; `init_params` raw JSON as the client sent it; `taken_from` the other node
+    that had it last.
+    """
 
     digest: bytes
     public_id: str
@@ -38,13 +42,14 @@ class Row(Struct, frozen=True):
     init_params: bytes
     options: Options
     created_at: datetime
+    taken_from: str = ""
 
 
 class SessionRows:
     """
     Args:
         pool: connections in autocommit mode, as the application role.
-        node: name of this hub among others on the database.
+        node: this run of the hub among others on the database.
     """
 
     def __init__(self, pool: AsyncConnectionPool[Any], node: str) -> None:
@@ -75,14 +80,15 @@ class SessionRows:
         """The row, taken over by this node."""
         async with self._pool.connection() as db:
             cursor = await db.execute(
-                f"update gateway_session set node = %s, last_seen_at = clock_timestamp() where digest = %s"
-                f" returning {COLUMNS}",
-                (self._node, digest),
+                f"with before as (select node as taken_from from gateway_session where digest = %s for update)"
+                f" update gateway_session set node = %s, last_seen_at = clock_timestamp() from before where digest = %s"
+                f" returning {COLUMNS}, taken_from",
+                (digest, self._node, digest),
             )
             found = await cursor.fetchone()
         if found is None:
             return None
-        id_, public_id, user, key, view, protocol, params, options, created = found
+        id_, public_id, user, key, view, protocol, params, options, created, taken_from = found
         return Row(
             bytes(id_),
             public_id,
@@ -93,6 +99,7 @@ class SessionRows:
             params.encode(),
             msgspec.json.decode(options, type=Options),
             created,
+            "" if taken_from == self._node else taken_from,
         )
 
     async def change(self, digest: bytes, options: Options) -> None:
@@ -101,6 +108,17 @@ class SessionRows:
                 "update gateway_session set options = %s where digest = %s",
                 (msgspec.json.encode(options).decode(), digest),
             )
+
+    async def listens(self, digest: bytes, *, here: bool) -> None:
+        """The session's own stream is open at this node, or no longer."""
+        async with self._pool.connection() as db:
+            if here:
+                await db.execute("update gateway_session set listening = %s where digest = %s", (self._node, digest))
+            else:
+                await db.execute(
+                    "update gateway_session set listening = null where digest = %s and listening = %s",
+                    (digest, self._node),
+                )
 
     async def seen(self, digests: Sequence[bytes]) -> None:
         async with self._pool.connection() as db:
@@ -111,6 +129,15 @@ class SessionRows:
     async def remove(self, digests: Sequence[bytes]) -> None:
         async with self._pool.connection() as db:
             await db.execute("delete from gateway_session where digest = any(%s)", (list(digests),))
+
+    async def remove_public(self, public_id: str) -> bytes | None:
+        """The digest of the session that had this public id."""
+        async with self._pool.connection() as db:
+            cursor = await db.execute(
+                "delete from gateway_session where public_id::text = %s returning digest", (public_id,)
+            )
+            found = await cursor.fetchone()
+        return bytes(found[0]) if found else None
 
     async def remove_of_user(self, user_id: str) -> None:
         """Also those of sessions that live nowhere at the moment."""

@@ -127,6 +127,11 @@ def migrations_folder() -> Path:
     raise MigrationError(f"no migrations found beside {package}; the installation is incomplete")
 
 
+def newest_schema() -> int:
+    """The number of the last migration this code knows."""
+    return max(file.version for file in load(migrations_folder()))
+
+
 def ensure_roles(dsn: str) -> list[str]:
     """Makes the roles that migrations grant to, without a login, and returns those that are missing still.
 

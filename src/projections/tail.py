@@ -14,7 +14,7 @@ from itertools import count
 
 import psycopg
 import structlog
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 
 from mcphub.domain.codec import Recorded, decode, decode_meta
 from mcphub.periodic import end
@@ -50,12 +50,25 @@ class Tail:
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = count()
         self._looks: list[asyncio.Future[None]] = []
+        self._channels: dict[str, Callable[[], None]] = {}
+        self._deaf_to: set[str] = set()  # channels the connection does not listen to yet
         self._look = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def add_sink(self, sink: Sink) -> None:
         """Adds a sink; it sees only what comes from now on."""
         self._sinks.append(sink)
+
+    def hear(self, channel: str, ring: Callable[[], None]) -> None:
+        """Something else that rings on the same connection. It is rung once more whenever that was lost for a while.
+
+        Args:
+            channel: letters, digits and underscores.
+            ring: called on the loop's thread; it does not wait.
+        """
+        self._channels[channel] = ring
+        self._deaf_to.add(channel)
+        self._look.set()
 
     async def start(self) -> None:
         """Folds the whole ledger before returning, so that nothing is decided on half the facts."""
@@ -115,9 +128,12 @@ class Tail:
             await AsyncConnection.connect(self._dsn, autocommit=True) as reader,
         ):
             await bell.execute("listen ledger")  # listen first, then read: nothing falls in between
+            self._deaf_to = set(self._channels)
             ringing = asyncio.create_task(self._ring(bell), name="tail-bell")
             try:
                 while not ringing.done():
+                    if self._deaf_to:
+                        ringing = await self._hear_more(bell, ringing)
                     self._look.clear()
                     await self._catch_up(reader)
                     # Not `wait_for`: before Python 3.12 it forgets a cancellation that comes together with the bell.
@@ -129,10 +145,21 @@ class Tail:
                 ringing.cancel()
                 await asyncio.gather(ringing, return_exceptions=True)
 
+    async def _hear_more(
+        self, bell: AsyncConnection[tuple[object, ...]], ringing: asyncio.Task[None]
+    ) -> asyncio.Task[None]:
+        """A connection that waits for notifications takes no statement meanwhile."""
+        await end(ringing)
+        for channel in sorted(self._deaf_to):
+            await bell.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+            self._channels[channel]()
+        self._deaf_to.clear()
+        return asyncio.create_task(self._ring(bell), name="tail-bell")
+
     async def _ring(self, bell: AsyncConnection[tuple[object, ...]]) -> None:
         try:
-            async for _ in bell.notifies():
-                self._look.set()
+            async for rung in bell.notifies():
+                self._channels.get(rung.channel, self._look.set)()
         finally:
             self._look.set()
 

@@ -11,8 +11,10 @@ from mcphub.domain.vault import new_ring_text
 from tests.conftest import Database
 from tests.e2e.conftest import StartHub
 from tests.support.ide import HttpError, Ide
+from tests.support.recorder import Recorder
 from tests.support.rest import Admin, Person, log_in
 from tests.support.running import RunningHub
+from tests.support.upstreams import Upstreams
 from tests.support.waiting import slower, until
 
 pytestmark = pytest.mark.slow
@@ -130,3 +132,54 @@ async def follows(ide: Ide) -> None:
         assert response.status_code in (401, 404), response.text
         assert time.monotonic() < deadline, response.text
         await asyncio.sleep(0.05)
+
+
+async def test_what_belongs_on_a_stream_gets_there_from_the_other_node_and_so_does_the_end(
+    two_hubs: tuple[RunningHub, RunningHub], upstreams: Upstreams, recorder: Recorder
+) -> None:
+    """Its requests come to the first node, its stream is open at the second, and its answers go to either."""
+    first, second = two_hubs
+    first.admin.add_servers({"spread": upstreams.stdio("spread", "roots")})
+    person = first.admin.user("bob")
+    ide = Ide(f"{first.mcp}?mode=tools", person.key())
+    await ide.open({"roots": {"listChanged": True}})
+    listening = Ide(second.mcp, "")
+    listening.http.headers.update(ide.http.headers)
+    listening.session, listening.version = ide.session, ide.version
+    await follows(listening)
+    await listening.follow()
+    assert "spread__echo" in await ide.tool_names()
+    begun = recorder.mark()
+
+    await ide.call("spread__echo", text="here")
+    await ide.notify("notifications/roots/list_changed")
+    for answering, roots in ((listening, "at-the-stream"), (ide, "at-the-asker")):
+        await until(lambda: asked(listening), within=10, what="the question on the stream of the other node")
+        message = asked(listening).pop()
+        listening.messages.clear()
+        result = {"roots": [{"uri": f"file:///{roots}"}]}
+        await answering.post({"jsonrpc": "2.0", "id": message["id"], "result": result})
+        await until(
+            lambda roots=roots: roots in str(recorder.received(server="spread", event="answer", since=begun)),
+            within=10,
+            what="the answer at the server",
+        )
+        if answering is listening:
+            await ide.notify("notifications/roots/list_changed")
+
+    await asyncio.to_thread(first.admin.add_servers, {"more": upstreams.stdio("more")})
+    await until(
+        lambda: listening.heard("notifications/tools/list_changed"), within=10, what="news on the other node's stream"
+    )
+
+    await ide.close()
+    await until(lambda: listening.stream_ended, within=3, what="the stream ends with its session")
+    with pytest.raises(HttpError, match="404"):
+        await listening.request("ping")
+    await listening.close()
+    nodes = first.admin.rest.get("/api/admin/nodes")
+    assert [(node["name"], node["living"]) for node in nodes] == [("first", True), ("second", True)]
+
+
+def asked(ide: Ide) -> list[dict[str, Any]]:
+    return [message for _, message in ide.messages if "id" in message]

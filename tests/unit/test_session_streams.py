@@ -16,6 +16,7 @@ from mcphub.gateway.session import (
     Stream,
     lost_answer,
     new_session_id,
+    reply_in,
     session_digest,
 )
 from tests.support.facts import NOW
@@ -351,11 +352,11 @@ async def test_streams_that_are_over_and_read_are_let_go():
 async def test_an_answer_of_the_client_reaches_its_question_once():
     mine = session()
     id_, answer = mine.question()
-    reply = wire.read(b'{"jsonrpc":"2.0","id":' + id_ + b',"result":{"roots":[]}}')
+    reply = reply_in(wire.read(b'{"jsonrpc":"2.0","id":' + id_ + b',"result":{"roots":[]}}'))
 
-    mine.answered(reply)
-    mine.answered(reply)
-    mine.answered(wire.read(b'{"jsonrpc":"2.0","id":"unasked","result":{}}'))
+    assert mine.answered(id_, reply)
+    assert not mine.answered(id_, reply)
+    assert not mine.answered(b'"unasked"', reply)
 
     assert answer.result().result == b'{"roots":[]}'
 

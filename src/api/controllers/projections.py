@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from litestar import Controller, get, post
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 from litestar.response import Stream
 from msgspec import to_builtins
@@ -19,7 +19,7 @@ from mcphub.api.problems import Problem, not_found
 from mcphub.api.schemas import Envelope, Out
 from mcphub.api.services import Services
 from mcphub.api.streams import events, stream
-from mcphub.api.table_work import Checked, TableWork, Work
+from mcphub.api.table_work import Checked, Kind, TableWork, Work
 from mcphub.projections.table_states import (
     PARKED_AGAIN,
     TABLE_STATES,
@@ -101,15 +101,83 @@ class ProjectionAnswer(Envelope, kw_only=True):
     work: WorkView | None
 
 
+class Tables:
+    """What the handlers ask of the read tables and of the work on them."""
+
+    def __init__(self, services: Services, work: TableWork) -> None:
+        self._services = services
+        self._work = work
+
+    async def answer(self, pace: Pace | None = None) -> ProjectionsAnswer:
+        """
+        Args:
+            pace: of whoever looks again and again; a single look knows none.
+        """
+        async with self._services.read.connection() as db, db.cursor(row_factory=class_row(TableState)) as cursor:
+            await cursor.execute(TABLE_STATES)
+            states = await cursor.fetchall()
+        now, outdated = time.monotonic(), waits_for_rebuild(states)
+        work = self._work.work
+        return ProjectionsAnswer(
+            data=[
+                _view(
+                    state,
+                    outdated=state.name in outdated,
+                    rate=pace.look(state.name, state.position, now) if pace is not None else 0.0,
+                    checked=self._work.checked.get(state.name),
+                )
+                for state in states
+            ],
+            work=None if work is None else _work_view(work),
+        )
+
+    async def followed(self) -> AsyncIterator[dict[str, Any]]:
+        """The answer, and each other one that comes."""
+        pace, before = Pace(), None
+        while True:
+            answer = await self.answer(pace)
+            if answer != before:
+                yield {"data": to_builtins(answer.data), "work": to_builtins(answer.work)}
+                before = answer
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def begin(self, kind: Kind, name: str) -> ProjectionsAnswer:
+        """
+        Raises:
+            Problem: 404, there is no such table; 409, something runs already.
+        """
+        _must_be_known(name)
+        self._work.start(kind)
+        return await self.answer()
+
+    async def retry(self, name: str) -> ProjectionsAnswer:
+        """
+        Raises:
+            Problem: 404, there is no such table; 409, it is not parked.
+        """
+        _must_be_known(name)
+        if not await asyncio.to_thread(self._parked_again, name):
+            raise Problem(409, "not_parked", f"The table {name} is not parked.", "There is nothing to try again.")
+        self._services.projector.wake()
+        return await self.answer()
+
+    def _parked_again(self, name: str) -> bool:
+        with self._services.write.connection() as db:
+            return bool(db.execute(PARKED_AGAIN, (name,)).rowcount)
+
+
+async def tables(services: NamedDependency[Services], table_work: NamedDependency[TableWork]) -> Tables:
+    return Tables(services, table_work)
+
+
 class ProjectionsController(Controller):
     path = "/api/admin/projections"
     tags = ("Projections",)
+    dependencies = {"tables": Provide(tables)}  # noqa: RUF012  litestar reads it
 
     @get("/", operation_id="projections", summary="Where the read tables stand", who=ADMIN)
-    async def projections(
-        self, services: NamedDependency[Services], table_work: NamedDependency[TableWork]
-    ) -> ProjectionsAnswer:
-        return await _answer(services, table_work)
+    async def projections(self, tables: NamedDependency[Tables]) -> ProjectionsAnswer:
+        return await tables.answer()
 
     @get(
         "/stream",
@@ -122,18 +190,16 @@ class ProjectionsController(Controller):
         self,
         caller: NamedDependency[Caller],
         services: NamedDependency[Services],
-        table_work: NamedDependency[TableWork],
+        tables: NamedDependency[Tables],
         guard: NamedDependency[Guard],
     ) -> Stream:
         """Each event is the whole answer: `{data: […], work: …}`; the first one comes at once."""
-        source = events(_followed(services, table_work), lambda: guard.still(caller))
+        source = events(tables.followed(), lambda: guard.still(caller))
         return stream(services.streams.one_more(caller.user_id, source))
 
     @get("/{name:str}", operation_id="projection", summary="Where one of them stands", who=ADMIN)
-    async def projection(
-        self, name: FromPath[str], services: NamedDependency[Services], table_work: NamedDependency[TableWork]
-    ) -> ProjectionAnswer:
-        answer = await _answer(services, table_work)
+    async def projection(self, name: FromPath[str], tables: NamedDependency[Tables]) -> ProjectionAnswer:
+        answer = await tables.answer()
         for view in answer.data:
             if view.name == name:
                 return ProjectionAnswer(data=view, work=answer.work)
@@ -146,13 +212,9 @@ class ProjectionsController(Controller):
         status_code=202,
         who=ADMIN,
     )
-    async def rebuild(
-        self, name: FromPath[str], services: NamedDependency[Services], table_work: NamedDependency[TableWork]
-    ) -> ProjectionsAnswer:
+    async def rebuild(self, name: FromPath[str], tables: NamedDependency[Tables]) -> ProjectionsAnswer:
         """Readers notice nothing: the new ones are made beside the living ones and take their place at once."""
-        _must_be_known(name)
-        table_work.start("rebuild")
-        return await _answer(services, table_work)
+        return await tables.begin("rebuild", name)
 
     @post(
         "/{name:str}/check",
@@ -161,13 +223,9 @@ class ProjectionsController(Controller):
         status_code=202,
         who=ADMIN,
     )
-    async def check(
-        self, name: FromPath[str], services: NamedDependency[Services], table_work: NamedDependency[TableWork]
-    ) -> ProjectionsAnswer:
+    async def check(self, name: FromPath[str], tables: NamedDependency[Tables]) -> ProjectionsAnswer:
         """Nothing is swapped and nobody waits; `checked` of each table says what was found."""
-        _must_be_known(name)
-        table_work.start("check")
-        return await _answer(services, table_work)
+        return await tables.begin("check", name)
 
     @post(
         "/{name:str}/retry",
@@ -176,14 +234,8 @@ class ProjectionsController(Controller):
         status_code=202,
         who=ADMIN,
     )
-    async def retry(
-        self, name: FromPath[str], services: NamedDependency[Services], table_work: NamedDependency[TableWork]
-    ) -> ProjectionsAnswer:
-        _must_be_known(name)
-        if not await asyncio.to_thread(_retry, services, name):
-            raise Problem(409, "not_parked", f"The table {name} is not parked.", "There is nothing to try again.")
-        services.projector.wake()
-        return await _answer(services, table_work)
+    async def retry(self, name: FromPath[str], tables: NamedDependency[Tables]) -> ProjectionsAnswer:
+        return await tables.retry(name)
 
 
 def _no_such(name: str) -> Problem:
@@ -193,45 +245,6 @@ def _no_such(name: str) -> Problem:
 def _must_be_known(name: str) -> None:
     if name not in known_names():
         raise _no_such(name)
-
-
-def _retry(services: Services, name: str) -> bool:
-    with services.write.connection() as db:
-        return bool(db.execute(PARKED_AGAIN, (name,)).rowcount)
-
-
-async def _followed(services: Services, table_work: TableWork) -> AsyncIterator[dict[str, Any]]:
-    pace, before = Pace(), None
-    while True:
-        answer = await _answer(services, table_work, pace)
-        if answer != before:
-            yield {"data": to_builtins(answer.data), "work": to_builtins(answer.work)}
-            before = answer
-        await asyncio.sleep(LOOK_SECONDS)
-
-
-async def _answer(services: Services, table_work: TableWork, pace: Pace | None = None) -> ProjectionsAnswer:
-    """
-    Args:
-        pace: of whoever looks again and again; a single look knows none.
-    """
-    async with services.read.connection() as db, db.cursor(row_factory=class_row(TableState)) as cursor:
-        await cursor.execute(TABLE_STATES)
-        states = await cursor.fetchall()
-    now, outdated = time.monotonic(), waits_for_rebuild(states)
-    work = table_work.work
-    return ProjectionsAnswer(
-        data=[
-            _view(
-                state,
-                outdated=state.name in outdated,
-                rate=pace.look(state.name, state.position, now) if pace is not None else 0.0,
-                checked=table_work.checked.get(state.name),
-            )
-            for state in states
-        ],
-        work=None if work is None else _work_view(work),
-    )
 
 
 def _view(state: TableState, *, outdated: bool, rate: float, checked: Checked | None) -> ProjectionView:

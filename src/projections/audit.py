@@ -56,6 +56,7 @@ class AuditRow(Struct, frozen=True, kw_only=True):
 
 class Audit(Projection[AuditRow]):
     name = "audit"
+    version = 2
     row = AuditRow
     key_columns = ("position",)
     handles = ()
@@ -72,7 +73,7 @@ class Audit(Projection[AuditRow]):
     indexes = """
         create index audit_actor on audit (actor, position desc);
         create index audit_user on audit (user_id, position desc);
-        create index audit_category on audit (category, position desc);
+        create index audit_type on audit (type, position desc);
     """
     fill = f"""
         insert into audit

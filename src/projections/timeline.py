@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from itertools import product
 from typing import Any, Literal
 from uuid import UUID
 
@@ -15,7 +16,10 @@ from msgspec import Struct
 from psycopg.rows import class_row, tuple_row
 from psycopg_pool import AsyncConnectionPool
 
-from mcphub.domain.codec import decode_meta
+from mcphub.domain.codec import decode_meta, encode
+from mcphub.domain.events import EVENT_TYPES
+from mcphub.projections.audit import CATEGORY_OF
+from mcphub.projections.history import LAST_BY
 
 __all__ = ["AccessItem", "Choice", "FactItem", "Link", "Place", "Timeline", "Trace", "Wanted", "began_at"]
 
@@ -35,6 +39,18 @@ FACT_COLUMNS = """
            ledger.tags, ledger.data::text as data, ledger.meta::text as meta, ledger.id::text as id
 """
 FACTS = " from audit join public.ledger on ledger.position = audit.position "
+# As the index `ledger_source` has it (0020_ledger_source.sql): what is `api` does not say so.
+SOURCE = "coalesce(ledger.meta ->> 'source', 'api')"
+TEXTS = (
+    "name",
+    "old_name",
+    "tool",
+    "variable",
+    "description",
+    "reason",
+    "last4",
+)  # members that texts are looked for in
+WITH_TEXTS = [name for name, type_ in EVENT_TYPES.items() if not set(TEXTS).isdisjoint(type_.__struct_fields__)]
 ACCESS_COLUMNS = """
     select ledger_position as position, position as number, id, at, action, outcome, way, actor, subject, name_digest,
            ip, agent, address, method, route, request_id, lost, node
@@ -47,6 +63,12 @@ MOST_OF_TRACE = 1000  # facts of one cause
 GENERATIONS = 5  # of facts that facts caused
 NEAR = 1000  # positions to each side, in which facts of one cause are looked for
 
+# Positions of the access log grow with the times rows are recorded at, so its last days are enough when they hold any.
+NEWEST = """
+    select (select max(position) from audit), coalesce(
+        (select max(position) from access_log where recorded_at >= now() - interval '1 day'),
+        (select max(position) from access_log))
+"""
 # Each subject is read once, however many facts of it are on the page.
 ORDINALS = """
     select position, tag, ordinal from (
@@ -143,6 +165,19 @@ class Wanted(Struct, frozen=True, kw_only=True):
         asked = (self.source.only, self.tag.only, self.trace.only)
         return self.kind != "fact" and all(only is None for only in asked)
 
+    def types(self) -> list[str] | None:
+        """Of the facts that can be wanted; None for all."""
+        if self.type == self.category == ANY:
+            return None
+        return [type_ for type_, kind in CATEGORY_OF.items() if self.type.fits(type_) and self.category.fits(kind)]
+
+    @property
+    def narrowed_by_type_alone(self) -> bool:
+        """Are some types looked for, and nothing else that an index could do better?"""
+        others = (self.actor, self.user, self.source, self.tag, self.trace)
+        by_type = self.type.only is not None or self.category.only is not None
+        return by_type and self.own is None and not self.text and all(one == ANY for one in others)
+
     def actions(self) -> list[str]:
         return [action for action, kind in CATEGORIES.items() if self.type.fits(action) and self.category.fits(kind)]
 
@@ -221,7 +256,16 @@ class Conditions:
         self.given: dict[str, Any] = {}
 
     def __str__(self) -> str:
-        return " where " + " and ".join(self._parts) if self._parts else ""
+        return " where " + self.joined if self._parts else ""
+
+    @property
+    def joined(self) -> str:
+        return " and ".join(self._parts) or "true"
+
+    @property
+    def of_ledger(self) -> bool:
+        """Does one of them look at the fact itself?"""
+        return any("ledger." in part for part in self._parts)
 
     def add(self, part: str, **given: Any) -> None:
         self._parts.append(part)
@@ -284,7 +328,7 @@ class Timeline:
 
     async def newest(self) -> Place:
         """The last fact the read tables show, and the last row of the access log: `follow` begins behind them."""
-        (row,) = await self._tuples("select (select max(position) from audit), (select max(position) from access_log)")
+        (row,) = await self._tuples(NEWEST)
         return Place(row[0] or 0, row[1] or 0)
 
     async def after(self, wanted: Wanted, last: Place, size: int) -> tuple[list[FactItem], list[AccessItem]]:
@@ -316,18 +360,20 @@ class Timeline:
         total: Counter[tuple[int, str]] = Counter()
         parts = []
         if wanted.facts:
-            parts.append((_of_facts(wanted), "audit.at", "audit.category", FACTS))
-        if wanted.access and wanted.actions():
-            parts.append((_of_access(wanted), "at", "action", ACCESS))
-        span = {"lo": since.timestamp(), "hi": until.timestamp(), "bins": bins}
-        for conditions, at, kind, rows in parts:
-            conditions.add(f"{at} >= %(lower)s and {at} < %(upper)s", lower=since, upper=until)
-            query = (
-                f"select width_bucket(extract(epoch from {at})::float8, %(lo)s, %(hi)s, %(bins)s) - 1, {kind}, count(*)"
-                f"{rows}{conditions} group by 1, 2"
+            conditions = _of_facts(wanted)
+            _within(
+                conditions, *await self._between(max(since, wanted.since or since), min(until, wanted.until or until))
             )
-            for bin_, name, count in await self._tuples(query, {**conditions.given, **span}):
-                total[min(bin_, bins - 1), CATEGORIES.get(name, name)] += count
+            parts.append((conditions, "audit.at", "audit.category", FACTS if conditions.of_ledger else " from audit "))
+        if wanted.access and wanted.actions():
+            conditions = _of_access(wanted)
+            conditions.add("at >= %(lower)s and at < %(upper)s", lower=since, upper=until)
+            parts.append((conditions, "at", "action", ACCESS))
+        step = (until - since) / bins
+        for conditions, at, kind, rows in parts:
+            query = f"select date_bin(%(step)s, {at}, %(begin)s), {kind}, count(*){rows}{conditions} group by 1, 2"
+            for begin, name, count in await self._tuples(query, {**conditions.given, "step": step, "begin": since}):
+                total[min((begin - since) // step, bins - 1), CATEGORIES.get(name, name)] += count
         return total
 
     # about one fact
@@ -413,14 +459,50 @@ class Timeline:
         self, wanted: Wanted, size: int, *, before: int | None = None, after: int | None = None
     ) -> list[FactItem]:
         """Oldest first when they are looked for behind a position, else newest first."""
-        conditions = _of_facts(wanted)
-        if before is not None:
-            conditions.add("audit.position < %(before)s", before=before)
-        if after is not None:
-            conditions.add("audit.position > %(after)s", after=after)
-        order = f" order by audit.position {'desc' if after is None else 'asc'} limit %(size)s"
-        query = f"{FACT_COLUMNS}{FACTS}{conditions}{order}"
-        return await self._rows(FactItem, query, {**conditions.given, "size": size})
+        low, high = await self._between(wanted.since, wanted.until)
+        low = low if after is None else max(low or 0, after)
+        high = high if before is None else min(high or before, before)
+        direction = "desc" if after is None else "asc"
+        parts: list[str] = []
+        given: dict[str, Any] = {"size": size}
+        for conditions in _ways(wanted):
+            types = wanted.types() if wanted.narrowed_by_type_alone else None
+            if types is None:
+                _within(conditions, low, high)
+                rows = FACTS if conditions.of_ledger else " from audit "
+                part = f"select audit.position{rows}{conditions} order by audit.position {direction} limit %(size)s"
+            else:
+                conditions = Conditions()
+                conditions.add("audit.type = wanted.type")
+                _within(conditions, low, high)
+                part = (
+                    "select few.position from unnest(%(types)s::text[]) as wanted(type) cross join lateral (select"
+                    f" position from audit{conditions} order by position {direction} limit %(size)s) as few"
+                )
+                given["types"] = types
+            parts.append(f"({part})")
+            given |= conditions.given
+        if not parts:
+            return []
+        query = (
+            f"{FACT_COLUMNS} from (select position from ({' union '.join(parts)}) as of_any_way"
+            f" order by position {direction} limit %(size)s) as found"
+            " join audit on audit.position = found.position join public.ledger on ledger.position = found.position"
+            f" order by found.position {direction}"
+        )
+        return await self._rows(FactItem, query, given)
+
+    async def _between(self, since: datetime | None, until: datetime | None) -> tuple[int | None, int | None]:
+        """Positions before and behind all facts of a span: both grow, so an index of one is an index of the other."""
+        found: list[int | None] = []
+        for at in (since, until):
+            if at is None:
+                found.append(None)
+            else:
+                ((position, _),) = await self._tuples(LAST_BY, {"at": at - timedelta(microseconds=1)})
+                found.append(position)
+        low, last = found
+        return low, None if last is None else last + 1
 
     async def _access(self, conditions: Conditions, order: str, size: int) -> list[AccessItem]:
         # A bare `position` would be the column of the answer that is called so.
@@ -438,33 +520,89 @@ class Timeline:
             return list(await cursor.fetchall())
 
 
-def _of_facts(wanted: Wanted) -> Conditions:
-    where = Conditions()
+def _ways(wanted: Wanted) -> list[Conditions]:
+    """How a fact can be one of those: each way is looked for by an index of its own, which an `or` has none of."""
+    ways: list[list[tuple[str, dict[str, Any]]]] = []
     if wanted.own is not None:
-        where.add("(audit.actor = %(own)s or audit.user_id = %(own)s)", own=wanted.own)
+        given = {"own": wanted.own}
+        ways.append([("audit.actor = %(own)s", given), ("audit.user_id = %(own)s", given)])
+    if _plain(wanted.source):
+        named = enumerate(wanted.source.only or ())
+        ways.append([(f"{SOURCE} = %(source{number})s", {f"source{number}": source}) for number, source in named])
+    if wanted.text:
+        ways.append(_text_ways(wanted))
+    found = []
+    for way in product(*ways):
+        conditions = _of_all(wanted)
+        for part, given in way:
+            conditions.add(part, **given)
+        found.append(conditions)
+    return found
+
+
+def _text_ways(wanted: Wanted) -> list[tuple[str, dict[str, Any]]]:
+    text = _escaped(wanted.text)
+    types = [type_ for type_ in EVENT_TYPES if wanted.text.casefold() in type_.casefold()]
+    fields = " or ".join(f"ledger.data ->> '{field}' ilike %(text)s" for field in TEXTS)
+    # As JSON writes it, in the whole fact first: taking it apart for each member costs five times as much.
+    written = _escaped(encode(wanted.text).decode()[1:-1])
+    ways: list[tuple[str, dict[str, Any]]] = [
+        ("audit.type = any(%(of_types)s::text[])", {"of_types": types}),
+        (
+            "(audit.type = any(%(with_texts)s::text[]) and ledger.type = any(%(with_texts)s::text[])"
+            f" and ledger.data::text ilike %(written)s and ({fields}))",
+            {"with_texts": WITH_TEXTS, "written": f"%{written}%", "text": f"%{text}%"},
+        ),
+        ("audit.actor = any(%(named)s::text[])", {"named": list(wanted.named)}),
+        ("audit.user_id = any(%(named)s::text[])", {"named": list(wanted.named)}),
+        ("ledger.tags && %(tagged)s::text[]", {"tagged": list(wanted.tagged)}),
+    ]
+    return [way for way in ways if all(way[1].values())]
+
+
+def _of_facts(wanted: Wanted) -> Conditions:
+    """Any of the ways, in one `where`; without the time."""
+    ways = _ways(wanted)
+    if len(ways) == 1:
+        return ways[0]
+    conditions = Conditions()
+    parts: list[str] = []
+    given: dict[str, Any] = {}
+    for way in ways:
+        parts.append(f"({way.joined})")
+        given |= way.given
+    conditions.add(f"({' or '.join(parts)})" if parts else "false", **given)
+    return conditions
+
+
+def _of_all(wanted: Wanted) -> Conditions:
+    """What holds whichever way a fact is one of those."""
+    where = Conditions()
     for column, choice in (
         ("audit.actor", wanted.actor),
         ("audit.user_id", wanted.user),
-        ("audit.type", wanted.type),
-        ("audit.category", wanted.category),
-        ("(ledger.meta ->> 'source')", wanted.source),
+        (SOURCE, Choice(None if _plain(wanted.source) else wanted.source.only, wanted.source.never)),
         (f"({TRACE})", wanted.trace),
     ):
         where.choose(column, choice)
+    if (types := wanted.types()) is not None:
+        where.add("audit.type = any(%(types)s::text[])", types=types)
     if wanted.tag.only is not None:
         where.add("ledger.tags && %(tags)s::text[]", tags=list(wanted.tag.only))
     if wanted.tag.never:
         where.add("not ledger.tags && %(not_tags)s::text[]", not_tags=list(wanted.tag.never))
-    if wanted.text:
-        named = ("name", "old_name", "tool", "variable", "description", "reason", "last4")
-        fields = " or ".join(f"ledger.data ->> '{field}' ilike %(text)s" for field in named)
-        where.add(
-            f"(audit.type ilike %(text)s or {fields} or audit.actor = any(%(named)s::text[])"
-            " or audit.user_id = any(%(named)s::text[]) or ledger.tags && %(tagged)s::text[])",
-            **_text(wanted),
-        )
-    where.within(wanted, "audit.at")
     return where
+
+
+def _within(conditions: Conditions, low: int | None, high: int | None) -> None:
+    """Between two positions, without them; said of both tables where both are looked at, as no plan sees one's in the
+    other's.
+    """
+    for table in ("audit", "ledger") if conditions.of_ledger else ("audit",):
+        if low is not None:
+            conditions.add(f"{table}.position > %(low)s", low=low)
+        if high is not None:
+            conditions.add(f"{table}.position < %(high)s", high=high)
 
 
 def _of_access(wanted: Wanted) -> Conditions:
@@ -505,6 +643,11 @@ def _like(pattern: str) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _plain(choice: Choice) -> bool:
+    """Are certain values looked for, each as it stands?"""
+    return choice.only is not None and not any("*" in value for value in choice.only)
 
 
 def _any_fits(patterns: Iterable[str], value: str) -> bool:

@@ -1,4 +1,5 @@
 import json
+import sys
 import time
 
 import pytest
@@ -59,7 +60,7 @@ def test_the_place_stands_in_the_answer_too():
     ("text", "line", "column"),
     [
         ('{\n "a": }', 2, 7),
-        ('{"a": 1,}', 1, 9),
+        ('{"a": 1,}', 1, 8 if sys.version_info >= (3, 13) else 9),  # newer Pythons point at the comma
         ('{"a": 1 // no\n}', 1, 9),
         ("", 1, 1),
         ('{"a": "\t"}', 1, 8),

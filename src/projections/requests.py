@@ -21,7 +21,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from mcphub.domain.left_out import LeftOut
 from mcphub.domain.rehearsal import Made
-from mcphub.projections.rollups import MINUTES_KEPT, SPANS, down_to, grain_of, pieces_of, units_of, up_to
+from mcphub.projections.rollups import SPANS, down_to, grain_of, pieces_of, units_of, up_to
 from mcphub.projections.sketches import percentiles
 
 __all__ = ["BadCursor", "Filters", "Is", "Page", "RequestRow", "Requests", "Stats", "UserStats"]
@@ -40,7 +40,6 @@ RECENT_SPAN, RECENT_CALLS = timedelta(days=7), 500  # how far back somebody's se
 MOST_WAYS = 20_000  # in which calls were made
 QUERY_WITHIN_MS = 10_000
 SKETCHES_MEMORY = "64MB"  # those of ten thousand users over a month, before the busiest are chosen
-MARGIN = timedelta(hours=1)  # minutes may be forgotten while somebody asks
 FIRST_DAY = datetime(2020, 1, 1, tzinfo=UTC)
 LAST_DAY = datetime(2200, 1, 1, tzinfo=UTC)
 # As gateway/request_id.py writes it.
@@ -217,7 +216,7 @@ class Requests:
         )
         (found,) = await self._rows(_Oldest, "requests_oldest", {})
         oldest = found.day or FIRST_DAY
-        units = units_of(grain, recent=since > self._now() - MINUTES_KEPT + MARGIN)
+        units = units_of(grain, self._now() - since)
         unit = units[-1]
         step = bucket if by == "time" else unit
         if since >= oldest and (until - since < LONG or step % unit):

@@ -18,7 +18,6 @@ from mcphub.postgres.pool import conninfo
 __all__ = [
     "DAY",
     "HOUR",
-    "MINUTES_KEPT",
     "SPANS",
     "Piece",
     "Rollups",
@@ -30,11 +29,20 @@ __all__ = [
     "up_to",
 ]
 
+MEMORY = "64MB"  # for what a step puts together
 STEP = 200_000  # positions added at once: a second or two of one PostgreSQL process
 MINUTE, HOUR, DAY, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 SPANS = {MINUTE: 0, HOUR: 1, DAY: 2, WEEK: 3}
-MINUTES_KEPT = timedelta(days=3)
 EVERYBODY, BY_TOOL, BY_USER, BY_BOTH = 1, 2, 3, 4
+# The units of which there are figures, the coarsest first, and how long these are kept if not for ever (rollup_forget
+# in 0021_fewer_figures.sql). Tools of each user by the hour would be nearly as many rows as requests.
+UNITS: dict[int, dict[timedelta, timedelta | None]] = {
+    EVERYBODY: {WEEK: None, DAY: None, HOUR: None, MINUTE: timedelta(days=3)},
+    BY_TOOL: {WEEK: None, DAY: None, HOUR: None},
+    BY_USER: {WEEK: None, DAY: None, HOUR: timedelta(days=100)},
+    BY_BOTH: {DAY: None},
+}
+MARGIN = timedelta(hours=1)  # some may be forgotten while somebody asks
 MONDAY = datetime(2001, 1, 1, tzinfo=UTC)  # midnight: units are counted from here, as SQL counts buckets
 
 REACHED = "select position from request_rollup_reached for update"
@@ -66,13 +74,14 @@ class Rollups:
             while True:
                 before, reached = await add(db)
                 if reached == before:
-                    await db.execute("select rollup_forget_minutes()")
+                    await db.execute("select rollup_forget()")
                     return reached
 
 
 async def add(db: AsyncConnection[Any], step: int = STEP) -> tuple[int, int]:
     """One step in a transaction of its own; returns the position before and after it."""
     async with db.transaction():
+        await db.execute(f"set local work_mem = '{MEMORY}'")
         ((after,),) = await (await db.execute(REACHED)).fetchall()
         ((newest,),) = await (await db.execute(NEWEST, (after,))).fetchall()
         if newest is None:
@@ -98,17 +107,9 @@ def pieces_of(since: datetime, until: datetime, units: Sequence[timedelta]) -> l
     return [*pieces_of(since, begin, finer), Piece(unit, begin, end), *pieces_of(end, until, finer)]
 
 
-def units_of(grain: int, *, recent: bool = False) -> list[timedelta]:
-    """The units of which there are figures, the coarsest first.
-
-    Tools of each user by the hour would be nearly as many rows as requests.
-
-    Args:
-        recent: of nothing but the last days, of which there are minutes.
-    """
-    if grain == BY_BOTH:
-        return [WEEK, DAY]
-    return [WEEK, DAY, HOUR, MINUTE] if grain == EVERYBODY and recent else [WEEK, DAY, HOUR]
+def units_of(grain: int, age: timedelta) -> list[timedelta]:
+    """The units of which there are figures that old, the coarsest first."""
+    return [unit for unit, kept in UNITS[grain].items() if kept is None or age < kept - MARGIN]
 
 
 def grain_of(*, user: bool, tool: bool) -> int:

@@ -127,7 +127,7 @@ async def test_steps_and_hubs_that_add_at_once_count_each_request_once(database,
 
     counts = owner.execute("select grain, span, sum(count) from request_rollup group by 1, 2 order by 1, 2").fetchall()
     within = owner.execute("select count(*) from traffic where kind = 4 and at >= now() - interval '3 days'").fetchone()
-    whole = [(grain, span, 450) for grain in (1, 2, 3) for span in (1, 2, 3)] + [(4, 2, 450), (4, 3, 450)]
+    whole = [(grain, span, 450) for grain in (1, 2, 3) for span in (1, 2, 3)] + [(4, 2, 450)]
     assert counts == [(1, 0, *within), *whole]
 
 
@@ -188,7 +188,7 @@ async def test_a_users_own_figures_hold_what_is_kept_and_what_came_since(databas
 
 @pytest.mark.parametrize("grain", [1, 2, 4])
 def test_pieces_are_whole_units_one_behind_the_other_and_the_coarsest_there_are(grain):
-    units = units_of(grain, recent=True)
+    units = units_of(grain, HOUR)
     since = datetime(2026, 1, 1, 22, 59, 30, tzinfo=UTC)  # a Thursday
     for length in (timedelta(), MINUTE, 3 * HOUR, 2 * DAY + HOUR, 9 * DAY, 40 * DAY + 5 * MINUTE):
         pieces = pieces_of(since, since + length, units)
@@ -209,11 +209,32 @@ def test_pieces_are_whole_units_one_behind_the_other_and_the_coarsest_there_are(
 def test_a_week_begins_on_monday():
     monday = datetime(2026, 1, 5, tzinfo=UTC)
 
-    assert pieces_of(monday - HOUR, monday + WEEK + HOUR, units_of(2)) == [
+    assert pieces_of(monday - HOUR, monday + WEEK + HOUR, units_of(2, DAY)) == [
         Piece(HOUR, monday - HOUR, monday),
         Piece(WEEK, monday, monday + WEEK),
         Piece(HOUR, monday + WEEK, monday + WEEK + HOUR),
     ]
+
+
+def test_the_finest_figures_are_for_what_is_not_old():
+    assert [units_of(1, age)[-1] for age in (2 * DAY, 3 * DAY)] == [MINUTE, HOUR]
+    assert [units_of(3, age)[-1] for age in (99 * DAY, 100 * DAY)] == [HOUR, DAY]
+    assert units_of(2, 999 * DAY) == [WEEK, DAY, HOUR]
+    assert units_of(4, 999 * DAY) == [DAY]
+
+
+async def test_what_nobody_looks_at_that_closely_is_forgotten_and_the_rest_stays(database, owner):
+    row = (
+        "insert into request_rollup (grain, span, at, user_id, server, tool, method, count, errors, denied, cancelled,"
+        " tool_errors, answered, total_ms) select %s, %s, now() - %s::interval, '', '', '', '', 1, 0, 0, 0, 0, 0, 0"
+    )
+    for grain, span, age in ((1, 0, 2), (1, 0, 4), (1, 1, 400), (3, 1, 99), (3, 1, 101), (3, 2, 400), (4, 2, 400)):
+        owner.execute(row, (grain, span, timedelta(days=age)))
+
+    await Rollups(database.app_dsn).round()
+
+    left = owner.execute("select grain, span, round(extract(epoch from now() - at) / 86400)::int from request_rollup")
+    assert set(left) == {(1, 0, 2), (1, 1, 400), (3, 1, 99), (3, 2, 400), (4, 2, 400)}
 
 
 def test_grains_tell_apart_what_is_asked_for_and_no_more():

@@ -9,8 +9,8 @@ with ended as (
            case when status in ('Completed', 'Failed', 'TimedOut') then duration_ms end as ms
     from traffic
     where kind = 4 and position > %(after)s and position <= %(upto)s
-), classed as (
-    -- First by hour, user, tool and duration: all that follows is made from these.
+), classed as materialized (
+    -- First by hour, user, tool and duration: all but the minutes is made from these.
     select date_trunc('hour', at, 'UTC') as hour, user_id, server, tool, method, duration_bin(ms) as bin,
            count(*) as count,
            count(*) filter (where status in ('Failed', 'TimedOut', 'Interrupted')) as errors,
@@ -30,7 +30,7 @@ with ended as (
     from ended
     where at >= now() - interval '3 days'
     group by 1, 2
-), kept as (
+), finest as materialized (
     select grain, span, date_trunc(unit, hour, 'UTC') as at,
            case when grain >= 3 then user_id else '' end as user_id,
            case when grain in (2, 4) then server else '' end as server,
@@ -38,12 +38,20 @@ with ended as (
            case when grain in (2, 4) then method else '' end as method,
            bin, sum(count) as count, sum(errors) as errors, sum(denied) as denied, sum(cancelled) as cancelled,
            sum(tool_errors) as tool_errors, sum(answered) as answered, sum(total_ms) as total_ms
-    from classed, (values (1, 1, 'hour'), (1, 2, 'day'), (1, 3, 'week'), (2, 1, 'hour'), (2, 2, 'day'), (2, 3, 'week'),
-                          (3, 1, 'hour'), (3, 2, 'day'), (3, 3, 'week'), (4, 2, 'day'), (4, 3, 'week')
-                  ) as kinds(grain, span, unit)
+    from classed, (values (1, 1, 'hour'), (2, 1, 'hour'), (3, 1, 'hour'), (4, 2, 'day')) as kinds(grain, span, unit)
+    group by 1, 2, 3, 4, 5, 6, 7, 8
+), kept as (
+    select * from finest
+    union all
+    -- and the coarser ones from the finest
+    select grain, coarser.span, date_trunc(unit, at, 'UTC'), user_id, server, tool, method, bin, sum(count),
+           sum(errors), sum(denied), sum(cancelled), sum(tool_errors), sum(answered), sum(total_ms)
+    from finest, (values (2, 'day'), (3, 'week')) as coarser(span, unit)
+    where grain <= 3
     group by 1, 2, 3, 4, 5, 6, 7, 8
     union all
-    select 1, 0, minute, '', '', '', '', bin, count, errors, denied, cancelled, tool_errors, answered, total_ms from minutes
+    select 1, 0, minute, '', '', '', '', bin, count, errors, denied, cancelled, tool_errors, answered, total_ms
+    from minutes
 )
 insert into request_rollup as old (grain, span, at, user_id, server, tool, method, count, errors, denied, cancelled,
                                    tool_errors, answered, total_ms, sketch)

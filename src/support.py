@@ -36,9 +36,10 @@ from mcphub.settings import Settings
 LAST_BYTES = 512 * 1024  # of a log
 # Settings that are shown as they are.
 SHOWN = {
-    *("home", "host", "port", "public_url", "insecure", "allowed_hosts", "allowed_origins", "trusted_proxies"),
+    *("home", "host", "port", "public_url", "allowed_hosts", "allowed_origins", "trusted_proxies"),
     *("new_users", "key_in_url", "egress_allow", "egress_direct", "egress_children", "ca_file", "stdio_commands"),
     *("stdio_sandbox", "session_idle", "user_rate", "prewarm", "traffic_days", "checkpoints", "migration_backups"),
+    "backup_days",
     *("audit_mode", "log_level", "log_format", "drain_seconds", "node", "unknown"),
 }
 SHOWN_OF_DSN = ("host", "port", "dbname", "user", "sslmode", "target_session_attrs")
@@ -117,6 +118,8 @@ def shown(settings: Settings) -> dict[str, Any]:
     """The settings, with a word in the place of each that is not said to be harmless."""
     out: dict[str, Any] = {}
     for name, value in structs.asdict(settings).items():
+        if name == "insecure":
+            continue  # commands have it whatever the environment says
         if name in SHOWN:
             out[name] = value
         elif name in ("database_url", "database_direct_url"):

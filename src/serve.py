@@ -167,7 +167,7 @@ class RunningHub:
         payloads = Payloads(base.vault, model, rows, settings.traffic_days)
         await payloads.start()
         self._stack.push_async_callback(payloads.stop)
-        forgetful = Periodic("old-payloads", payloads.forget, 60 * MINUTE)
+        forgetful = Periodic("old-payloads", one_of(projector, payloads.forget), 60 * MINUTE)
         await forgetful.start()
         self._stack.push_async_callback(forgetful.stop)
         tracing = tracing_of(settings, version("mcphub"))
@@ -296,21 +296,22 @@ class RunningHub:
         sealer: DaySealer,
     ) -> None:
         tools = ToolRecord(self.services.hub, self.services.model, self._gateway.tool_news)
+        leader, membership = self.services.projector, DailyLook(self.services, Providers(self.settings))
         for name, work in (("erasure", erasure.run()), ("tool-record", tools.run())):
             running = asyncio.create_task(work, name=name)
             self._stack.push_async_callback(_ended, running)
         for role in (
-            Periodic("orphaned-keys", erasure.sweep, 60 * MINUTE),
-            Periodic("key-remains", remains.round, 5 * MINUTE),
-            Periodic("key-expiry", expiry.round, MINUTE),
+            Periodic("orphaned-keys", one_of(leader, erasure.sweep), 60 * MINUTE),
+            Periodic("key-remains", one_of(leader, remains.round), 5 * MINUTE),
+            Periodic("key-expiry", one_of(leader, expiry.round), MINUTE),
             Periodic("key-use", uses.round, MINUTE),
             Periodic("value-rejections", self.services.rejections.round, 1.0),
             Periodic("env-scheduler", EnvScheduler(self.services).round, MINUTE),
-            Periodic("session-expiry", SessionExpiry(self.services).round, 5 * MINUTE),
-            Periodic("membership", DailyLook(self.services, Providers(self.settings)).round, ROUND_SECONDS),
+            Periodic("session-expiry", one_of(leader, SessionExpiry(self.services).round), 5 * MINUTE),
+            Periodic("membership", one_of(leader, membership.round), ROUND_SECONDS),
             Periodic("traffic-keeper", lambda: traffic.keep(self.settings.traffic_days), MINUTE),
-            Periodic("rollups", sealer.rollups.round, MINUTE),
-            Periodic("day-sealer", sealer.round, 5 * MINUTE),
+            Periodic("rollups", one_of(leader, sealer.rollups.round), MINUTE),
+            Periodic("day-sealer", one_of(leader, sealer.round), 5 * MINUTE),
             Periodic("checkpoints", self.services.checkpoints.round, 5 * MINUTE),
             LoopLag(self.services.metrics.late).role(),
         ):
@@ -413,6 +414,16 @@ async def _before(event: asyncio.Event, task: "asyncio.Task[Any]") -> bool:
         return False
     task.result()
     return True
+
+
+def one_of(leader: Projector, job: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+    """The job, of which one on a database is enough: it waits until this hub is the one."""
+
+    async def when_leading() -> None:
+        await leader.leading()
+        await job()
+
+    return when_leading
 
 
 def mirrors_of(model: AccessModel) -> dict[str, str]:

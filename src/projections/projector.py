@@ -23,6 +23,7 @@ from mcphub.projections.tables import all_projections, apply_batch, ensure_schem
 log = structlog.get_logger()
 
 LEADER_LOCK = 7_206_001
+LEADING_EVERY_S = 0.2
 
 
 class Stopped(Exception):
@@ -50,6 +51,7 @@ class Projector:
         self._projections = projections
         self._rebuild = rebuild
         self.position = 0
+        self.leads = False  # is it this process, of all hubs, that keeps the tables?
         self.rebuilding: tuple[int, int] | None = None  # (position, head) while one runs
         self._rung = threading.Event()
         self._stopping = threading.Event()
@@ -83,13 +85,24 @@ class Projector:
         self._rung.set()
         await future
 
+    async def leading(self) -> None:
+        """Returns when this process is the leader; for roles of which one on a database is enough.
+
+        As with the tables nothing may depend on it: for the seconds of a takeover two may think that they are.
+        """
+        while not self.leads:  # noqa: ASYNC110  it is decided in the thread
+            await asyncio.sleep(LEADING_EVERY_S)
+
     def _work(self) -> None:
         delay = 0.05
         while not self._stopping.is_set():
             try:
                 with psycopg.connect(self._dsn, autocommit=True) as db:
                     delay = 0.05
-                    self._serve(db)
+                    try:
+                        self._serve(db)
+                    finally:
+                        self.leads = False  # the lock goes with the connection
             except Stopped:
                 return
             except Exception as error:
@@ -100,12 +113,11 @@ class Projector:
     def _serve(self, db: Connection[Any]) -> None:
         outdated = ensure_schema(db, self._projections)
         work_in(db, "read")
-        leader = False
         while not self._stopping.is_set():
             self._rung.clear()
-            if not leader:
-                leader = bool(db.execute("select pg_try_advisory_lock(%s)", (LEADER_LOCK,)).fetchone()[0])  # type: ignore[index]
-            if leader and outdated:
+            if not self.leads:
+                self.leads = bool(db.execute("select pg_try_advisory_lock(%s)", (LEADER_LOCK,)).fetchone()[0])  # type: ignore[index]
+            if self.leads and outdated:
                 log.info("rebuild_started", projections=outdated)
                 try:
                     position = self._rebuild(self._dsn, self._progress)
@@ -113,13 +125,13 @@ class Projector:
                     self.rebuilding = None
                 log.info("rebuild_finished", position=position)
                 outdated = []
-            if leader:
+            if self.leads:
                 while (position := apply_batch(db, self._projections)) > self.position:
                     self._advance(position)
             else:
                 row = db.execute("select min(position) from tracking where status = 'live'").fetchone()
                 self._advance(int(row[0] or 0) if row else 0)
-            impatient = not leader and self._waiters
+            impatient = not self.leads and self._waiters
             self._rung.wait(0.02 if impatient else self.POLL_SECONDS)
 
     def _progress(self, position: int, upto: int) -> None:

@@ -198,11 +198,14 @@ async def test_one_of_two_leads_and_the_other_follows_and_takes_over(teller, db,
     first.wake()
     await asyncio.wait_for(second.reached(position), 10)
     assert led(database) == 1
+    assert (first.leads, second.leads) == (True, False)
 
     await first.stop()
     position = await asyncio.to_thread(teller.tell, *member("ann"))
     await asyncio.wait_for(second.reached(position), 10)
+    await asyncio.wait_for(second.leading(), 10)
 
+    assert not first.leads
     assert one(db, "select count(*) from read.users") == 2
 
 

@@ -141,8 +141,8 @@ def nodes(count: int, database: str, cores: set[int] = OTHERS, **more: str) -> I
 
 
 @contextmanager
-def balanced(ports: list[int]) -> Iterator[str]:
-    """nginx in front of these ports; its address."""
+def balanced(ports: list[int]) -> Iterator[tuple[str, int]]:
+    """nginx in front of these ports: its address, and its process."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         raise SystemExit("this needs nginx: apt install nginx-light")
@@ -158,9 +158,9 @@ def balanced(ports: list[int]) -> Iterator[str]:
     )
     (home / "nginx.conf").write_text(MAIN.format(home=home, port=port))
     try:
-        with process(program, "-c", home / "nginx.conf", "-e", home / "nginx.log", cores=OTHERS):
+        with process(program, "-c", home / "nginx.conf", "-e", home / "nginx.log", cores=OTHERS) as started:
             wait_for(port)
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{port}", started.pid
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -180,6 +180,7 @@ class RunningHub:
         vectors = Vectors(indexed, embedding.make)
         embedding.changed = vectors.configured_anew
         misses = Misses(rows)
+        parts_of_search = SearchParts(indexed, vectors, Glossaries(model), misses)
         nodes = Nodes(
             rows,
             tail,
@@ -208,7 +209,7 @@ class RunningHub:
             nodes=nodes,
             metrics=metrics,
             tracing=tracing,
-            search=SearchParts(indexed, vectors, Glossaries(model), misses.note),
+            search=parts_of_search,
         )
         assert self._gateway.tool_search is not None
         index = ToolIndex(model, indexed, vectors, self._gateway.tool_search.index_changed)
@@ -242,6 +243,7 @@ class RunningHub:
             gateway=self._gateway,
             log_ring=self._ring,
             access_log=access_log,
+            search=parts_of_search,
             rejections=rejections,
             checkpoints=checkpoints,
             started_at=time.time(),

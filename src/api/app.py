@@ -37,6 +37,7 @@ from mcphub.api.controllers.past import PastController
 from mcphub.api.controllers.projections import ProjectionsController
 from mcphub.api.controllers.rehearse import RehearseController
 from mcphub.api.controllers.requests import RequestsController
+from mcphub.api.controllers.search import SearchController
 from mcphub.api.controllers.servers import ServersController
 from mcphub.api.controllers.settings_file import SettingsFileController, SystemConfigController
 from mcphub.api.controllers.sign_in import SignInController
@@ -80,6 +81,7 @@ CONTROLLERS = [
     UserKeysController,
     ServersController,
     ToolChangesController,
+    SearchController,
     SettingsFileController,
     SystemConfigController,
     VariablesController,

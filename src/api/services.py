@@ -19,6 +19,7 @@ from mcphub.domain.actor import ACTOR, current
 from mcphub.domain.hub import Command, Hub
 from mcphub.domain.vault import Vault
 from mcphub.gateway.rejections import Rejections
+from mcphub.gateway.tool_search import SearchParts
 from mcphub.metrics import Metrics
 from mcphub.projections.directory import Directory
 from mcphub.projections.projector import Projector
@@ -133,6 +134,7 @@ class Services(Struct):
     access_log: AccessLog
     rejections: Rejections
     checkpoints: Checkpoints
+    search: SearchParts
     started_at: float  # Unix seconds
     metrics: Metrics = field(default_factory=Metrics)
     pools: tuple[Any, ...] = ()  # every pool of connections, for what is measured of them

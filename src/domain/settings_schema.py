@@ -176,6 +176,14 @@ SYSTEM = _members(
         openaiApiBaseUrl=TEXT,
         openaiApiKey=TEXT,
         openaiApiEmbeddingModel=_described(TEXT, "local: the built-in model, no network.", examples=["local"]),
+        pinnedTools=_described(
+            {"type": "array", "items": TEXT}, "Tools that mode search lists beside its own, as server__tool."
+        ),
+        glossary=_members(
+            "What words of a query mean in the words of tools.",
+            ko={"type": "object", "additionalProperties": TEXT},
+            en={"type": "object", "additionalProperties": TEXT},
+        ),
     ),
     nameSeparator=_described(TEXT, "Always __ here."),
 )

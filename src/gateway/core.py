@@ -24,24 +24,26 @@ from mcphub.domain.events import (
     UserMembershipsChanged,
     about,
 )
+from mcphub.domain.settings_state import ServerState
 from mcphub.domain.vault import Vault
 from mcphub.gateway import wire
 from mcphub.gateway.addresses import view_of
 from mcphub.gateway.envelope import notification_without_reserved, without_reserved
 from mcphub.gateway.errors import ValuesMissing
-from mcphub.gateway.facade import Figures, LiveCall, LiveSession, Tool, TriedTool
+from mcphub.gateway.facade import Figures, FoundTool, LiveCall, LiveSession, Tool, TriedTool
 from mcphub.gateway.front import Front
 from mcphub.gateway.hub_values import HubValues
 from mcphub.gateway.injection import Injector
 from mcphub.gateway.kinds import CHANGED, LISTED, TOOLS, Offer
 from mcphub.gateway.lifecycle import Lifecycle, one_shot
+from mcphub.gateway.meta_tools import MOST_QUERY
 from mcphub.gateway.nodes import Load, Node, Nodes, Put
 from mcphub.gateway.payloads import Payloads
 from mcphub.gateway.prewarming import Prewarming, Recent
 from mcphub.gateway.relay import Relay
 from mcphub.gateway.request_id import came_in
 from mcphub.gateway.resync import Resync
-from mcphub.gateway.server_list import ServerList, described
+from mcphub.gateway.server_list import Item, ServerList, described
 from mcphub.gateway.session import Limits, Session
 from mcphub.gateway.store import DATABASE_AWAY, SessionRows
 from mcphub.gateway.tool_news import ToolNews
@@ -65,6 +67,7 @@ ATTENDED_WITHIN = 5.0  # seconds a question waits for a client that has only jus
 LOOK_ELSEWHERE = 0.5  # seconds between two looks for a stream at another node
 ANSWERED_WITHIN = 600.0  # seconds a client has for a question that belongs to no call
 NEWEST = "2025-11-25"
+MOST_FOUND = 50  # tools of one search in the browser
 # Facts after which a server may be meant for fewer users than before.
 RESTRICTING = (ServerAudienceChanged, ServerChanged, UserMembershipsChanged)
 
@@ -505,6 +508,14 @@ class HubGateway(Listener):
         asker = one_shot(self._model, principal, ALL, NEWEST)
         return _tools(server, await self._relay.router.listed(asker, server, anew=True))
 
+    async def find_tools(self, principal: Principal, query: str, server_id: str) -> list[FoundTool]:
+        search = self.tool_search
+        if search is None or not search.on:
+            return []
+        asker = one_shot(self._model, principal, View("server", server_id) if server_id else ALL, NEWEST)
+        hits = await search.find(asker, query[:MOST_QUERY], MOST_FOUND, datetime.now(UTC))
+        return [FoundTool(server.server_id, _tool(server, item)) for server, item in hits.items if hits.sure]
+
     async def try_tool(
         self,
         principal: Principal,
@@ -539,14 +550,15 @@ class HubGateway(Listener):
         return await tried(server.spec, identity, typed, injector=self._injector, pool=self._pool)
 
 
-def _tools(server: Any, found: ServerList) -> list[Tool]:
-    out = []
-    for item in found.items:
-        definition = described(server, TOOLS, item.name, item.raw)
-        original = wire.text(wire.members(item.raw), "description") if definition is not item.raw else None
-        shown = item.shown if item.shown != item.name else None
-        out.append(Tool(item.name, item.exposed, definition, original, item.hash, shown))
-    return out
+def _tools(server: ServerState, found: ServerList) -> list[Tool]:
+    return [_tool(server, item) for item in found.items]
+
+
+def _tool(server: ServerState, item: Item) -> Tool:
+    definition = described(server, TOOLS, item.name, item.raw)
+    original = wire.text(wire.members(item.raw), "description") if definition is not item.raw else None
+    shown = item.shown if item.shown != item.name else None
+    return Tool(item.name, item.exposed, definition, original, item.hash, shown)
 
 
 def _report(task: Any) -> None:

@@ -53,6 +53,13 @@ class Tool(Struct, frozen=True):
     shown_name: str | None = None  # at the server's own address, where that is another than `name`
 
 
+class FoundTool(Struct, frozen=True):
+    """A tool, and its place in what was found is how well it fits."""
+
+    server_id: str
+    tool: Tool
+
+
 class TriedTool(Struct, frozen=True, kw_only=True):
     """What a call came to; exactly one of `result`, `error` and `refused` is set.
 
@@ -145,6 +152,16 @@ class Gateway(Protocol):
 
         Raises:
             gateway.errors.Answer: it cannot be listed, and why.
+        """
+
+    async def find_tools(self, principal: Principal, query: str, server_id: str) -> list[FoundTool]:
+        """Tools the principal may use, best first; none when nothing fits well.
+
+        Args:
+            server_id: only tools of it; '' for all.
+
+        Raises:
+            gateway.errors.Answer: search is not available now.
         """
 
     async def try_tool(

@@ -49,7 +49,8 @@ from mcphub.search import index
 from mcphub.search.document import weights
 from mcphub.search.glossary import Glossary, terms
 from mcphub.search.index import Found, Visible
-from mcphub.search.vectors import Vectors
+from mcphub.search.misses import Misses
+from mcphub.search.vectors import State, Vectors
 from mcphub.search.words import has_hangul
 
 log = structlog.get_logger()
@@ -67,18 +68,33 @@ class Checks(Protocol):
     async def violations(self, schema: bytes, arguments: bytes) -> list[Violation]: ...
 
 
+class SearchState(Struct, frozen=True):
+    """`model`: by whose vectors queries go; None while words alone count."""
+
+    state: State
+    why: str
+    model: str | None
+    tools: int
+    vectors: int
+
+
 class SearchParts(Struct, frozen=True):
     """What search stands on.
 
     Args:
         pool: connections whose search path is the schema `search`.
-        missed: told (query, why) of queries that found nothing well.
     """
 
     pool: AsyncConnectionPool[Any]
     vectors: Vectors
     glossary: Callable[[], Glossary]
-    missed: Callable[[str, str], None]
+    misses: Misses
+
+    async def state(self) -> SearchState:
+        vectors, model = self.vectors, self.vectors.model
+        async with self.pool.connection() as db:
+            tools, made = await index.counts(db, model)
+        return SearchState(vectors.state, vectors.why, model.name if model is not None else None, tools, made)
 
 
 class Among(Struct, frozen=True):
@@ -119,7 +135,7 @@ class ToolSearch:
         self.vectors = parts.vectors
         self._pool = parts.pool
         self._glossary = parts.glossary
-        self._missed = parts.missed
+        self._missed = parts.misses.note
         self._model = model
         self._router = router
         self._status = status

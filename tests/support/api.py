@@ -33,9 +33,11 @@ from mcphub.domain.checkpoint import SIGNING
 from mcphub.domain.hub import plugged
 from mcphub.domain.substitution import MissingVariables
 from mcphub.domain.vault import Ring, Vault, WrappedKey
-from mcphub.gateway.facade import Figures, LiveSession, Tool, TriedTool
+from mcphub.gateway.facade import Figures, FoundTool, LiveSession, Tool, TriedTool
+from mcphub.gateway.glossaries import Glossaries
 from mcphub.gateway.rejections import Rejections
 from mcphub.gateway.spool import Spool
+from mcphub.gateway.tool_search import SearchParts
 from mcphub.gateway.trial import Trial
 from mcphub.gateway.upstream.contained import Contained
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
@@ -46,6 +48,8 @@ from mcphub.postgres.pool import command_pool, read_pool
 from mcphub.projections.directory import Directory
 from mcphub.projections.projector import Projector, all_projections
 from mcphub.projections.tail import Tail
+from mcphub.search.misses import Misses
+from mcphub.search.vectors import Vectors
 from mcphub.settings import read
 
 PASSWORD = "correct horse battery staple"
@@ -69,6 +73,7 @@ class StandInGateway:
     scopes: list[dict[str, Any]] = field(default_factory=list)
     tried: TriedTool = field(default_factory=lambda: TriedTool(request_id="r1", duration_ms=2.0, result=b"{}"))
     missing: list[str] = field(default_factory=list)
+    found: list[FoundTool] = field(default_factory=list)
     trial: Trial = field(default_factory=lambda: Trial(ok=True, step="list", tool_count=2, duration_ms=1.0))
     views: dict[str, View] = field(default_factory=lambda: {"/mcp": ALL})
 
@@ -124,6 +129,10 @@ class StandInGateway:
 
     def known_tools(self, user_id: str, server_id: str) -> list[Tool] | None:
         return self.tools.get((user_id, server_id))
+
+    async def find_tools(self, principal: Any, query: str, server_id: str) -> list[FoundTool]:
+        self.asked.append(("find_tools", principal.user_id, query, server_id))
+        return self.found
 
     async def try_tool(
         self, principal: Any, server_id: str, tool: str, arguments: bytes, gone: Any = None
@@ -293,6 +302,9 @@ async def running_api(dsn: str, home: Path, env: dict[str, str] | None = None) -
         reads = read_pool(dsn, search_path="read, public")
         await reads.open(wait=True, timeout=10)
         stack.push_async_callback(reads.close)
+        indexed = read_pool(dsn, search_path="search, public", min_size=0)
+        await indexed.open()
+        stack.push_async_callback(indexed.close)
         spool = Spool(home / "access")
         access_log = AccessLog(pool, vault, model, spool, "here", lambda: tail.position)
         await access_log.start()
@@ -316,6 +328,7 @@ async def running_api(dsn: str, home: Path, env: dict[str, str] | None = None) -
             access_log=access_log,
             rejections=Rejections(model, pool, lambda: datetime.now(UTC)),
             checkpoints=Checkpoints(dsn, home, vault.secret(SIGNING)),
+            search=SearchParts(indexed, Vectors(indexed, lambda: None), Glossaries(model), Misses(indexed)),
             started_at=datetime.now(UTC).timestamp(),
         )
         api = Api(services, gateway, dsn, app_of(services))

@@ -7,7 +7,7 @@ import { MY_ACCESS } from "./my-access";
 import type { Preferences } from "./schema.gen";
 
 export type ExposureMode = NonNullable<Preferences["exposureMode"]>;
-export const MODES: ExposureMode[] = ["auto", "tools", "servers"];
+export const MODES: ExposureMode[] = ["auto", "tools", "servers", "search"];
 
 /** Changes what clients of the reader are shown: at once on the screen, and back when the hub refuses. */
 export function useChangePreferences() {

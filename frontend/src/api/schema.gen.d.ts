@@ -243,6 +243,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The hubs on this database */
+        get: operations["hubNodes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/projections": {
         parameters: {
             query?: never;
@@ -357,6 +374,76 @@ export interface paths {
         /** Try a change of settings, an audience or a group on the calls of the last days */
         post: operations["rehearse"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the search for tools stands on */
+        get: operations["searchState"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/search/glossary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What words of a query mean */
+        get: operations["glossary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/search/glossary/{language}/{word}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Say what a word of a query means */
+        put: operations["explainWord"];
+        post?: never;
+        /** Take back what was said of a word */
+        delete: operations["forgetWord"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/search/misses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Words of queries that found nothing well, most frequent first */
+        get: operations["searchMisses"];
+        put?: never;
+        post?: never;
+        /** Done with a query that found nothing */
+        delete: operations["forgetMiss"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1734,6 +1821,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/servers/{name}/tools/{tool}/aliases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Say by which other words a tool is found */
+        put: operations["aliasTool"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/servers/{name}/tools/{tool}/approve": {
         parameters: {
             query?: never;
@@ -2239,6 +2343,18 @@ export interface components {
             userId: string;
             userName: string;
         };
+        /** AliasedToolAnswer */
+        AliasedToolAnswer: {
+            data: components["schemas"]["ToolView"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
+        /** Aliases */
+        Aliases: {
+            aliases: string;
+        };
         /** Approval */
         Approval: {
             hash: string;
@@ -2519,6 +2635,30 @@ export interface components {
             /** @description 1 to 64 of A-Z, a-z, 0-9, '_' and '-'; beside a slug it may have to be cut. */
             name: string;
         };
+        /** GlossaryAnswer */
+        GlossaryAnswer: {
+            data: components["schemas"]["GlossaryWord"][];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
+        /** GlossaryWord */
+        GlossaryWord: {
+            /** @enum {string} */
+            language: "ko" | "en";
+            meaning: string;
+            ours: boolean;
+            word: string;
+        };
+        /** GlossaryWordAnswer */
+        GlossaryWordAnswer: {
+            data: components["schemas"]["GlossaryWord"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
         /** GroupAnswer */
         GroupAnswer: {
             data: components["schemas"]["GroupView"];
@@ -2629,6 +2769,32 @@ export interface components {
             hasAccess: boolean;
             userId: string;
             username: string;
+        };
+        /** HubNode */
+        HubNode: {
+            cores: number;
+            draining: boolean;
+            id: string;
+            inFlight: number;
+            living: boolean;
+            name: string;
+            runtimes: number;
+            schemaVersion: number;
+            /** Format: date-time */
+            seenAt: string;
+            sessions: number;
+            /** Format: date-time */
+            startedAt: string;
+            streams: number;
+            version: string;
+        };
+        /** HubNodesAnswer */
+        HubNodesAnswer: {
+            data: components["schemas"]["HubNode"][];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
         };
         /** HubVariable */
         HubVariable: {
@@ -2946,6 +3112,7 @@ export interface components {
             isAuditor: boolean;
             language: string;
             lastLoginAt: string | null;
+            pinnedTools: string[];
             provider: string;
             showWhy: boolean;
             theme: string;
@@ -2955,6 +3122,29 @@ export interface components {
         /** MeAnswer */
         MeAnswer: {
             data: components["schemas"]["Me"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
+        };
+        /** Meaning */
+        Meaning: {
+            meaning: string;
+        };
+        /** MissView */
+        MissView: {
+            /** Format: date-time */
+            firstAt: string;
+            /** Format: date-time */
+            lastAt: string;
+            query: string;
+            times: number;
+            /** @enum {string} */
+            why: "no_glossary" | "nothing_sure";
+        };
+        /** MissesAnswer */
+        MissesAnswer: {
+            data: components["schemas"]["MissView"][];
             message?: string;
             position?: number;
             /** @default true */
@@ -3248,8 +3438,9 @@ export interface components {
         /** Preferences */
         Preferences: {
             density?: "comfortable" | "compact";
-            exposureMode?: "auto" | "tools" | "servers";
+            exposureMode?: "auto" | "tools" | "servers" | "search";
             language?: "" | "ko" | "en";
+            pinnedTools?: string[];
             showWhy?: boolean;
             theme?: "system" | "light" | "dark";
             timeZone?: string;
@@ -3546,8 +3737,26 @@ export interface components {
         ScopeView: {
             groups?: string[] | null;
             /** @enum {null|string} */
-            mode?: "tools" | "servers" | "auto" | null;
+            mode?: "tools" | "servers" | "search" | "auto" | null;
             servers?: string[] | null;
+        };
+        /** SearchState */
+        SearchState: {
+            enabled: boolean;
+            error: string;
+            model: string | null;
+            /** @enum {string} */
+            state: "off" | "asleep" | "loading" | "filling" | "ready" | "failed";
+            tools: number;
+            vectors: number;
+        };
+        /** SearchStateAnswer */
+        SearchStateAnswer: {
+            data: components["schemas"]["SearchState"];
+            message?: string;
+            position?: number;
+            /** @default true */
+            success?: boolean;
         };
         /** ServerAnswer */
         ServerAnswer: {
@@ -4261,7 +4470,7 @@ export interface components {
             found: boolean;
             listed: string[];
             /** @enum {string} */
-            mode: "tools" | "servers" | "verbatim";
+            mode: "tools" | "servers" | "search" | "verbatim";
             servers: components["schemas"]["VisibleServer"][];
             url: string;
         };
@@ -4279,6 +4488,8 @@ export type AccessAnswer = components['schemas']['AccessAnswer'];
 export type ActivitiesAnswer = components['schemas']['ActivitiesAnswer'];
 export type Affected = components['schemas']['Affected'];
 export type AffectedUser = components['schemas']['AffectedUser'];
+export type AliasedToolAnswer = components['schemas']['AliasedToolAnswer'];
+export type Aliases = components['schemas']['Aliases'];
 export type Approval = components['schemas']['Approval'];
 export type ApprovedAnswer = components['schemas']['ApprovedAnswer'];
 export type AudienceChange = components['schemas']['AudienceChange'];
@@ -4310,6 +4521,9 @@ export type Figures = components['schemas']['Figures'];
 export type FiguresAnswer = components['schemas']['FiguresAnswer'];
 export type Flood = components['schemas']['Flood'];
 export type GivenName = components['schemas']['GivenName'];
+export type GlossaryAnswer = components['schemas']['GlossaryAnswer'];
+export type GlossaryWord = components['schemas']['GlossaryWord'];
+export type GlossaryWordAnswer = components['schemas']['GlossaryWordAnswer'];
 export type GroupAnswer = components['schemas']['GroupAnswer'];
 export type GroupSwitch = components['schemas']['GroupSwitch'];
 export type GroupView = components['schemas']['GroupView'];
@@ -4322,6 +4536,8 @@ export type HealthReportAnswer = components['schemas']['HealthReportAnswer'];
 export type HistogramAnswer = components['schemas']['HistogramAnswer'];
 export type HistogramBin = components['schemas']['HistogramBin'];
 export type Holder = components['schemas']['Holder'];
+export type HubNode = components['schemas']['HubNode'];
+export type HubNodesAnswer = components['schemas']['HubNodesAnswer'];
 export type HubVariable = components['schemas']['HubVariable'];
 export type HubVariableAnswer = components['schemas']['HubVariableAnswer'];
 export type HubVariableValue = components['schemas']['HubVariableValue'];
@@ -4356,6 +4572,9 @@ export type ManyUsersAnswer = components['schemas']['ManyUsersAnswer'];
 export type MasksAnswer = components['schemas']['MasksAnswer'];
 export type Me = components['schemas']['Me'];
 export type MeAnswer = components['schemas']['MeAnswer'];
+export type Meaning = components['schemas']['Meaning'];
+export type MissView = components['schemas']['MissView'];
+export type MissesAnswer = components['schemas']['MissesAnswer'];
 export type Missing = components['schemas']['Missing'];
 export type MomentAnswer = components['schemas']['MomentAnswer'];
 export type MomentView = components['schemas']['MomentView'];
@@ -4417,6 +4636,8 @@ export type SchedulerConfig = components['schemas']['SchedulerConfig'];
 export type SchedulerStatus = components['schemas']['SchedulerStatus'];
 export type SchemaAnswer = components['schemas']['SchemaAnswer'];
 export type ScopeView = components['schemas']['ScopeView'];
+export type SearchState = components['schemas']['SearchState'];
+export type SearchStateAnswer = components['schemas']['SearchStateAnswer'];
 export type ServerAnswer = components['schemas']['ServerAnswer'];
 export type ServerAudience = components['schemas']['ServerAudience'];
 export type ServerChange = components['schemas']['ServerChange'];
@@ -5112,6 +5333,44 @@ export interface operations {
             };
         };
     };
+    hubNodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HubNodesAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     projections: {
         parameters: {
             query?: never;
@@ -5351,6 +5610,240 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Envelope"];
                 };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    searchState: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchStateAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    glossary: {
+        parameters: {
+            query?: {
+                words?: "ours" | "all";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GlossaryAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    explainWord: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                language: "ko" | "en";
+                word: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Meaning"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GlossaryWordAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    forgetWord: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                language: "ko" | "en";
+                word: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    searchMisses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MissesAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    forgetMiss: {
+        parameters: {
+            query: {
+                words: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem */
             default: {
@@ -9121,6 +9614,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListedToolsAnswer"];
+                };
+            };
+            /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    aliasTool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                tool: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Aliases"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AliasedToolAnswer"];
                 };
             };
             /** @description Recorded, and not to be seen yet: see X-MCPHub-Position */

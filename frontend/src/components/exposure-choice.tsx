@@ -35,7 +35,7 @@ export function ExposureChoice() {
   };
 
   return (
-    <fieldset className="grid gap-2 md:grid-cols-3">
+    <fieldset className="grid gap-2 md:grid-cols-2">
       <legend className="sr-only">{m.exposure.title}</legend>
       {MODES.map((mode, at) => {
         const list = lists[at]?.data;

@@ -521,10 +521,13 @@ class ServersController(Controller):
         self,
         caller: NamedDependency[Caller],
         catalog: NamedDependency[Catalog],
+        services: NamedDependency[Services],
         server: Annotated[str, QueryParameter()] = "",
         q: Annotated[str, QueryParameter()] = "",
     ) -> ToolsAnswer:
+        """With `q`, those that fit it best come first, then others that have it in their name or description."""
         needle = q.casefold()
+        best = await _found(services, catalog, caller, server, q) if q else []
         found = [
             tool
             for state in catalog.visible(caller.user_id)
@@ -532,7 +535,22 @@ class ServersController(Controller):
             for tool in catalog.tools(caller, state)
             if any(needle in text.casefold() for text in (tool.name, tool.display_name or "", tool.description))
         ]
-        return ToolsAnswer(data=found)
+        ahead = {(tool.server, tool.name) for tool in best}
+        return ToolsAnswer(data=[*best, *(tool for tool in found if (tool.server, tool.name) not in ahead)])
+
+
+async def _found(services: Services, catalog: Catalog, caller: Caller, server: str, query: str) -> list[ToolView]:
+    """By the search that clients of mode `search` use."""
+    settings = services.model.settings
+    only = settings.by_name(server) or settings.by_slug(server)
+    if server and only is None:
+        return []
+    try:
+        hits = await services.gateway.find_tools(caller.principal, query, only.server_id if only is not None else "")
+    except Answer:
+        return []
+    servers = services.model.servers
+    return [catalog.tool(servers[hit.server_id], hit.tool) for hit in hits if hit.server_id in servers]
 
 
 async def _gone(request: Request[Any, Any, Any]) -> None:

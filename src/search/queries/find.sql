@@ -46,7 +46,8 @@ with query_term as (
            coalesce((dense - avg(dense) over ()) / greatest(stddev_pop(dense) over (), 1e-9), 0) as dense_z
     from visible
 )
-select place, {lexical_part} * lexical_z + {dense_part} * dense_z as score, max(lexical) over () as lexical_max
-from scaled
+select place, {lexical_part} * lexical_z + {dense_part} * dense_z as score, max(lexical) over () as lexical_max,
+       greatest(n::int, (count(*) over ())::int) as tools
+from scaled, corpus
 order by score desc, place
 limit %(most)s

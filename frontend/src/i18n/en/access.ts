@@ -8,7 +8,7 @@ export const access = {
   key: "Key",
   noKey: "A key without limits",
   mode: "Mode",
-  modes: { auto: "As chosen", tools: "Every tool", servers: "One tool for each server" },
+  modes: { auto: "As chosen", tools: "Every tool", servers: "One tool for each server", search: "Search" },
   pickFirst: "Choose a user",
   pickFirstText:
     "Then you see which servers and tools a client of theirs lists, and for everything else the reason.",
@@ -17,6 +17,7 @@ export const access = {
   modeShown: {
     tools: "every tool by its own name",
     servers: "one tool for each server",
+    search: "tools that search and call all others",
     verbatim: "one server under its own names",
   },
   notFound: "The address answers 404 to this user: the server or group in it is not theirs to see.",

@@ -3,11 +3,12 @@ import { counted } from "../counted";
 export const exposure = {
   title: "What clients list",
   text: "Whatever is listed, every tool you may use can be called by its name.",
-  names: { auto: "Automatic", tools: "Every tool", servers: "One tool for each server" },
+  names: { auto: "Automatic", tools: "Every tool", servers: "One tool for each server", search: "Search" },
   hints: {
-    auto: "Every tool up to 40 of them, else one for each server.",
+    auto: "Every tool up to 40 of them, else one for each of up to 5 servers, else search.",
     tools: "Each tool under its own name. Many clients drop some beyond about 40.",
     servers: "Your assistant asks a server what it can do, and calls it. Short lists, whatever is behind.",
+    search: "Four tools: your assistant looks for what it needs among all you may use, and calls it.",
   },
   lists: (count: string) => `lists ${count}`,
   listsNow: (count: string) => `Your clients list ${counted(count, "tool")} now.`,

@@ -11,7 +11,7 @@ export const access: Shape<typeof en> = {
   key: "키",
   noKey: "제한 없는 키",
   mode: "방식",
-  modes: { auto: "설정대로", tools: "도구 모두", servers: "서버마다 하나" },
+  modes: { auto: "설정대로", tools: "도구 모두", servers: "서버마다 하나", search: "검색" },
   pickFirst: "사용자를 고르세요",
   pickFirstText: "그 사용자의 클라이언트에 보이는 서버와 도구, 그리고 안 보이는 것의 이유가 나옵니다.",
   listed: (count) => `\`tools/list\` 결과 ${count}개`,
@@ -19,6 +19,7 @@ export const access: Shape<typeof en> = {
   modeShown: {
     tools: "도구를 모두 제 이름으로",
     servers: "서버마다 도구 하나로",
+    search: "나머지를 찾아 호출하는 도구로",
     verbatim: "서버 하나를 원래 이름으로",
   },
   notFound: "이 사용자에게 이 주소는 404로 답합니다. 주소의 서버나 그룹이 이 사용자에게 보이지 않습니다.",

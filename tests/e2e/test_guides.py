@@ -9,12 +9,13 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.guides import GUIDES, ROOT, Block, blocks
+from tests.support.guides import GUIDES, Block, blocks
 from tests.support.running import RunningHub
 from tests.support.waiting import slower
 
@@ -36,10 +37,10 @@ class Shell:
     def __init__(self, hub: RunningHub, folder: Path) -> None:
         self._hub = hub
         self._out = folder / "out"
-        own = {"MCPHUB_HOME": str(hub.home), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(folder)}
+        own = {"MCPHUB_HOME": str(hub.home), "TMPDIR": str(folder)}
         self._process = subprocess.Popen(
             ["bash", "--noprofile", "--norc", "-euo", "pipefail"],
-            cwd=ROOT,
+            cwd=folder,
             env={**hub.env, **own},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -59,20 +60,19 @@ class Shell:
         typed = command.replace(SHOWN, self._hub.url).replace(
             ".venv/bin/mcphub", str(Path(sys.executable).with_name("mcphub"))
         )
-        previous = signal.signal(signal.SIGALRM, self._too_late)
-        signal.setitimer(signal.ITIMER_REAL, WITHIN * slower())
+        too_late = threading.Timer(WITHIN * slower(), self._kill)
+        too_late.start()
         try:
             self._process.stdin.write(f"{{\n{typed}\n}} >{self._out} 2>&1 </dev/null\necho '{END}'\n")
             self._process.stdin.flush()
             ended = self._process.stdout.readline().strip() == END
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, previous)
+            too_late.cancel()
         printed = self._out.read_text().replace(self._hub.url, SHOWN)
         assert ended, f"{command!r} ended badly; it printed:\n{printed}"
         return printed
 
-    def _too_late(self, *_: object) -> None:
+    def _kill(self) -> None:
         os.killpg(self._process.pid, signal.SIGKILL)
 
     def end(self) -> None:

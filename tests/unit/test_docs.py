@@ -9,6 +9,8 @@ import click
 import pytest
 
 from mcphub.cli import commands
+from mcphub.domain.findings import Policy
+from mcphub.domain.settings_check import check
 from mcphub.settings import KNOWN, SECRET_FILES
 from tests.support import guides
 from tests.support.guides import GUIDES, ROOT, Block, anchors, prose
@@ -127,6 +129,16 @@ def test_the_snippets_are_what_the_ides_read() -> None:
 def test_the_shell_snippets_parse() -> None:
     for block in blocks("README.md", "sh"):
         subprocess.run(["bash", "-n"], input=block, text=True, check=True, timeout=10)
+
+
+@pytest.mark.parametrize("name", ["openapi.md", "runtimes.md", "tool-changes.md"])
+def test_documents_shown_would_be_accepted(name: str) -> None:
+    shown = [json.loads(block.text) for block in guides.blocks(ROOT / "docs" / name) if block.language == "json"]
+    documents = [value for value in shown if "mcpServers" in value]
+
+    assert documents != []
+    for document in documents:
+        assert check(document, Policy()).errors == []
 
 
 # the guides

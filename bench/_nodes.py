@@ -17,40 +17,10 @@ from _processes import HERE, OTHERS, cpu_seconds, free_port, process, wait_for
 
 from mcphub.domain.vault import new_ring_text
 
-NODES_CONF = HERE.parent / "deploy" / "nginx" / "nodes.conf"
-SERVER_LINE = re.compile(r"( +server )\S+( max_fails[^\n]+\n)")
-MAIN = """
-daemon off;
-master_process on;
-worker_processes 1;
-pid {home}/nginx.pid;
-error_log {home}/nginx.log warn;
-events {{ worker_connections 4096; }}
-http {{
-    access_log off;
-    client_body_temp_path {home}/body;
-    proxy_temp_path {home}/proxy;
-    fastcgi_temp_path {home}/fastcgi;
-    uwsgi_temp_path {home}/uwsgi;
-    scgi_temp_path {home}/scgi;
-    client_max_body_size 4m;
-    include {home}/nodes.conf;
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass http://mcphub;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_buffering off;
-            proxy_read_timeout 3600s;
-            proxy_next_upstream error timeout;
-            proxy_next_upstream_tries 3;
-        }}
-    }}
-}}
-"""
+DEPLOY = HERE.parent / "deploy"
+ONE_HUB = re.compile(r"    upstream hub \{.*?\n    \}\n", re.S)
+MAIN = "daemon off;" + (" user root;" if os.geteuid() == 0 else "")  # its folders are private
+SERVERS = re.compile(r"(    server \S+ max_fails[^\n]+\n)+")
 
 
 class Node:
@@ -149,20 +119,31 @@ def balanced(ports: list[int]) -> Iterator[tuple[str, int]]:
     home = Path(tempfile.mkdtemp(prefix="mcphub-nginx-"))
     home.chmod(0o755)
     port = free_port()
-    lines = "".join(f"    server 127.0.0.1:{each} max_fails=1 fail_timeout=2s;\n" for each in ports)
-    text, found = SERVER_LINE.subn("", NODES_CONF.read_text())
-    if not found:
-        raise SystemExit(f"{NODES_CONF} names no nodes")
-    (home / "nodes.conf").write_text(
-        text.replace("hash $mcphub_hashed consistent;\n", "hash $mcphub_hashed consistent;\n" + lines)
-    )
-    (home / "nginx.conf").write_text(MAIN.format(home=home, port=port))
+    (home / "nginx.conf").write_text(_configuration(home, port, ports))
     try:
-        with process(program, "-c", home / "nginx.conf", "-e", home / "nginx.log", cores=OTHERS) as started:
+        with process(program, "-c", home / "nginx.conf", "-e", "stderr", "-g", MAIN, cores=OTHERS) as started:
             wait_for(port)
             yield f"http://127.0.0.1:{port}", started.pid
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _configuration(home: Path, port: int, ports: list[int]) -> str:
+    """What deploy/ has for several nodes, with ports and folders of this run."""
+    lines = "".join(f"    server 127.0.0.1:{each} max_fails=1 fail_timeout=2s;\n" for each in ports)
+    fragment = SERVERS.sub(lines, (DEPLOY / "nginx-nodes.conf").read_text())
+    text = ONE_HUB.sub(lambda _: fragment, (DEPLOY / "nginx.conf").read_text())
+    for old, new in {
+        "proxy_next_upstream off;": "proxy_next_upstream error timeout; proxy_next_upstream_tries 3;",
+        "listen 8080;": f"listen 127.0.0.1:{port};",
+        "access_log /dev/stdout line;": "access_log off;",
+        "worker_processes auto;": "worker_processes 1;",
+        " /tmp/": f" {home}/",
+    }.items():
+        if old not in text:
+            raise SystemExit(f"deploy/nginx.conf has no {old!r} any more")
+        text = text.replace(old, new)
+    return text
 
 
 @contextmanager

@@ -27,7 +27,7 @@ KEEP_ALIVE_SECONDS = 75  # longer than a proxy keeps its side open, so that the 
 BACKLOG = 1024
 CLOSE_WITHIN_S = 1.0
 FLUSH_S = 0.05  # for the last bytes of answers
-PROXY_KEEPS_S = 4.5  # an unused connection: deploy/nginx/nodes.conf says four seconds
+PROXY_KEEPS_S = 4.5  # an unused connection: deploy/nginx-nodes.conf says four seconds
 SWEEP_SECONDS = 1.0
 
 

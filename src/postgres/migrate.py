@@ -2,6 +2,10 @@
 
 Two hubs starting at once take turns. A database newer than the code, and a file edited after it was applied, are
 refused before anything is touched.
+
+While several nodes are brought up to date one after the other, those of before go on and start again on the schema of
+after, when its migrations allow it: one that says `-- oldest code: 0017` in a line of its own is understood by code
+that knows migrations up to 0017. One that says nothing is understood by none before it.
 """
 
 import re
@@ -18,6 +22,7 @@ import mcphub
 from mcphub.postgres.copying import is_empty
 
 FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+OLDEST_CODE = re.compile(r"^-- oldest code: (\d{4})$", re.M)
 OTHER_ROLES = ("mcphub_app", "mcphub_ro")
 
 CREATE_SCHEMA_MIGRATION = """
@@ -28,6 +33,16 @@ create table if not exists schema_migration (
     applied_at timestamptz not null default clock_timestamp()
 );
 grant select on schema_migration to public;  -- every role may ask whether the schema fits it
+"""
+
+
+HAS_OLDEST_CODE = """
+    select 1 from pg_attribute
+    where attrelid = 'schema_migration'::regclass and attname = 'oldest_code' and not attisdropped
+"""
+# Of a database that was made before there was such a column, too.
+APPLIED = """
+    select version, sha256, coalesce((to_jsonb(done) ->> 'oldest_code')::integer, version) from schema_migration as done
 """
 
 
@@ -43,6 +58,12 @@ class Migration(NamedTuple):
     @property
     def digest(self) -> bytes:
         return sha256(self.sql.encode()).digest()
+
+    @property
+    def oldest_code(self) -> int:
+        """The last migration that code has to know to go on with this one applied."""
+        found = OLDEST_CODE.search(self.sql)
+        return int(found[1]) if found else self.version
 
     def __str__(self) -> str:
         return f"{self.version:04}_{self.name}"
@@ -66,6 +87,8 @@ def migrate(
     with psycopg.connect(dsn, autocommit=True, application_name="mcphub-migrate") as db:
         db.execute("select pg_advisory_lock(hashtext('mcphub.migrate'))")  # released with the connection
         db.execute(CREATE_SCHEMA_MIGRATION)
+        if not db.execute(HAS_OLDEST_CODE).fetchone():
+            db.execute("alter table schema_migration add column oldest_code integer")
         missing = _missing(db, files)
         if missing and before is not None and not is_empty(db):
             before([str(file) for file in missing])
@@ -76,8 +99,8 @@ def migrate(
                 with db.transaction():
                     db.execute(file.sql)
                     db.execute(
-                        "insert into schema_migration (version, name, sha256) values (%s, %s, %s)",
-                        (file.version, file.name, file.digest),
+                        "insert into schema_migration (version, name, sha256, oldest_code) values (%s, %s, %s, %s)",
+                        (file.version, file.name, file.digest, file.oldest_code),
                     )
             except psycopg.Error as error:
                 raise MigrationError(f"migration {file} failed: {error.diag.message_primary or error}") from error
@@ -149,8 +172,10 @@ def ensure_roles(dsn: str) -> list[str]:
 
 
 def _missing(db: psycopg.Connection[Any], files: list[Migration]) -> list[Migration]:
-    done = {version: bytes(digest) for version, digest in db.execute("select version, sha256 from schema_migration")}
-    if newer := sorted(set(done) - {file.version for file in files}):
+    rows = db.execute(APPLIED).fetchall()
+    done = {version: bytes(digest) for version, digest, _ in rows}
+    known = {file.version for file in files}
+    if newer := sorted(version for version, _, oldest in rows if version not in known and oldest not in known):
         numbers = ", ".join(f"{version:04}" for version in newer)
         raise MigrationError(
             f"the database is newer than this code: it has migration {numbers}. Run the newer release, or restore the"

@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from mcphub.postgres.copying import left_for
-from mcphub.postgres.migrate import MigrationError, load
+from mcphub.postgres.migrate import APPLIED, MigrationError, load
 from mcphub.postgres.pool import conninfo, explain
 
 OLDEST_VERSION = 150000
@@ -69,7 +69,8 @@ def check_schema(url: str, folder: Traversable, *, minimum: int | None = None) -
     """The schema and the rights of the role in `url`, after migrations. Blocking.
 
     Args:
-        folder: the migrations of this code; its last one is the newest schema it understands.
+        folder: the migrations of this code; its last one is the newest schema it knows. It understands a newer one
+            whose migrations allow code of its age.
         minimum: the oldest schema it understands; the newest by default.
 
     Raises:
@@ -89,7 +90,10 @@ def check_schema(url: str, folder: Traversable, *, minimum: int | None = None) -
                 " state before, run `comment on table ledger_head is null` here as the owner."
             )
         found = _value(db, "select coalesce(max(version), 0) from schema_migration")
-        if found > newest:
+        needed = _value(
+            db, f"select coalesce(max(oldest_code), 0) from ({APPLIED}) as done (version, sha256, oldest_code)"
+        )
+        if needed > newest:
             raise DatabaseUnusable(
                 f"the database schema {found:04} is newer than this release understands ({newest:04})."
                 " Run the newer release, or restore the backup made before it."

@@ -81,6 +81,19 @@ def test_a_newer_schema_is_refused(empty_database, folder):
             look(empty_database.owner_dsn, folder)
 
 
+def test_a_newer_schema_that_allows_older_code_is_gone_on_with(empty_database, folder):
+    """Nodes are brought up to date one after the other; those of before may have to start again meanwhile."""
+    (folder / "0003_colour.sql").write_text("-- oldest code: 0002\nalter table fruit add colour text;\n")
+    (folder / "0004_shape.sql").write_text("-- oldest code: 0003\nalter table fruit add shape text;\n")
+    migrate(empty_database.owner_dsn, folder)
+
+    (folder / "0004_shape.sql").unlink()
+    assert migrate(empty_database.owner_dsn, folder) == []
+    (folder / "0003_colour.sql").unlink()
+    with pytest.raises(MigrationError, match="newer than this code: it has migration 0004"):
+        migrate(empty_database.owner_dsn, folder)
+
+
 def test_a_failing_file_leaves_the_ones_before_it_and_nothing_of_itself(empty_database, folder):
     (folder / "0003_torn.sql").write_text("create table half (n int);\nselect no_such_function();\n")
 

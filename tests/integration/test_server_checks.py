@@ -103,6 +103,14 @@ def test_a_newer_schema_is_refused(empty_database, folder):
         check_schema(empty_database.app_dsn, folder)
 
 
+def test_a_newer_schema_that_allows_this_release_is_taken(empty_database, folder):
+    (folder / "0002_more.sql").write_text("-- oldest code: 0001\nselect 1;\n")
+    migrate(empty_database.owner_dsn, folder)
+    (folder / "0002_more.sql").unlink()
+
+    check_schema(empty_database.app_dsn, folder)
+
+
 def test_a_role_that_may_not_append_is_refused(empty_database, folder):
     migrate(empty_database.owner_dsn, folder)
 

@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 
 from mcphub.domain import actor, events
 from mcphub.domain.events import EVENT_TYPES
-from mcphub.postgres.migrate import CREATE_SCHEMA_MIGRATION
+from mcphub.postgres import migrate
 from mcphub.projections.tables import all_projections
+from mcphub.search.tables import statement
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -61,6 +62,9 @@ class Words:
         if isinstance(entry, str):  # Korean alone
             return said if language == "en" else entry
         return (entry[0] or said) if language == "en" else str(entry[1])
+
+    def has(self, section: str, name: str) -> bool:
+        return name in self._words[section]
 
     def unused(self) -> list[str]:
         """Words for what is not there any more."""
@@ -236,11 +240,17 @@ def sentences_of(language: str) -> dict[str, str]:
 def columns() -> dict[str, dict[str, str]]:
     """Table → column → type as the migrations leave them, and as the read tables are made."""
     found: dict[str, dict[str, str]] = {}
-    migrations = sorted((ROOT / "migrations").glob("*.sql"))
-    for text in (CREATE_SCHEMA_MIGRATION, *(path.read_text() for path in migrations)):
-        _follow(found, text)
+    _follow(found, migrate.CREATE_SCHEMA_MIGRATION)
+    # The one table that is there before the first migration alters itself.
+    found["schema_migration"] |= dict(
+        re.findall(r"alter table schema_migration add column (\w+) (\w+)", inspect.getsource(migrate))
+    )
+    for path in sorted((ROOT / "migrations").glob("*.sql")):
+        _follow(found, path.read_text())
     for projection in all_projections():
-        _follow(found, projection.ddl, f"read.{projection.name}")
+        _follow(found, projection.ddl, "read.")
+    for name in ("tables", "vector_tables"):
+        _follow(found, statement(name), "search.")
     return found
 
 
@@ -253,8 +263,11 @@ COLUMN = re.compile(r"^ *(\w+) +((?:double precision|\w+)(?:\[\])?)")
 CONSTRAINTS = {"primary", "unique", "check", "foreign", "constraint", "exclude", "like"}
 
 
-def _follow(found: dict[str, dict[str, str]], text: str, name: str = "") -> None:
+def _follow(found: dict[str, dict[str, str]], text: str, schema: str = "") -> None:
     """Applies what one text creates and alters.
+
+    Args:
+        schema: put before the names of its tables.
 
     Raises:
         NotImplementedError: it drops or renames a table, which nothing here follows yet.
@@ -264,15 +277,15 @@ def _follow(found: dict[str, dict[str, str]], text: str, name: str = "") -> None
     for match in CREATED.finditer(text):
         table, like, body = match.groups()
         if like:
-            found[table] = dict(found[like])
+            found[schema + table] = dict(found[schema + like])
             continue
         lines = [COLUMN.match(line) for line in body.splitlines()]
-        found[name or table] = {line[1]: line[2] for line in lines if line and line[1] not in CONSTRAINTS}
+        found[schema + table] = {line[1]: line[2] for line in lines if line and line[1] not in CONSTRAINTS}
     for table, verb, column, rest in ALTERED.findall(text):
         if verb == "drop":
-            del found[table][column]
+            del found[schema + table][column]
         else:
-            found[table][column] = rest.split()[0]
+            found[schema + table][column] = rest.split()[0]
 
 
 def table_page(language: str, words: Words) -> Iterator[str]:
@@ -286,8 +299,9 @@ def table_page(language: str, words: Words) -> Iterator[str]:
     yield page("tables_intro")
     found = columns()
     groups = {
-        "durable_tables": [name for name in found if not name.startswith("read.")],
+        "durable_tables": [name for name in found if "." not in name],
         "read_tables": [name for name in found if name.startswith("read.")],
+        "search_tables": [name for name in found if name.startswith("search.")],
     }
     for title, tables in groups.items():
         yield ""
@@ -302,7 +316,10 @@ def table_page(language: str, words: Words) -> Iterator[str]:
             yield ""
             yield from head(words, language, "name", "type", "meaning")
             for column, kind in found[table].items():
-                meaning = words.get(language, "tables", f"{table}.{column}", column)
+                own = f"{table}.{column}"
+                # What most tables have alike is said once.
+                alike = not words.has("tables", own) and words.has("columns", column)
+                meaning = words.get(language, "columns", column) if alike else words.get(language, "tables", own)
                 yield row(f"`{column}`", f"`{kind}`", meaning)
 
 

@@ -21,6 +21,7 @@ from msgspec import Struct
 from mcphub.domain.checkpoint import SAYS, Checkpoint, Signed, encode, is_signed_by, public_key, read_line, sign, sum_up
 from mcphub.domain.codec import decode
 from mcphub.postgres.ledger import verify
+from mcphub.postgres.leader import lead
 from mcphub.postgres.pool import conninfo
 
 log = structlog.get_logger()
@@ -172,8 +173,7 @@ class Checkpoints:
 
     def _elected(self) -> psycopg.Connection[Any] | None:
         db = psycopg.connect(self._dsn, autocommit=True)
-        row = db.execute("select pg_try_advisory_lock(%s)", (LEADER_LOCK,)).fetchone()
-        if row is not None and row[0]:
+        if lead(db, LEADER_LOCK):
             return db
         db.close()
         return None

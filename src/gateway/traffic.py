@@ -36,6 +36,7 @@ from mcphub.logging import redacted, utc_text
 from mcphub.metrics import Metrics
 from mcphub.periodic import end
 from mcphub.postgres.days import TRAFFIC
+from mcphub.postgres.leader import VANISH_SOON
 from mcphub.postgres.pool import conninfo, explain
 
 __all__ = ["NotRecorded", "Request", "Session", "Status", "TrafficWriter"]
@@ -478,6 +479,7 @@ class TrafficWriter:
         while True:
             try:
                 async with await self._connect() as db:
+                    await db.execute(VANISH_SOON)  # and the others end what this hub leaves open
                     # Shared: an old backend of this boot may not have noticed yet that its client is gone.
                     await db.execute("select pg_advisory_lock_shared(%s, %s)", (ALIVE, self.boot))
                     await self._register(db)

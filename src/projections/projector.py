@@ -14,6 +14,7 @@ import structlog
 from psycopg import Connection
 
 from mcphub.domain.codec import Recorded
+from mcphub.postgres.leader import lead
 from mcphub.postgres.pool import conninfo
 from mcphub.projections.apart import rebuild_apart
 from mcphub.projections.projection import Projection
@@ -116,7 +117,7 @@ class Projector:
         while not self._stopping.is_set():
             self._rung.clear()
             if not self.leads:
-                self.leads = bool(db.execute("select pg_try_advisory_lock(%s)", (LEADER_LOCK,)).fetchone()[0])  # type: ignore[index]
+                self.leads = lead(db, LEADER_LOCK)
             if self.leads and outdated:
                 log.info("rebuild_started", projections=outdated)
                 try:

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -17,6 +18,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.ui.conftest import keep_pictures
+from tests.e2e.ui.test_config import change, opened, panel
 from tests.e2e.ui.test_tool_changes import Drift, tool
 from tests.support.company import Way, company
 from tests.support.rest import Admin, Person
@@ -250,9 +252,8 @@ def test_requests_are_counted_over_all_and_by_server_and_user(admin: Reader, pla
     expect(cells.nth(6)).to_have_text(planted.took("sleep"))
     expect(cells.nth(7)).to_have_text(f"{sleep['bytesOut']} B")
     for view, name, expected in (
-        ("server", "null wiki null", ["wiki", "5", "0.0%", "–"]),
+        ("server", "null wiki null", ["wiki", "6", "0.0%", "1"]),
         ("server", "null dead null", ["dead", "2", "50.0%", "–"]),
-        ("server", "null null null", ["the hub itself", "1", "0.0%", "1"]),
         ("user", f"{planted.ann.id} null null", ["ann", "8", "12.5%", "1"]),
     ):
         admin.go(f"/admin/requests?q={quote('method:tools/call')}&view={view}")
@@ -328,7 +329,7 @@ def test_a_server_counts_its_calls_tools_and_connections(admin: Reader, ann: Rea
     page = admin.go("/servers/wiki")
 
     calls = page.get_by_role("region", name="Calls, last 24 hours")
-    expect(calls.locator("dd").nth(0)).to_have_text("5")
+    expect(calls.locator("dd").nth(0)).to_have_text("6")
     expect(calls.locator("dd").nth(1)).to_have_text("0.0%")
     connection = page.get_by_role("region", name="Connection").locator("dl > div")
     shown = dict(text.split("\n") for text in connection.all_inner_texts())
@@ -380,6 +381,31 @@ def test_health_says_how_many_servers_fail_and_which_event_is_the_newest(admin: 
     uptime = page.locator("dl > div").filter(has_text="Running for").locator("dd").inner_text()
     minutes, seconds = (int(part) for part in re.findall(r"\d+", uptime)) if "m " in uptime else (0, float(uptime[:-2]))
     assert 0 < minutes * 60 + seconds <= (datetime.now(UTC) - planted.begun).total_seconds()
+    with page.expect_response("**/api/admin/health") as answered:
+        page.get_by_role("button", name="Look again").click()
+    for check in answered.value.json()["data"]["checks"]:
+        took = Decimal(check["latencyMs"])
+        shown = took.quantize(Decimal("0.1") if took < 10 else Decimal(1), ROUND_HALF_UP)
+        expect(page.locator(f"[data-check={check['name']}] td").nth(1)).to_have_text(f"{shown} ms")
+
+
+def test_the_settings_editor_counts_what_a_save_records_ends_and_leaves_open(admin: Reader, planted: Planted) -> None:
+    page = opened(admin)
+
+    def edit(settings: dict[str, Any]) -> None:
+        settings["mcpServers"]["wiki"]["url"] += "?other"
+        settings["mcpServers"]["drift"]["headers"] = {"X-New": "${USER_NEW}"}
+
+    change(page, planted.admin, edit)
+    expect(panel(page).get_by_role("heading", name="Save will record")).to_contain_text("4")
+    expect(page.get_by_text("Saving records 4 events.")).to_be_visible()
+    expect(panel(page)).to_contain_text("wiki: 1 connection ends and opens anew")
+    expect(panel(page)).to_contain_text("drift: 3 users have no USER_NEW yet")
+
+    change(
+        page, planted.admin, lambda settings: settings["mcpServers"]["wiki"].update(type="ssh", timout=1, headers=[])
+    )
+    expect(page.get_by_text("Errors: 2. Correct them to save.")).to_be_visible()
 
 
 def test_somebody_sees_the_numbers_that_are_theirs(ann: Reader, planted: Planted) -> None:
@@ -394,7 +420,7 @@ def test_somebody_sees_the_numbers_that_are_theirs(ann: Reader, planted: Planted
     page = ann.go("/servers")
     wiki = row(page, "wiki").get_by_role("gridcell")
     expect(wiki.nth(5)).to_have_text("11")
-    expect(wiki.nth(6)).to_have_text("5")
+    expect(wiki.nth(6)).to_have_text("6")
 
     page = ann.go("/settings")
     asks = page.get_by_role("region", name="asks", exact=True)

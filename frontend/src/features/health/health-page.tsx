@@ -15,6 +15,7 @@ import { useMessages } from "@/i18n";
 import { healthTexts } from "@/i18n/health";
 import { cn } from "@/lib/cn";
 import { foundText, remedyText } from "./model";
+import { Nodes } from "./nodes";
 
 /** What of the hub is well, what is not, and what to do about it. */
 export function HealthPage() {
@@ -43,6 +44,7 @@ export function HealthPage() {
         {(report) => (
           <div className="flex flex-col gap-3">
             <Checks checks={report.checks} />
+            <Nodes />
             <Build report={report} />
             <Card className="px-3.5 pb-3.5">
               <CardHead title={m.health.doctor} className="px-0" />
@@ -87,6 +89,7 @@ function CheckRow({ check }: { check: HealthCheck }) {
   const name = m.health.names[check.name as keyof typeof m.health.names] ?? check.name;
   return (
     <tr
+      data-check={check.name}
       className={cn(
         "border-line border-b align-top last:border-b-0 max-md:grid max-md:grid-cols-[1fr_auto] max-md:px-3.5 max-md:py-2",
         check.status === "error" && "bg-bad-soft",

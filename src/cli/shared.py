@@ -167,6 +167,11 @@ def failure(error: Exception) -> tuple[str, int] | None:
             return str(error), FAILED
         case MigrationError() | PostgresFailed() | ImportRefused() | PortUnusable() | RotationRefused():
             return str(error), FAILED
+        case psycopg.errors.DuplicatePreparedStatement() | psycopg.errors.InvalidSqlStatementName():
+            return (
+                "the database URL leads through a pooler in transaction mode, which loses prepared statements."
+                " Set MCPHUB_DATABASE_DIRECT_URL to a direct connection."
+            ), UNUSABLE
         case psycopg.Error() | PoolTimeout():
             return f"the database does not answer as it should: {explain(error)}", FAILED
     return None

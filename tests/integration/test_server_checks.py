@@ -5,6 +5,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from mcphub.cli.shared import UNUSABLE, failure
 from mcphub.foundation import Foundation
 from mcphub.postgres.migrate import migrate
 from mcphub.postgres.server_checks import NO_LISTEN, DatabaseUnusable, check_schema, check_server, version_refusal
@@ -116,3 +117,12 @@ def test_a_role_that_may_not_append_is_refused(empty_database, folder):
 
     with pytest.raises(DatabaseUnusable, match="the role mcphub_ro may not append to the ledger"):
         check_schema(empty_database.ro_dsn, folder)
+
+
+def test_a_pooler_in_transaction_mode_is_named_as_such():
+    """PgBouncer before 1.21, and later ones without max_prepared_statements."""
+    for lost in (psycopg.errors.DuplicatePreparedStatement(), psycopg.errors.InvalidSqlStatementName()):
+        said, code = failure(lost)
+
+        assert "MCPHUB_DATABASE_DIRECT_URL" in said
+        assert code == UNUSABLE

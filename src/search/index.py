@@ -44,7 +44,7 @@ def entry(content_hash: UUID, server_id: str, tool: str, definition: str, docume
 
 
 class Found(Struct, frozen=True):
-    """`places` in the list that was searched, best first; `tools`: how many there are to search at all."""
+    """`places` in the list that was searched, best first; `tools`: how many are in it."""
 
     places: list[int]
     lexical_max: float

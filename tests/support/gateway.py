@@ -242,7 +242,7 @@ class FreshTail:
 class World:
     """A gateway and the facts it decides by."""
 
-    def __init__(self, *, rows=None, keys=None, **limits):
+    def __init__(self, *, rows=None, keys=None, search=None, **limits):
         self.vault = Vault(keys or MemoryKeyStore(), Ring.parse(new_ring_text()), time.monotonic)
         self.model = AccessModel(lambda name: name)
         self.traffic = RecordingTraffic()
@@ -252,6 +252,7 @@ class World:
         self.judged = []  # (user, server, version of the values, refused)
         self.recent = {}  # user → servers called of late
         self.rows = rows or MemoryRows()
+        self.search = search  # makes what search stands on, of the access model
         self._positions = count(1)
         self.limits = Limits(**{"debounce": 0.01, **limits})
         self.start()
@@ -272,6 +273,7 @@ class World:
             key_used=self.used.append,
             values_judged=lambda *judged: self.judged.append(judged),
             recent=self._recent,
+            search=self.search(self.model) if self.search is not None else None,
         )
         self.gateway._lifecycle._rows = self.rows
 

@@ -118,3 +118,10 @@ def test_promtool_finds_nothing_wrong(command: list[str]) -> None:
     checked = subprocess.run([promtool, *command], cwd=RULES.parent, capture_output=True, text=True)
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_document_names_every_metric() -> None:
+    text = (DEPLOY.parent / "docs/observability.md").read_text()
+
+    assert [name for name in FAMILIES if f"`{name}`" not in text] == []
+    assert set(re.findall(r"`(mcphub_[a-z_]+)`", text)) - FAMILIES.keys() == set()

@@ -221,6 +221,16 @@ def guides_code(text: str) -> str:
     return "\n".join(re.findall(r"`(mcphub [a-z-]+)", text) + re.findall(r"\.venv/bin/(mcphub [a-z-]+)", text))
 
 
+def test_clients_are_told_the_same_everywhere() -> None:
+    shown = [block.text for block in guides.blocks(GUIDES / "en" / "connect.md") if block.language == "json"]
+    page = (ROOT / "frontend" / "src" / "features" / "connect" / "model.ts").read_text()
+    (remote,) = [text for text in shown if "mcp-remote" in text]
+
+    assert set(blocks("README.md", "json")) <= set(shown)
+    for argument in json.loads(remote)["mcpServers"]["mcphub"]["args"]:
+        assert f'"{argument}"' in page or argument.startswith("http")
+
+
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_the_settings_page_has_every_variable_once(language: str) -> None:
     text = guides.text_of(GUIDES / language / "settings.md")

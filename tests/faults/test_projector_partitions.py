@@ -108,6 +108,8 @@ def test_one_that_is_cut_off_loses_the_office_and_comes_back_as_a_follower(
             led = leader(db, LEADER_LOCK)
             cut = next(machine for machine in two if machine.there == led)
             users += told(teller, number * 100, chance)
+            if number % 2 == 0:  # an idle one: in a transaction it would be given up for that, after a minute
+                settled(db, database, users)
 
             cut.pull_out()
             users += told(teller, number * 100 + 50, chance)

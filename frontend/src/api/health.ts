@@ -10,3 +10,10 @@ export const healthQuery = queryOptions({
   queryFn: () => data(client.GET("/api/admin/health")),
   refetchInterval: EVERY,
 });
+
+/** The hubs on this database; for administrators. */
+export const nodesQuery = queryOptions({
+  queryKey: ["hub-nodes"],
+  queryFn: () => data(client.GET("/api/admin/nodes")),
+  refetchInterval: EVERY,
+});

@@ -34,6 +34,8 @@ def test_each_part_says_what_was_found(open_reader: MakeReader, admin: Admin, hu
     expect(row(page, "Hash chain")).to_contain_text(f"up to #{position:,}.")
     expect(row(page, "Backup")).to_contain_text("None was made yet.")
     expect(row(page, "Address")).to_contain_text(f"{hub.url}, on this machine only.")
+    [node] = admin.rest.get("/api/admin/nodes")
+    expect(row(page, node["name"])).to_contain_text(node["version"])
     version = admin.rest.get("/api/health")["version"]
     expect(page.get_by_text(version, exact=True)).to_be_visible()
     row(page, "Hash chain").get_by_role("button", name="Copy mcphub verify").click()

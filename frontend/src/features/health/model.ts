@@ -1,4 +1,4 @@
-import type { HealthCheck } from "@/api/schema.gen";
+import type { HealthCheck, HubNode } from "@/api/schema.gen";
 import type { MessagesWith } from "@/i18n";
 import { bytes, type Format } from "@/i18n/format";
 import type { healthTexts } from "@/i18n/health";
@@ -27,6 +27,12 @@ export function foundText(
         : format.number(value),
   ]);
   return say({ ...Object.fromEntries(written), items: items.join(", ") });
+}
+
+/** How a node stands: it works, it leaves, or nothing is heard of it any more. */
+export function standing(node: Pick<HubNode, "living" | "draining">): "works" | "leaving" | "gone" {
+  if (!node.living) return "gone";
+  return node.draining ? "leaving" : "works";
 }
 
 /** What to do about a part that is not well; empty when it is. */

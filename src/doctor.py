@@ -30,11 +30,13 @@ from mcphub.domain.vault import Ring, RingUnusable, loose
 from mcphub.foundation import Foundation
 from mcphub.gateway.upstream import contained
 from mcphub.http_server import PortUnusable, close_all, listen
+from mcphub.master_keys import MOST_DAYS, Standing, standing
 from mcphub.postgres.home import LOCK_FILE, HomeUnusable
 from mcphub.postgres.migrate import MigrationError, migrations_folder, pending
 from mcphub.postgres.pool import explain
 from mcphub.postgres.programs import PostgresFailed
 from mcphub.postgres.server_checks import DatabaseUnusable
+from mcphub.retention import OLDEST, Kept, kept
 from mcphub.settings import Settings
 
 FEW_FILES = 4096
@@ -343,8 +345,7 @@ async def _database(settings: Settings) -> list[Finding]:
     try:
         async with Foundation(settings, attach=True, migrating=False, depth="database") as base:
             warnings = [Finding("database", "warning", warning) for warning in base.warnings]
-            days = settings.backup_days
-            return [*warnings, *await asyncio.to_thread(_inside, base.database.owner, where, days)]
+            return [*warnings, *await asyncio.to_thread(_inside, base.database.owner, where, settings)]
     except (HomeUnusable, DatabaseUnusable, PostgresFailed) as error:
         return [Finding("database", "error", f"{where}: {error}", _log_of(settings))]
     except psycopg.Error as error:
@@ -357,7 +358,7 @@ def _log_of(settings: Settings) -> str:
     return f"See {settings.home}/logs/postgres.log"
 
 
-def _inside(dsn: str, where: str, backup_days: int) -> list[Finding]:
+def _inside(dsn: str, where: str, settings: Settings) -> list[Finding]:
     with psycopg.connect(dsn, autocommit=True) as db:
         server = db.info.server_version
         findings = [Finding("database", "ok", f"{where}, PostgreSQL {server // 10000}.{server % 10000}")]
@@ -370,7 +371,9 @@ def _inside(dsn: str, where: str, backup_days: int) -> list[Finding]:
         findings.append(Finding("schema", "ok", "up to date"))
         position, hash_ = _row(db, "select position, encode(hash, 'hex') from ledger_head")
         findings.append(Finding("ledger", "ok", f"head {position}:{hash_}"))
-        findings.append(_backup(_row(db, AGES), backup_days))
+        findings.append(_backup(_row(db, AGES), settings.backup_days))
+        findings.append(_master_key(standing(db)))
+        findings.append(_retention(kept(_row(db, OLDEST), settings)))
         failed = db.execute("select name, error from tracking where status = 'failed' order by name").fetchall()
         for name, why in failed:
             findings.append(Finding("read tables", "error", f"{name} stands still: {why}", "mcphub rebuild"))
@@ -390,6 +393,24 @@ def _backup(row: tuple[Any, ...], days: int) -> Finding:
     if not found.late:
         return Finding("backup", "ok", said)
     return Finding("backup", "warning", said, "mcphub backup DIR; with backups of another kind MCPHUB_BACKUP_DAYS=0.")
+
+
+def _master_key(found: Standing) -> Finding:
+    said = f"{', '.join(found.key_ids) or 'none yet'}, in use for {found.days} days"
+    if found.code == "unfinished":
+        return Finding("master key", "warning", f"{said}; a rotation was cut off", "mcphub keyring rotate")
+    if found.code == "old":
+        return Finding("master key", "warning", f"{said}, more than {MOST_DAYS}", "mcphub keyring rotate")
+    return Finding("master key", "ok", said)
+
+
+def _retention(found: dict[str, Kept]) -> Finding:
+    said = ", ".join(f"{name} {one.days} of {one.most} days" for name, one in found.items())
+    late = [name for name, one in found.items() if one.late]
+    if late:
+        remedy = "Start the hub and look at its log for day_sealer: only days that are sealed are let go."
+        return Finding("retention", "warning", f"{said}: {', '.join(late)} should be gone", remedy)
+    return Finding("retention", "ok", said)
 
 
 def _row(db: "psycopg.Connection[Any]", query: str) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 import structlog
@@ -31,6 +31,7 @@ from mcphub.domain.vault import Ring, RingUnusable, WrappedKey, active_alone, lo
 
 log = structlog.get_logger()
 
+MOST_DAYS = 365  # a master key should be no older
 BATCH = 500  # rows a transaction
 REWRITE_TRIES = 50
 LOCK = "select pg_try_advisory_lock(hashtext('mcphub.master-keys'))"
@@ -45,8 +46,10 @@ REWRAP = "update data_key set kek_id = %s, wrapped = %s where id = %s and wrappe
 RETIRE = "insert into retired_master_key (id) values (%s) on conflict do nothing"
 RETIRED = "select id from retired_master_key"
 STANDING = """
-    select array(select distinct kek_id from data_key order by kek_id),
-           coalesce((select max(retired_at) from retired_master_key), (select min(created_at) from data_key))
+    select array(select distinct kek_id from public.data_key order by kek_id),
+           coalesce((select max(retired_at) from public.retired_master_key),
+                    (select min(created_at) from public.data_key)),
+           clock_timestamp()
 """
 
 Progress = Callable[[int, int], None]
@@ -72,6 +75,17 @@ class Standing(Struct, frozen=True):
 
     key_ids: list[str]
     since: datetime | None
+    now: datetime  # by the database's clock
+
+    @property
+    def days(self) -> int:
+        return (self.now - self.since).days if self.since else 0
+
+    @property
+    def code(self) -> Literal["young", "old", "unfinished"]:
+        if len(self.key_ids) > 1:
+            return "unfinished"
+        return "old" if self.days > MOST_DAYS else "young"
 
 
 class RingFile:
@@ -182,8 +196,16 @@ def rewrap(db: "psycopg.Connection[Any]", ring: Ring, hub: Hub, *, resumed: bool
 
 
 def standing(db: "psycopg.Connection[Any]") -> Standing:
-    ((key_ids, since),) = db.execute(STANDING).fetchall()
-    return Standing(list(key_ids), since)
+    return standing_of(db.execute(STANDING).fetchall()[0])
+
+
+def standing_of(row: tuple[Any, ...]) -> Standing:
+    """
+    Args:
+        row: of `STANDING`.
+    """
+    key_ids, since, now = row
+    return Standing(list(key_ids), since, now)
 
 
 def _rewrap_some(db: "psycopg.Connection[Any]", ring: Ring) -> int:

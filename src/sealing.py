@@ -54,13 +54,15 @@ class DaySealer:
 
     Args:
         dsn: as the application role.
-        retention_days: MCPHUB_TRAFFIC_DAYS.
+        traffic_days: MCPHUB_TRAFFIC_DAYS.
+        access_days: MCPHUB_ACCESS_DAYS; as long as calls by default.
     """
 
-    def __init__(self, hub: Hub, dsn: str, retention_days: int) -> None:
+    def __init__(self, hub: Hub, dsn: str, traffic_days: int, access_days: int | None = None) -> None:
         self._hub = hub
         self._dsn = conninfo(dsn, name="mcphub-days")
-        self._retention = timedelta(days=max(retention_days, SHORTEST_RETENTION))
+        kept = {days.TRAFFIC.name: traffic_days, days.ACCESS.name: traffic_days if access_days is None else access_days}
+        self._retention = {name: timedelta(days=max(most, SHORTEST_RETENTION)) for name, most in kept.items()}
         self.rollups = Rollups(dsn)  # the figures that outlive the days
 
     async def round(self) -> None:
@@ -87,7 +89,7 @@ class DaySealer:
     def _past_retention(self, of_log: days.Log) -> list[date]:
         """Those whose rows an import left behind as well: of them, too, the ledger is to say that they are over."""
         with psycopg.connect(self._dsn, autocommit=True) as db:
-            oldest = (_clock(db) - self._retention).date()
+            oldest = (_clock(db) - self._retention[of_log.name]).date()
             old = [oldest - timedelta(days=before) for before in range(1, LOOKS_BACK)]
             facts = _facts(db, of_log, old)
             there = {day for day in days.days(db, of_log) if day < oldest}

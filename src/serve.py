@@ -164,7 +164,7 @@ class RunningHub:
         self._stack.push_async_callback(_quietly, uses.round)
         rejections = Rejections(model, base.pool, utc_now)
         self._stack.push_async_callback(_quietly, rejections.round)
-        payloads = Payloads(base.vault, model, rows, settings.traffic_days)
+        payloads = Payloads(base.vault, model, rows, settings.payload_days)
         await payloads.start()
         self._stack.push_async_callback(payloads.stop)
         forgetful = Periodic("old-payloads", one_of(projector, payloads.forget), 60 * MINUTE)
@@ -250,7 +250,7 @@ class RunningHub:
             metrics=metrics,
             pools=(base.pool, reads, rows),
         )
-        sealer = DaySealer(base.hub, base.database.direct, settings.traffic_days)
+        sealer = DaySealer(base.hub, base.database.direct, settings.traffic_days, settings.access_days)
         remains = KeyRemains(base.database.owner)
         await self._roles(erasure, remains, KeyExpiry(base.hub, model), uses, traffic, sealer)
         self._server = HttpServer(make_app(self.services))

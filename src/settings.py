@@ -59,6 +59,8 @@ KNOWN = {
     "MCPHUB_USER_RATE",
     "MCPHUB_PREWARM",
     "MCPHUB_TRAFFIC_DAYS",
+    "MCPHUB_ACCESS_DAYS",
+    "MCPHUB_PAYLOAD_DAYS",
     "MCPHUB_CHECKPOINTS",
     "MCPHUB_BACKUP_DAYS",
     "MCPHUB_MIGRATION_BACKUPS",
@@ -174,7 +176,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     session_idle: int = 900  # seconds until an unused session's connections and processes are freed; its id stays good
     user_rate: int = 120_000  # requests of one user in a minute; 0 for no limit
     prewarm: int = 5  # servers opened ahead when a session begins
-    traffic_days: int = 90
+    traffic_days: int = 90  # rows of calls and sessions
+    access_days: int = 90  # rows of the access log
+    payload_days: int = 90  # arguments and results of calls, where a server keeps them
     checkpoints: Path | None = None
     backup_days: int = 7  # how old the last backup may be until health warns; 0 for any age
     migration_backups: int = 3  # made before migrations, and kept; 0 for none
@@ -262,6 +266,7 @@ def read(
     config_env = frozenset(_words(env, "MCPHUB_CONFIG_ENV"))
     database = _secret(env, "DATABASE_URL")
     key_file = env.get("MCPHUB_MASTER_KEY_FILE")
+    traffic_days = _integer(env, "MCPHUB_TRAFFIC_DAYS", 90)
     return Settings(
         home=(home or default_home(env)).absolute(),
         host=bind,
@@ -292,7 +297,10 @@ def read(
         session_idle=_integer(env, "MCPHUB_SESSION_IDLE", 900),
         user_rate=_user_rate(env),
         prewarm=_integer(env, "MCPHUB_PREWARM", 5),
-        traffic_days=_integer(env, "MCPHUB_TRAFFIC_DAYS", 90),
+        traffic_days=traffic_days,
+        access_days=_integer(env, "MCPHUB_ACCESS_DAYS", traffic_days),
+        # What belongs to a call is not kept longer than its row.
+        payload_days=min(_integer(env, "MCPHUB_PAYLOAD_DAYS", traffic_days), traffic_days),
         checkpoints=Path(env["MCPHUB_CHECKPOINTS"]).absolute() if env.get("MCPHUB_CHECKPOINTS") else None,
         backup_days=max(0, _integer(env, "MCPHUB_BACKUP_DAYS", 7)),
         migration_backups=max(0, _integer(env, "MCPHUB_MIGRATION_BACKUPS", 3)),

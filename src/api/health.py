@@ -17,7 +17,9 @@ from msgspec import Struct, field
 from mcphub.api.services import Services
 from mcphub.backup_age import AGES, backup_age
 from mcphub.checkpoints import Compared, compare
+from mcphub.master_keys import MOST_DAYS, STANDING, standing_of
 from mcphub.postgres.ledger import verify
+from mcphub.retention import OLDEST, kept
 
 log = structlog.get_logger()
 
@@ -85,6 +87,8 @@ class Health:
                     "chain": self._chain,
                     "completeness": self._completeness,
                     "backup": self._backup,
+                    "master_key": self._master_key,
+                    "retention": self._retention,
                     "tail": self._tail,
                     "read_tables": self._read_tables,
                     "servers": self._servers,
@@ -188,6 +192,25 @@ class Health:
             values={"age": round(found.age.total_seconds()), "days": days},
             command="mcphub backup DIR" if found.late else "",
         )
+
+    async def _master_key(self) -> Found:
+        (row,) = await self._row(STANDING)
+        found = standing_of(row)
+        return Found(
+            status="ok" if found.code == "young" else "warning",
+            code=found.code,
+            values={"days": found.days, "most": MOST_DAYS},
+            items=tuple(found.key_ids),
+            command="" if found.code == "young" else "mcphub keyring rotate",
+        )
+
+    async def _retention(self) -> Found:
+        (row,) = await self._row(OLDEST)
+        found = kept(row, self._services.settings)
+        late = tuple(name for name, one in found.items() if one.late)
+        values: dict[str, float] = {name: one.days for name, one in found.items()}
+        values |= {f"{name}_most": one.most for name, one in found.items()}
+        return Found(status="warning" if late else "ok", code="late" if late else "kept", values=values, items=late)
 
     async def _tail(self) -> Found:
         tail = self._services.tail

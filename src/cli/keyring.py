@@ -1,7 +1,6 @@
 """The master key ring: which keys it needs, and a new key in the place of the old one."""
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,9 +36,8 @@ def status(home: Path | None, as_json: bool) -> None:
         async with at_home(home, depth="schema") as base:
             found = await asyncio.to_thread(work, base)
             where = "MCPHUB_MASTER_KEYS" if base.settings.master_keys else str(base.settings.ring_path)
-        days = (datetime.now(UTC) - found.since).days if found.since else 0
-        text = f"{', '.join(found.key_ids) or 'none yet'}, for {days} days, in {where}."
-        if len(found.key_ids) > 1:
+        text = f"{', '.join(found.key_ids) or 'none yet'}, for {found.days} days, in {where}."
+        if found.code == "unfinished":
             text += " A rotation was cut off: mcphub keyring rotate goes on with it."
         answer({"keys": found.key_ids, "since": found.since, "ring": where}, text, as_json=as_json)
 

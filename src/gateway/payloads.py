@@ -39,7 +39,11 @@ ADD = """
     insert into request_payload (request_id, at, user_id, arguments, arguments_bytes, result, result_bytes)
     values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing
 """
-OLD = "delete from request_payload where at < %s"
+FORGOTTEN_AT_ONCE = 1000  # rows a transaction
+OLD = """
+    delete from request_payload
+    where request_id in (select request_id from request_payload where at < %s order by at limit %s)
+"""
 # Nothing opens them any more.
 ORPHANED = """
     delete from request_payload as kept
@@ -149,7 +153,9 @@ class Payloads:
     async def forget(self) -> None:
         """Lets those go that are as old as rows of calls may be, and those of erased users."""
         async with self._pool.connection() as db:
-            await db.execute(OLD, (datetime.now(UTC) - self._days,))
+            before = datetime.now(UTC) - self._days
+            while (await db.execute(OLD, (before, FORGOTTEN_AT_ONCE))).rowcount == FORGOTTEN_AT_ONCE:
+                pass
             await db.execute(ORPHANED)
 
     def _sealed(self, batch: list[_Waiting]) -> list[tuple[Any, ...]]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from mcphub.gateway import payloads as module
 from mcphub.gateway.payloads import MOST, Payloads
 from mcphub.gateway.traffic import Request, Session
 from tests.support.api import problem
@@ -98,6 +99,19 @@ async def test_what_was_kept_goes_with_its_user_and_with_the_days(api, payloads)
     assert [str(row[0]) for row in await rows(api)] == [of_admin]
     payloads._days = timedelta(0)
     await payloads.forget()
+    assert await rows(api) == []
+
+
+async def test_what_is_old_goes_some_at_a_time_until_all_of_it_is_gone(api, payloads, monkeypatch):
+    monkeypatch.setattr(module, "FORGOTTEN_AT_ONCE", 2)
+    user = await api.user("ann")
+    await kept(api, payloads, user.user_id, 5)
+    await payloads.round()
+    assert len(await rows(api)) == 5
+
+    payloads._days = timedelta(0)
+    await payloads.forget()
+
     assert await rows(api) == []
 
 

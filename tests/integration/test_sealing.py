@@ -166,6 +166,17 @@ async def test_what_left_retention_is_sealed_first_and_dropped_on_the_record(sea
     assert checked(owner) == [("access", older, "dropped", 0, 0), ("access", old, "holds", 3, 0)]
 
 
+async def test_the_access_log_is_kept_for_days_of_its_own(hub, database, owner):
+    old = TODAY - timedelta(days=40)
+    for log in ("access", "traffic"):
+        happened(owner, old, log=log)
+
+    for _ in range(2):
+        await DaySealer(hub, database.app_dsn, 30, 60).round()
+
+    assert (old in days(owner, ACCESS), old in days(owner, TRAFFIC)) == (True, False)
+
+
 async def test_old_days_without_rows_are_dropped_without_a_word(sealer, owner):
     owner.execute("select access_log_partition(%s)", (TODAY - timedelta(days=91),))
 

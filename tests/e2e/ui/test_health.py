@@ -12,7 +12,8 @@ from tests.support.web import UiPage
 
 PAGES = [UiPage("/admin/health", who="admin")]
 NAMES = [
-    *("Database", "Event store", "Hash chain", "Completeness", "Backup", "Access decisions"),
+    *("Database", "Event store", "Hash chain", "Completeness", "Backup", "Master key", "Retention"),
+    "Access decisions",
     *("Read tables", "Servers", "Disk", "Clock", "Sign-in", "Address"),
 ]
 
@@ -33,6 +34,8 @@ def test_each_part_says_what_was_found(open_reader: MakeReader, admin: Admin, hu
     expect(row(page, "Event store")).to_contain_text(f"The newest is #{position:,}.")
     expect(row(page, "Hash chain")).to_contain_text(f"up to #{position:,}.")
     expect(row(page, "Backup")).to_contain_text("None was made yet.")
+    expect(row(page, "Master key")).to_contain_text("k1, in use for 0 days.")
+    expect(row(page, "Retention")).to_contain_text("of 90")
     expect(row(page, "Address")).to_contain_text(f"{hub.url}, on this machine only.")
     [node] = admin.rest.get("/api/admin/nodes")
     expect(row(page, node["name"])).to_contain_text(node["version"])
@@ -41,6 +44,25 @@ def test_each_part_says_what_was_found(open_reader: MakeReader, admin: Admin, hu
     row(page, "Hash chain").get_by_role("button", name="Copy mcphub verify").click()
     expect(row(page, "Hash chain").get_by_role("button", name="Copied")).to_be_visible()
     assert reader.clipboard() == "mcphub verify"
+
+
+def test_the_forms_of_a_time_are_copied_by_keyboard_alone(open_reader: MakeReader, admin: Admin) -> None:
+    reader = open_reader(admin)
+    page = reader.go("/admin/health")
+    time = row(page, "Database").locator("time")
+    at = str(time.get_attribute("datetime"))
+
+    time.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Copy: Local")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Copied")).to_be_focused()
+    assert reader.clipboard() == at
+    page.keyboard.press("Escape")
+    expect(time).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Copy: UTC")).to_have_count(0)
 
 
 def newest(admin: Admin) -> int:

@@ -20,6 +20,8 @@ export const health = {
     chain: "Hash chain",
     completeness: "Completeness",
     backup: "Backup",
+    master_key: "Master key",
+    retention: "Retention",
     tail: "Access decisions",
     read_tables: "Read tables",
     servers: "Servers",
@@ -56,6 +58,18 @@ export const health = {
       never: ({ age }: Values) => `None was ever made; the hub began ${age}.`,
       young: () => "None was made yet. The hub is still young.",
       elsewhere: () => "Not looked at: backups are made in another way.",
+    },
+    master_key: {
+      young: ({ items, days }: Values) => `${items}, in use for ${days} days.`,
+      old: ({ items, days, most }: Values) =>
+        `${items}, in use for ${days} days; it should be no more than ${most}.`,
+      unfinished: ({ items }: Values) => `A rotation was cut off: ${items} are all still needed.`,
+    },
+    retention: {
+      kept: ({ calls, calls_most, access, access_most, payloads, payloads_most }: Values) =>
+        `Days kept: calls ${calls} of ${calls_most}, sign-ins and refusals ${access} of ${access_most}, arguments and results ${payloads} of ${payloads_most}.`,
+      late: ({ calls, calls_most, access, access_most, payloads, payloads_most }: Values) =>
+        `Old rows are still there. Days kept: calls ${calls} of ${calls_most}, sign-ins and refusals ${access} of ${access_most}, arguments and results ${payloads} of ${payloads_most}.`,
     },
     tail: {
       follows: ({ position }: Values) => `Decided by the newest event, #${position}.`,
@@ -101,6 +115,9 @@ export const health = {
       "Keep a copy of the database and of the checkpoints, and restore from a backup. The command says from where on.",
     backup:
       "Make one, and see that it is made every day. Where the database is backed up in another way, set MCPHUB_BACKUP_DAYS to 0.",
+    master_key:
+      "Put a new master key in its place; the hub goes on meanwhile. Keep the old ring with the backups that need it.",
+    retention: "Look at the log for day-sealer: only days that are sealed are let go.",
     tail: "Look at the database's log. Calls go on as soon as it answers.",
     read_tables: "Pages may show an older state. The command makes the tables anew; readers notice nothing.",
     servers: "Open the server to see its error. Others are not affected.",

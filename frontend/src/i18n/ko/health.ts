@@ -20,6 +20,8 @@ export const health: Shape<typeof en> = {
     chain: "해시 체인",
     completeness: "완전성",
     backup: "백업",
+    master_key: "마스터 키",
+    retention: "보관 기간",
     tail: "접근 판단",
     read_tables: "조회 테이블",
     servers: "서버",
@@ -53,6 +55,18 @@ export const health: Shape<typeof en> = {
       never: ({ age }) => `백업을 만든 적이 없습니다. 허브는 ${age}에 시작했습니다.`,
       young: () => "아직 만든 백업이 없습니다. 시작한 지 얼마 안 된 허브입니다.",
       elsewhere: () => "다른 방법으로 백업하므로 확인하지 않습니다.",
+    },
+    master_key: {
+      young: ({ items, days }) => `${items} 키를 ${days}일째 쓰고 있습니다.`,
+      old: ({ items, days, most }) =>
+        `${items} 키를 ${days}일째 쓰고 있습니다. ${most}일을 넘기지 않아야 합니다.`,
+      unfinished: ({ items }) => `교체가 도중에 끊겨 ${items} 키가 모두 필요합니다.`,
+    },
+    retention: {
+      kept: ({ calls, calls_most, access, access_most, payloads, payloads_most }) =>
+        `보관 일수: 호출 ${calls}/${calls_most}일, 로그인과 거부 ${access}/${access_most}일, 인자와 결과 ${payloads}/${payloads_most}일.`,
+      late: ({ calls, calls_most, access, access_most, payloads, payloads_most }) =>
+        `기간이 지난 기록이 남아 있습니다. 보관 일수: 호출 ${calls}/${calls_most}일, 로그인과 거부 ${access}/${access_most}일, 인자와 결과 ${payloads}/${payloads_most}일.`,
     },
     tail: {
       follows: ({ position }) => `최신 이벤트 #${position}까지 반영해 판단합니다.`,
@@ -97,6 +111,9 @@ export const health: Shape<typeof en> = {
       "데이터베이스와 체크포인트의 사본을 보관하고 백업에서 복구하세요. 아래 명령은 어디부터 다른지 알려 줍니다.",
     backup:
       "백업을 만들고, 매일 만들어지게 하세요. 데이터베이스를 다른 방법으로 백업한다면 MCPHUB_BACKUP_DAYS 값을 0으로 두세요.",
+    master_key:
+      "새 마스터 키로 교체하세요. 그동안에도 허브는 계속 동작합니다. 이전 키가 필요한 백업이 있으면 이전 키링도 함께 보관하세요.",
+    retention: "로그에서 day-sealer를 확인하세요. 봉인된 날의 기록만 지웁니다.",
     tail: "데이터베이스 로그를 확인하세요. 응답하면 호출은 바로 다시 됩니다.",
     read_tables:
       "페이지가 이전 상태를 보여 줄 수 있습니다. 아래 명령이 테이블을 새로 만들며, 사용자는 느끼지 못합니다.",

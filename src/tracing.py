@@ -11,6 +11,7 @@ Spec: W3C Trace Context; OpenTelemetry semantic conventions for MCP.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from threading import Thread
@@ -33,12 +34,28 @@ log = structlog.get_logger()
 SHORTEST_WAIT_S = 0.001  # what was open already is lent in microseconds
 LAST_SECONDS = 3.0  # that the end of the hub waits for what is not sent yet
 LONGEST_NAME = 128
+QUIET_S = 60.0
 FAILURES = {"Failed", "TimedOut", "Interrupted"}
 # Of these the name is part of what a span is called; an address of a resource may hold anything.
 WITH_TOOL, WITH_PROMPT = "tools/call", "prompts/get"
 METHOD, TOOL, PROMPT, ERROR = "mcp.method.name", "gen_ai.tool.name", "gen_ai.prompt.name", "error.type"
 SESSION, REVISION = "mcp.session.id", "mcp.protocol.version"
 SERVER, REQUEST, OUTCOME = "mcphub.server", "mcphub.request.id", "mcphub.outcome"
+
+
+class Seldom(logging.Filter):
+    """One line a minute: a collector that is away would be told at each try, four times in ten seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = -QUIET_S
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = time.monotonic()
+        if now - self._told < QUIET_S:
+            return False
+        self._told = now
+        return True
 
 
 class Tracing:
@@ -197,5 +214,6 @@ def tracing_of(settings: Settings, version: str) -> Tracing | None:
         shutdown_on_exit=False,  # the hub ends it in its turn
     )
     exporter = OTLPSpanExporter(endpoint=settings.traces)
+    logging.getLogger(OTLPSpanExporter.__module__).addFilter(Seldom())
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return Tracing(provider, exporter, version)

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from mcphub.gateway.envelope import with_trace
 from mcphub.settings import SettingsUnusable, read
-from mcphub.tracing import Tracing, tracing_of
+from mcphub.tracing import Seldom, Tracing, tracing_of
 
 PARENT = f"00-{'a1' * 16}-{'b2' * 8}-01"
 HERE = f"00-{'c3' * 16}-{'d4' * 8}-01"
@@ -110,8 +110,17 @@ async def test_a_collector_that_takes_nothing_does_not_hold_up_the_end_of_the_hu
         assert time.monotonic() - began < 2
 
 
+def test_a_collector_that_is_away_is_told_once_a_minute(monkeypatch):
+    now = iter([100.0, 101.0, 159.0, 161.0])
+    monkeypatch.setattr("mcphub.tracing.time.monotonic", lambda: next(now))
+    seldom = Seldom()
+
+    assert [seldom.filter(None) for _ in range(4)] == [True, False, False, True]
+
+
 def test_a_hub_starts_without_what_only_sends_traces_or_writes_metrics():
-    asked = "import sys, mcphub.serve; print([name for name in sys.modules if name.startswith(('opentelemetry.sdk', 'prometheus_client'))])"
+    late = ("opentelemetry.sdk", "opentelemetry.exporter", "prometheus_client")
+    asked = f"import sys, mcphub.serve; print([name for name in sys.modules if name.startswith({late})])"
     told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
 
     assert tracing_of(read({}), "1") is None

@@ -174,9 +174,8 @@ async def test_a_tool_switched_off_between_search_and_call_is_not_called(world):
     assert not [method for _, method, _ in world.upstreams["jira"].asked if method == "tools/call"]
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [
+async def test_a_meta_tool_called_wrongly_says_what_is_wrong(world):
+    wrong = [
         ("search_tools", {}),
         ("search_tools", {"query": ""}),
         ("search_tools", {"query": "x", "limit": 21}),
@@ -187,13 +186,11 @@ async def test_a_tool_switched_off_between_search_and_call_is_not_called(world):
         ("call_tool", {"tool": "jira__search", "arguments": [1]}),
         ("call_tool", {"tool": "jira__search", "arguments": "no object"}),
         ("list_servers", {"x": 1}),
-    ],
-)
-async def test_a_meta_tool_called_wrongly_says_what_is_wrong(world, name, arguments):
-    result = await call(world, name, **arguments)
-
-    assert result["isError"]
-    assert result["structuredContent"]["violations"]
+    ]
+    for name, arguments in wrong:
+        result = await call(world, name, **arguments)
+        assert result["isError"], (name, arguments)
+        assert result["structuredContent"]["violations"], (name, arguments)
 
 
 async def test_a_stored_vector_finds_what_words_do_not(pool):

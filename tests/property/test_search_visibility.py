@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mcphub.domain.events import SERVERS, ToolDisabled, server_tag
+from mcphub.domain.tool_book import definition_of
 from tests.property.test_exposure import people, servers, told, visible
 from tests.support.gateway import World, tool
 from tests.support.search import index_on, parts_of, put_in
@@ -46,14 +47,15 @@ async def hub(pool, catalogue, crowd, *, secret):
     keys = told(world, catalogue, crowd)
     if secret:
         description = "read desk mail b a nothing of this at all"
-        world.server(f"{secret}-vault", tool(SECRET, description=description), enabled=False)
+        many = [tool(f"{SECRET}_{number}", description=description) for number in range(40)]
+        world.server(f"{secret}-vault", tool(SECRET, description=description), *many, enabled=False)
         world.server("open", tool(SECRET, description=description), tool("shown"))
     else:
         world.server("open", tool("shown"))
     world.record(ToolDisabled(server_id="open", tool=SECRET), server_tag("open"), SERVERS)
     for server in world.model.servers.values():
         raws = [json.dumps(each).encode() for each in world.upstreams[server.slug].tools]
-        await put_in(pool, server, [(json.loads(raw)["name"], "of the index", raw) for raw in raws])
+        await put_in(pool, server, [(json.loads(raw)["name"], definition_of(raw).hash, raw) for raw in raws])
     return world, keys, running
 
 
@@ -62,14 +64,19 @@ async def hub(pool, catalogue, crowd, *, secret):
     catalogue=st.fixed_dictionaries(dict.fromkeys(NAMES, servers)),
     crowd=st.fixed_dictionaries({"ann": people, "bob": people}),
 )
-def test_a_hidden_tool_changes_no_answer_and_what_is_found_is_what_is_visible(database, catalogue, crowd):
-    asyncio.run(compared(database.app_dsn, catalogue, crowd))
+def test_a_hidden_tool_changes_no_answer_and_what_is_found_is_what_is_visible(
+    database, other_database, catalogue, crowd
+):
+    asyncio.run(compared(database.app_dsn, other_database.app_dsn, catalogue, crowd))
 
 
-async def compared(dsn, catalogue, crowd):
-    async with index_on(dsn) as pool:
+async def compared(dsn, other_dsn, catalogue, crowd):
+    async with index_on(dsn) as pool, index_on(other_dsn) as other_pool:
+        for one in (pool, other_pool):
+            async with one.connection() as db:
+                await db.execute("delete from tool_catalog")
         with_it, keys, one = await hub(pool, catalogue, crowd, secret="bank")
-        without, other_keys, other = await hub(pool, catalogue, crowd, secret="")
+        without, other_keys, other = await hub(other_pool, catalogue, crowd, secret="")
         try:
             for name, person in crowd.items():
                 for path in ("/mcp/$smart", "/mcp/$smart/own-0", "/mcp?mode=search"):

@@ -221,6 +221,15 @@ def guides_code(text: str) -> str:
     return "\n".join(re.findall(r"`(mcphub [a-z-]+)", text) + re.findall(r"\.venv/bin/(mcphub [a-z-]+)", text))
 
 
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_every_command_is_in_a_guide(language: str) -> None:
+    pages = ("install.md", "deploy.md", "administrator.md")
+    code = " ".join(" ".join(re.findall(r"`([^`\n]+)`", guides.text_of(GUIDES / language / name))) for name in pages)
+    code += " ".join(block.text for name in pages for block in guides.blocks(GUIDES / language / name))
+
+    assert [name for name in commands.commands if not re.search(rf"(?<![\w-]){name}(?![\w-])", code)] == []
+
+
 def test_clients_are_told_the_same_everywhere() -> None:
     shown = [block.text for block in guides.blocks(GUIDES / "en" / "connect.md") if block.language == "json"]
     page = (ROOT / "frontend" / "src" / "features" / "connect" / "model.ts").read_text()

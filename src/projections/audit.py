@@ -71,7 +71,7 @@ class Audit(Projection[AuditRow]):
         );
     """
     indexes = """
-        create index audit_actor on audit (actor, position desc);
+        create index audit_actor on audit (actor, position desc) where actor <> user_id;
         create index audit_user on audit (user_id, position desc);
         create index audit_type on audit (type, position desc);
     """

@@ -41,6 +41,8 @@ FACT_COLUMNS = """
 FACTS = " from audit join public.ledger on ledger.position = audit.position "
 # As the index `ledger_source` has it (0020_ledger_source.sql): what is `api` does not say so.
 SOURCE = "coalesce(ledger.meta ->> 'source', 'api')"
+# What people do is mostly about themselves, and found by whom it is about: the index of actors holds the rest.
+FOR_ANOTHER = "audit.actor <> audit.user_id"
 TEXTS = (
     "name",
     "old_name",
@@ -50,6 +52,7 @@ TEXTS = (
     "reason",
     "last4",
 )  # members that texts are looked for in
+FIRST_REACH = 10_000  # facts that are looked through for a text at first
 WITH_TEXTS = [name for name, type_ in EVENT_TYPES.items() if not set(TEXTS).isdisjoint(type_.__struct_fields__)]
 ACCESS_COLUMNS = """
     select ledger_position as position, position as number, id, at, action, outcome, way, actor, subject, name_digest,
@@ -462,7 +465,21 @@ class Timeline:
         low, high = await self._between(wanted.since, wanted.until)
         low = low if after is None else max(low or 0, after)
         high = high if before is None else min(high or before, before)
-        direction = "desc" if after is None else "asc"
+        if after is not None or not wanted.text:
+            return await self._found(wanted, size, low, high, "desc" if after is None else "asc")
+        # No index helps with a text: so it is looked for in ever larger steps, until there are enough.
+        found: list[FactItem] = []
+        reach, top = FIRST_REACH, high or (await self.newest()).position + 1
+        while len(found) < size and top > (low or 0) + 1:
+            step = max(low or 0, top - 1 - reach)
+            found += await self._found(wanted, size - len(found), step, top, "desc")
+            reach, top = reach * 4, step + 1
+        return found
+
+    async def _found(
+        self, wanted: Wanted, size: int, low: int | None, high: int | None, direction: Literal["asc", "desc"]
+    ) -> list[FactItem]:
+        """Between two positions, without them."""
         parts: list[str] = []
         given: dict[str, Any] = {"size": size}
         for conditions in _ways(wanted):
@@ -525,7 +542,15 @@ def _ways(wanted: Wanted) -> list[Conditions]:
     ways: list[list[tuple[str, dict[str, Any]]]] = []
     if wanted.own is not None:
         given = {"own": wanted.own}
-        ways.append([("audit.actor = %(own)s", given), ("audit.user_id = %(own)s", given)])
+        ways.append([("audit.user_id = %(own)s", given), (f"audit.actor = %(own)s and {FOR_ANOTHER}", given)])
+    if _plain(wanted.actor):
+        several = {"actors": list(wanted.actor.only or ())}
+        ways.append(
+            [
+                (f"audit.user_id = any(%(actors)s::text[]) and not {FOR_ANOTHER}", several),
+                (f"audit.actor = any(%(actors)s::text[]) and {FOR_ANOTHER}", several),
+            ]
+        )
     if _plain(wanted.source):
         named = enumerate(wanted.source.only or ())
         ways.append([(f"{SOURCE} = %(source{number})s", {f"source{number}": source}) for number, source in named])
@@ -553,8 +578,8 @@ def _text_ways(wanted: Wanted) -> list[tuple[str, dict[str, Any]]]:
             f" and ledger.data::text ilike %(written)s and ({fields}))",
             {"with_texts": WITH_TEXTS, "written": f"%{written}%", "text": f"%{text}%"},
         ),
-        ("audit.actor = any(%(named)s::text[])", {"named": list(wanted.named)}),
         ("audit.user_id = any(%(named)s::text[])", {"named": list(wanted.named)}),
+        (f"audit.actor = any(%(named)s::text[]) and {FOR_ANOTHER}", {"named": list(wanted.named)}),
         ("ledger.tags && %(tagged)s::text[]", {"tagged": list(wanted.tagged)}),
     ]
     return [way for way in ways if all(way[1].values())]
@@ -579,9 +604,9 @@ def _of_all(wanted: Wanted) -> Conditions:
     """What holds whichever way a fact is one of those."""
     where = Conditions()
     for column, choice in (
-        ("audit.actor", wanted.actor),
+        ("audit.actor", _unplain(wanted.actor)),
         ("audit.user_id", wanted.user),
-        (SOURCE, Choice(None if _plain(wanted.source) else wanted.source.only, wanted.source.never)),
+        (SOURCE, _unplain(wanted.source)),
         (f"({TRACE})", wanted.trace),
     ):
         where.choose(column, choice)
@@ -648,6 +673,11 @@ def _escaped(text: str) -> str:
 def _plain(choice: Choice) -> bool:
     """Are certain values looked for, each as it stands?"""
     return choice.only is not None and not any("*" in value for value in choice.only)
+
+
+def _unplain(choice: Choice) -> Choice:
+    """What of it is no way of its own."""
+    return Choice(None, choice.never) if _plain(choice) else choice
 
 
 def _any_fits(patterns: Iterable[str], value: str) -> bool:

@@ -61,7 +61,7 @@ class ToolIndex:
         while True:
             try:
                 if not made:
-                    await self._begin()
+                    await self.begin()
                     made = True
                 await self._rung.wait()
                 await self.round()
@@ -85,7 +85,8 @@ class ToolIndex:
         if marked:
             await asyncio.to_thread(give_back)
 
-    async def _begin(self) -> None:
+    async def begin(self) -> None:
+        """Makes what is missing of the tables; every server is to be looked at."""
         async with self._pool.connection() as db:
             self._vectors.possible = await tables.ensure(db)
             there = await index.servers(db)

@@ -16,6 +16,7 @@ from mcphub.cli import (
     people,
     proof,
     rehearse,
+    search,
     serving,
     support,
     tables,
@@ -39,6 +40,7 @@ for _command in (
     *(people.setup_link, people.user, keys.key, keys.demo),
     *(undo.undo, ledger.migrate, proof.verify, proof.checkpoint, ledger.rebuild, tables.projections),
     *(backup.backup, backup.restore, backup.move, ledger.export, ledger.import_, history.requests),
+    *(search.search, search.glossary, search.aliases),
     *(keyring.keyring, upgrade.upgrade_database),
     *(past.state, past.diff, past.who_could, why.why, rehearse.rehearse),
 ):

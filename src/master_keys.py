@@ -35,7 +35,7 @@ MOST_DAYS = 365  # a master key should be no older
 BATCH = 500  # rows a transaction
 REWRITE_TRIES = 50
 LOCK = "select pg_try_advisory_lock(hashtext('mcphub.master-keys'))"
-TAILS = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'mcphub-tail'"
+HUBS = "select count(*) from node where seen_at > clock_timestamp() - interval '10 seconds'"
 TO_DO = "select count(*) from data_key where kek_id <> %s"
 STALE = """
     select id::text, owner, purpose, kek_id, wrapped from data_key
@@ -131,24 +131,26 @@ def read_ring(path: Path) -> Ring:
     return Ring.parse(path.read_text())
 
 
-def rotate(owner: str, path: Path, hub: Hub, *, running_here: bool, progress: Progress = lambda _, __: None) -> Rotated:
+def rotate(
+    owner: str, path: Path, hub: Hub, *, readers: int | None, progress: Progress = lambda _, __: None
+) -> Rotated:
     """Rotates the key of a ring in a file, or finishes a rotation that was cut off. Blocking.
 
     Args:
         owner: how to reach the database as the owner of the schema.
         hub: records the fact, for the present actor.
-        running_here: a hub of this home runs, and so reads this file.
+        readers: how many of the hubs that run on the database read this file; None for all, as with an embedded one.
 
     Raises:
         RotationRefused: hubs run elsewhere, which do not read this file; or another rotation is under way.
         RingUnusable: the ring does not open what is there.
     """
     with _alone(owner) as db:
-        others = int(_one(db, TAILS)) - (1 if running_here else 0)
+        others = 0 if readers is None else int(_one(db, HUBS)) - readers
         if others > 0:
             raise RotationRefused(
-                f"{others} more hubs run on this database and would not know the new key: stop them, rotate, copy"
-                f" {path} to them, and start them again"
+                f"{others} more hubs run on this database, or did ten seconds ago, and would not know the new key: stop"
+                f" them, rotate, copy {path} to them, and start them again"
             )
         text = path.read_text()
         resumed = len(read_ring(path).ids) > 1

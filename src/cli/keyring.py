@@ -73,7 +73,7 @@ def rotate(home: Path | None, all_restarted: bool, as_json: bool) -> None:
                         base.database.owner,
                         base.settings.ring_path,
                         base.hub,
-                        running_here=base.shared,
+                        readers=int(base.shared) if base.settings.database_url else None,
                         progress=progress,
                     )
                 ring = Ring.parse(base.settings.master_keys)

@@ -13,7 +13,7 @@ from mcphub.domain.actor import acting, system
 from mcphub.domain.vault import MasterKeys, Ring, RingUnusable, Vault, WrappedKey, with_fresh_key
 from mcphub.master_keys import RingFile, Rotated, RotationRefused, rotate, rotate_to, standing
 from mcphub.postgres.data_key import DataKeys
-from mcphub.postgres.pool import command_pool, conninfo
+from mcphub.postgres.pool import command_pool
 from tests.conftest import Database
 from tests.support.ledger import Teller, telling
 
@@ -37,8 +37,8 @@ class Keyed:
     def vault(self, ring: MasterKeys) -> Vault:
         return Vault(self.store, ring, time.monotonic)
 
-    def rotate(self, *, hubs_here: bool = False) -> Rotated:
-        return rotate(self.database.owner_dsn, self.path, self.teller.hub, running_here=hubs_here)
+    def rotate(self, *, readers: int | None = 0) -> Rotated:
+        return rotate(self.database.owner_dsn, self.path, self.teller.hub, readers=readers)
 
     def opened(self, vault: Vault) -> list[str]:
         return [vault.open(sealed, "token", PLACE) for sealed in self.sealed]
@@ -125,12 +125,21 @@ def test_a_ring_that_becomes_loose_while_the_hub_runs_is_not_taken(keyed: Keyed)
         assert standing(db).key_ids == ["k1"]
 
 
-def test_a_rotation_is_refused_while_hubs_elsewhere_would_not_know_the_new_key(keyed: Keyed) -> None:
-    with psycopg.connect(conninfo(keyed.database.app_dsn, name="mcphub-tail")):
-        with pytest.raises(RotationRefused, match="1 more hubs run"):
-            keyed.rotate()
-        assert keyed.path.read_text() == OLD
-        assert keyed.rotate(hubs_here=True).key_id == "k2"
+@pytest.mark.parametrize("readers", [1, None])
+def test_a_rotation_is_refused_while_hubs_elsewhere_would_not_know_the_new_key(
+    keyed: Keyed, readers: int | None
+) -> None:
+    with psycopg.connect(keyed.database.app_dsn, autocommit=True) as db:
+        for ago in (0, 60):  # the other one is gone
+            db.execute(
+                "insert into node (id, name, version, schema_version, started_at, seen_at)"
+                " values (%s, 'n', '', 1, now(), now() - make_interval(secs => %s))",
+                (str(ago), ago),
+            )
+    with pytest.raises(RotationRefused, match="1 more hubs run"):
+        keyed.rotate()
+    assert keyed.path.read_text() == OLD
+    assert keyed.rotate(readers=readers).key_id == "k2"
 
 
 def test_a_ring_in_the_environment_is_rotated_to_the_key_that_was_put_in_front(keyed: Keyed) -> None:

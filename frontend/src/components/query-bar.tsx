@@ -1,5 +1,5 @@
 import { X } from "lucide-react";
-import { useState } from "react";
+import { type FocusEvent, type KeyboardEvent, useRef, useState } from "react";
 import { SearchInput } from "@/components/ui/input";
 import { Notice } from "@/components/ui/notice";
 import { useMessages } from "@/i18n";
@@ -24,7 +24,10 @@ interface QueryBarProps {
   className?: string;
 }
 
-/** A query as text and as conditions that can be taken away. Enter puts it to use; leaving the field does too. */
+/**
+ * A query as text and as conditions that can be taken away. Enter puts it to use; leaving the field does too. The arrow
+ * down leads from the field to the words that can be asked, Escape back.
+ */
 export function QueryBar({
   value,
   onApply,
@@ -50,10 +53,33 @@ export function QueryBar({
     if (wanted !== value) onApply(wanted);
   };
   const terms = parseQuery(value);
+  const field = useRef<HTMLInputElement>(null);
+  const words = useRef<HTMLUListElement>(null);
+  const [here, setHere] = useState(false); // the focus is in the field, or in the words below it
+  const leave = ({ relatedTarget }: FocusEvent) => {
+    if (relatedTarget === field.current || words.current?.contains(relatedTarget)) return;
+    setHere(false);
+    apply(draft);
+  };
+  const take = (name: string) => {
+    setDraft(`${draft.trimEnd()} ${name}:`.trimStart());
+    field.current?.focus();
+  };
+  const walk = (event: KeyboardEvent) => {
+    const buttons = [...(words.current?.querySelectorAll("button") ?? [])];
+    const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
+    const moves: Record<string, HTMLElement | null | undefined> = {
+      ArrowDown: buttons[at + 1] ?? buttons[at],
+      ArrowUp: at > 0 ? buttons[at - 1] : field.current,
+      Escape: at < 0 ? null : field.current,
+    };
+    const to = moves[event.key];
+    if (!to) return;
+    event.preventDefault();
+    to.focus();
+  };
   return (
-    <search
-      className={cn("group relative flex min-w-0 flex-1 basis-72 flex-wrap items-center gap-1.5", className)}
-    >
+    <search className={cn("relative flex min-w-0 flex-1 basis-72 flex-wrap items-center gap-1.5", className)}>
       <form
         className="w-full max-w-120"
         onSubmit={(event) => {
@@ -62,9 +88,13 @@ export function QueryBar({
         }}
       >
         <SearchInput
+          ref={field}
           value={draft}
           onChange={(text) => (text === "" ? apply("") : setDraft(text))}
-          onBlur={() => apply(draft)}
+          onFocus={() => setHere(true)}
+          onBlur={leave}
+          onKeyDown={walk}
+          aria-keyshortcuts="ArrowDown"
           aria-label={label}
           placeholder={placeholder}
           spellCheck={false}
@@ -72,9 +102,16 @@ export function QueryBar({
           className="font-mono [&_input]:text-xs"
         />
       </form>
+      {/* Arrows walk its buttons, so that the Tab key goes past them. */}
       <ul
+        ref={words}
         aria-label={keysLabel}
-        className="absolute top-9 left-0 z-20 hidden w-full max-w-120 grid-cols-[auto_1fr] gap-x-3 rounded-md border border-line bg-surface p-1.5 text-xs shadow-pop group-has-[input:focus]:grid"
+        onKeyDown={walk}
+        onBlur={leave}
+        className={cn(
+          "absolute top-9 left-0 z-20 w-full max-w-120 grid-cols-[auto_1fr] gap-x-3 rounded-md border border-line bg-surface p-1.5 text-xs shadow-pop",
+          here ? "grid" : "hidden",
+        )}
       >
         {keys.map(({ name, hint }) => (
           <li key={name} className="col-span-2 grid grid-cols-subgrid">
@@ -82,11 +119,8 @@ export function QueryBar({
               type="button"
               tabIndex={-1}
               className="col-span-2 grid grid-cols-subgrid items-baseline rounded px-1.5 py-1 text-left hover:bg-raised"
-              // Before the field loses the focus, which would put an unfinished query to use.
-              onPointerDown={(event) => {
-                event.preventDefault();
-                setDraft(`${draft.trimEnd()} ${name}:`.trimStart());
-              }}
+              onMouseDown={(event) => event.preventDefault()} // the field keeps the focus
+              onClick={() => take(name)}
             >
               <code className="text-accent">{name}:</code>
               <span className="text-ink-2">{hint}</span>

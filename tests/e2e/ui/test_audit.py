@@ -305,6 +305,25 @@ def test_the_keyboard_walks_the_list_and_opens_an_event(watcher: Reader, person:
     expect(watcher.heading(f"Event #{first['position']}")).to_be_visible()
 
 
+def test_the_words_that_can_be_asked_are_taken_by_keyboard(watcher: Reader) -> None:
+    page = watcher.go("/admin/audit")
+    field = page.get_by_role("searchbox")
+
+    field.fill("type:Nothing*")
+    field.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name=re.compile("^user:"))).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(field).to_be_focused()
+    expect(field).to_have_value("type:Nothing* user:")
+    assert "Nothing" not in page.url, "an unfinished query is not put to use"
+    field.press("ArrowDown")
+    page.keyboard.press("Escape")
+    expect(field).to_be_focused()
+    field.press("Tab")
+    expect(page).to_have_url(re.compile("Nothing"))
+
+
 def test_a_number_that_is_no_event_and_a_condition_that_asks_nothing_are_said(watcher: Reader) -> None:
     page = watcher.go("/admin/audit?q=latency:>=2s")
     expect(page.get_by_text("The hub cannot be asked that.")).to_contain_text("latency:>=2s")

@@ -21,7 +21,7 @@ type SearchProps = Omit<ComponentProps<"input">, "onChange" | "value" | "ref"> &
 };
 
 /** The search of a page. `/` leads to it from anywhere on the page, Escape out of it. */
-export function SearchInput({ value, onChange, className, placeholder, ...rest }: SearchProps) {
+export function SearchInput({ value, onChange, className, placeholder, onKeyDown, ...rest }: SearchProps) {
   const m = useMessages();
   return (
     <div className={cn("relative", className)}>
@@ -36,6 +36,7 @@ export function SearchInput({ value, onChange, className, placeholder, ...rest }
         onChange={(event) => onChange(event.target.value)}
         onKeyDown={(event) => {
           if (event.key === "Escape") event.currentTarget.blur();
+          onKeyDown?.(event);
         }}
         className={cn(fieldLook, "h-8 pr-8 pl-8 text-base")}
         {...rest}

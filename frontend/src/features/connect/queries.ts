@@ -13,7 +13,7 @@ export const runtimeQuery = queryOptions({
   staleTime: Number.POSITIVE_INFINITY,
 });
 
-const EVERY = 1500; // milliseconds
+const EVERY = 1500; // milliseconds; the hub streams calls to those who read everybody's, and to nobody their own
 
 /** The caller's newest calls; with a time, those since then, asked for again and again until there is one. */
 export const callsQuery = (since: string | null) =>

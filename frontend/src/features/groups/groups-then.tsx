@@ -7,10 +7,10 @@ import { usePages } from "@/api/use-pages";
 import { useMe } from "@/app/session";
 import { ThenPage } from "@/components/as-of";
 import type { Column } from "@/components/data-table/data-table";
+import { ThenSearch } from "@/components/then-search";
 import { ThenTable } from "@/components/then-table";
 import { Time } from "@/components/time";
 import { Badge } from "@/components/ui/badge";
-import { SearchInput } from "@/components/ui/input";
 import { useMessages } from "@/i18n";
 import { groupsTexts } from "@/i18n/groups";
 import { pastTexts } from "@/i18n/past";
@@ -22,7 +22,6 @@ export function GroupsThen({ at, onNow }: { at: string; onNow: () => void }) {
   const m = useMessages(groupsTexts, pastTexts);
   const { isAdmin, isAuditor } = useMe();
   const { q = "" } = route.useSearch();
-  const navigate = route.useNavigate();
   const everybody = isAdmin || isAuditor;
   const pages = usePages(useInfiniteQuery(stateQuery(at, "groups", { q })), ({ data }) => data.groups ?? []);
   const columns = useMemo<Column<PastGroup>[]>(() => {
@@ -79,24 +78,7 @@ export function GroupsThen({ at, onNow }: { at: string; onNow: () => void }) {
     ];
   }, [m, everybody]);
   return (
-    <ThenPage
-      title={m.groups.title}
-      at={at}
-      onNow={onNow}
-      tools={
-        <SearchInput
-          value={q}
-          placeholder={m.groups.find}
-          className="w-64 max-sm:w-full"
-          onChange={(wanted) =>
-            void navigate({
-              search: ({ q: _, ...rest }) => (wanted ? { ...rest, q: wanted } : rest),
-              replace: true,
-            })
-          }
-        />
-      }
-    >
+    <ThenPage title={m.groups.title} at={at} onNow={onNow} tools={<ThenSearch placeholder={m.groups.find} />}>
       <ThenTable label={m.groups.title} columns={columns} pages={pages} sought={q !== ""} />
     </ThenPage>
   );

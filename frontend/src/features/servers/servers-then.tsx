@@ -10,10 +10,10 @@ import { AccessList } from "@/components/access-list";
 import { ThenPage } from "@/components/as-of";
 import type { Column } from "@/components/data-table/data-table";
 import { Loaded, SkeletonRows } from "@/components/states";
+import { ThenSearch } from "@/components/then-search";
 import { ThenTable } from "@/components/then-table";
 import { Badge } from "@/components/ui/badge";
 import { Card } from "@/components/ui/card";
-import { SearchInput } from "@/components/ui/input";
 import { useMessages } from "@/i18n";
 import { pastTexts } from "@/i18n/past";
 import { serversTexts } from "@/i18n/servers";
@@ -25,28 +25,13 @@ export function ServersThen({ at, onNow }: { at: string; onNow: () => void }) {
   const m = useMessages(serversTexts, pastTexts);
   const { isAdmin, isAuditor } = useMe();
   const { q = "" } = route.useSearch();
-  const navigate = route.useNavigate();
   const every = isAdmin || isAuditor;
   return (
     <ThenPage
       title={m.servers.title}
       at={at}
       onNow={onNow}
-      tools={
-        every ? (
-          <SearchInput
-            value={q}
-            placeholder={m.servers.find}
-            className="w-64 max-sm:w-full"
-            onChange={(wanted) =>
-              void navigate({
-                search: ({ q: _, ...rest }) => (wanted ? { ...rest, q: wanted } : rest),
-                replace: true,
-              })
-            }
-          />
-        ) : null
-      }
+      tools={every ? <ThenSearch placeholder={m.servers.find} /> : null}
     >
       {every ? <Every at={at} q={q} /> : <Own at={at} />}
     </ThenPage>

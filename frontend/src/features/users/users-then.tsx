@@ -8,9 +8,9 @@ import { useFormat } from "@/app/look";
 import { ThenPage } from "@/components/as-of";
 import type { Column } from "@/components/data-table/data-table";
 import { Avatar } from "@/components/person";
+import { ThenSearch } from "@/components/then-search";
 import { ThenTable } from "@/components/then-table";
 import { Badge } from "@/components/ui/badge";
-import { SearchInput } from "@/components/ui/input";
 import { useMessages } from "@/i18n";
 import { pastTexts } from "@/i18n/past";
 import { usersTexts } from "@/i18n/users";
@@ -23,7 +23,6 @@ export function UsersThen({ at, onNow }: { at: string; onNow: () => void }) {
   const m = useMessages(usersTexts, pastTexts);
   const format = useFormat();
   const { q = "" } = route.useSearch();
-  const navigate = route.useNavigate();
   const pages = usePages(useInfiniteQuery(stateQuery(at, "users", { q })), ({ data }) => data.users ?? []);
   const columns = useMemo<Column<PastUser>[]>(
     () => [
@@ -91,24 +90,7 @@ export function UsersThen({ at, onNow }: { at: string; onNow: () => void }) {
     [m, format],
   );
   return (
-    <ThenPage
-      title={m.users.title}
-      at={at}
-      onNow={onNow}
-      tools={
-        <SearchInput
-          value={q}
-          onChange={(typed) =>
-            void navigate({
-              search: ({ q: _, ...rest }) => (typed ? { ...rest, q: typed } : rest),
-              replace: true,
-            })
-          }
-          placeholder={m.users.find}
-          className="w-full max-w-72"
-        />
-      }
-    >
+    <ThenPage title={m.users.title} at={at} onNow={onNow} tools={<ThenSearch placeholder={m.users.find} />}>
       <ThenTable label={m.users.title} columns={columns} pages={pages} sought={q !== ""} />
       <p className="mt-2 text-ink-3 text-sm">{m.past.names}</p>
     </ThenPage>

@@ -474,21 +474,24 @@ class AccessModel:
 
     def _rename_in_groups(self, event: ServerRenamed) -> None:
         """Into every group that means the server, by its id or because it took the name of one that is gone."""
-        server = self.servers.get(event.server_id)
+        for group_id, user_id in self._that_named(event.server_id).items():
+            group = self.groups_of.get(user_id, {}).get(group_id)
+            if group is not None:
+                group.servers = [
+                    ServerRef(event.server_id, event.name) if self._means(ref, event.server_id) else ref
+                    for ref in group.servers
+                ]
+                self._note_names(group)
+
+    def _that_named(self, server_id: str) -> dict[str, str]:
+        """Group → user, of groups that named the server at some time, by its id or the name it has: they may still."""
         if self._naming is None:
             self._naming = {}
             for groups in self.groups_of.values():
                 for group in groups.values():
                     self._note_names(group)
-        naming = {**self._naming.get(event.server_id, {}), **self._naming.get(server.name if server else "", {})}
-        for group_id, user_id in naming.items():
-            known = self.groups_of.get(user_id, {}).get(group_id)
-            if known is not None:
-                known.servers = [
-                    ServerRef(event.server_id, event.name) if self._means(ref, event.server_id) else ref
-                    for ref in known.servers
-                ]
-                self._note_names(known)
+        server = self.servers.get(server_id)
+        return {**self._naming.get(server_id, {}), **self._naming.get(server.name if server else "", {})}
 
     def _note_names(self, group: Group) -> None:
         if self._naming is not None:

@@ -44,7 +44,7 @@ class Branch(AccessModel):
         elif server_id := getattr(event, "server_id", ""):
             self._once(server_id, self._take_server)
             if isinstance(event, ServerRenamed):  # groups mean servers by their names, too
-                for user_id in self.groups_of:
+                for user_id in self._that_named(server_id).values():
                     self._once(user_id, self._take_user)
         super().apply(recorded)
 

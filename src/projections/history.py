@@ -35,10 +35,10 @@ from mcphub.domain.events import (
 from mcphub.projections.rebuild import Bare
 
 CHUNK = 500  # facts decoded in one go: about a millisecond in which no other thread runs
-# How many facts before the one that was asked for a model is kept on the way: whoever asks about something near to it,
-# as one does, finds another one to go on from, and folds about as many facts as lie between the two.
-KEPT_BEFORE = tuple(2_500 << doubled for doubled in range(8))
-MOST_KEPT = 10  # a few megabytes each for a thousand users
+# How many facts before the one that was asked for a model is kept on a long way: whoever asks about something near to
+# it, as one does, finds another one to go on from. Each costs as much as some thousand facts.
+KEPT_BEFORE = (2_500, 10_000, 40_000, 160_000)
+MOST_ASKED = 4  # kept beside those; a few megabytes each for a thousand users
 MANY = 10_000  # facts that are worth keeping the garbage collector away
 
 # Facts that change nothing a question is about: what somebody is called, who is signed in, what was looked over.
@@ -144,7 +144,9 @@ class History:
     def __init__(self, pool: ConnectionPool[Any], empty: Callable[[], AccessModel]) -> None:
         self._pool = pool
         self._empty = empty
-        self._kept: OrderedDict[int, AccessModel] = OrderedDict()  # by position, the least used first; not folded on
+        # By position; no fact is folded into them.
+        self._on_the_way: dict[int, AccessModel] = {}
+        self._asked: OrderedDict[int, AccessModel] = OrderedDict()  # the least used first
         self._lock = threading.Lock()
 
     def moment(self, at: int | datetime | None) -> Moment:
@@ -172,36 +174,42 @@ class History:
     def forget(self) -> None:
         """Gives the memory back."""
         with self._lock:
-            self._kept.clear()
+            self._on_the_way.clear()
+            self._asked.clear()
 
     def _model(self, position: int) -> AccessModel:
-        before = max((kept for kept in self._kept if kept <= position), default=0)
-        model = self._kept[before] if before else self._empty()
+        kept = self._on_the_way | self._asked
+        before = max((one for one in kept if one <= position), default=0)
+        model = kept[before] if before else self._empty()
         if before < position:
             many = position - before > MANY
             with self._pool.connection() as db, _uncollected() if many else nullcontext():
-                model = self._folded(db, model, position)
-            self._keep(model)
-        elif before:
-            self._kept.move_to_end(before)
+                model = self._folded(db, model, position, KEPT_BEFORE if many else ())
+        if position:
+            self._asked[position] = model
+            self._asked.move_to_end(position)
+        while len(self._asked) > MOST_ASKED:
+            self._asked.popitem(last=False)
         return model
 
-    def _folded(self, db: Connection[Any], base: AccessModel, position: int) -> AccessModel:
+    def _folded(self, db: Connection[Any], base: AccessModel, position: int, kept_before: Sequence[int]) -> AccessModel:
+        """
+        Args:
+            kept_before: how many facts before it a model is kept, in place of those of the last long way.
+        """
         model = Branch(base) if base.position else base
-        kept = {(position - before) // CHUNK * CHUNK for before in KEPT_BEFORE}
+        kept = {(position - before) // CHUNK * CHUNK for before in kept_before}
+        on_the_way = {}
         for reached, facts in _chunks(db, base.position, position):
             for fact in facts:
                 model.apply(fact)
             model.position = reached
             if reached in kept:
-                self._keep(model)
+                on_the_way[reached] = model
                 model = Branch(model)
+        if on_the_way:
+            self._on_the_way = on_the_way
         return model
-
-    def _keep(self, model: AccessModel) -> None:
-        self._kept[model.position] = model
-        while len(self._kept) > MOST_KEPT:
-            self._kept.popitem(last=False)
 
 
 def moment(db: Connection[Any], at: int | datetime | None) -> Moment:

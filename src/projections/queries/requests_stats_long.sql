@@ -10,14 +10,18 @@
 --                      subquery, so that the plan looks for the few rows behind it instead of reading every day
 -- everything else      as in requests_stats.sql
 with part as (
-    select user_id, server, tool, at, count, errors, denied, cancelled, tool_errors, answered, total_ms, sketch
+    select kept.*
     from unnest(%(spans)s::smallint[], %(lows)s::timestamptz[], %(highs)s::timestamptz[]) as piece(span, low, high)
-    join request_rollup as kept
-        on grain = %(grain)s and kept.span = piece.span and at >= piece.low and at < piece.high
-    where (%(user)s::text is null or user_id = %(user)s)
-      and (%(server)s::text is null or server = %(server)s)
-      and (%(tool)s::text is null or tool = %(tool)s)
-      and (%(method)s::text is null or method = %(method)s)
+    cross join lateral (
+        select user_id, server, tool, at, count, errors, denied, cancelled, tool_errors, answered, total_ms, sketch
+        from request_rollup
+        where grain = %(grain)s and span = piece.span and at >= piece.low and at < piece.high
+          and (%(user)s::text is null or user_id = %(user)s)
+          and (%(server)s::text is null or server = %(server)s)
+          and (%(tool)s::text is null or tool = %(tool)s)
+          and (%(method)s::text is null or method = %(method)s)
+        offset 0  -- each piece by an index: as a join all figures of the grain would be read
+    ) as kept
     union all
     select coalesce(user_id, ''), coalesce(server, ''), coalesce(tool, ''), at, 1,
            (status in ('Failed', 'TimedOut', 'Interrupted'))::integer, (status = 'Denied')::integer,

@@ -41,7 +41,7 @@ class Scope(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     servers: list[str] | None = None  # server ids
     groups: list[str] | None = None  # group ids
-    mode: str | None = None  # tools | servers | auto
+    mode: str | None = None  # tools | servers | search | auto
 
 
 # users

@@ -6,6 +6,7 @@ a line, and alone on a line for any lines. `run=thorough` marks pages whose bloc
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from tests.support.guides import GUIDES, Block, blocks
 from tests.support.running import RunningHub
 from tests.support.waiting import slower
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("curl") is None, reason="the guides use curl")]
 
 SHOWN = "http://127.0.0.1:3000"  # where the guides have their hub
 ENGLISH = GUIDES / "en"  # the other language shows the same blocks: tests/unit/test_docs.py

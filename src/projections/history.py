@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -38,6 +39,7 @@ CHUNK = 500  # facts decoded in one go: about a millisecond in which no other th
 # How many facts before the one that was asked for a model is kept on a long way: whoever asks about something near to
 # it, as one does, finds another one to go on from. Each costs as much as some thousand facts.
 KEPT_BEFORE = (2_500, 10_000, 40_000, 160_000)
+MOST_ON_THE_WAY = 6
 MOST_ASKED = 4  # kept beside those; a few megabytes each for a thousand users
 MANY = 10_000  # facts that are worth keeping the garbage collector away
 
@@ -195,7 +197,7 @@ class History:
     def _folded(self, db: Connection[Any], base: AccessModel, position: int, kept_before: Sequence[int]) -> AccessModel:
         """
         Args:
-            kept_before: how many facts before it a model is kept, in place of those of the last long way.
+            kept_before: how many facts before it a model is kept.
         """
         model = Branch(base) if base.position else base
         kept = {(position - before) // CHUNK * CHUNK for before in kept_before}
@@ -207,9 +209,16 @@ class History:
             if reached in kept:
                 on_the_way[reached] = model
                 model = Branch(model)
-        if on_the_way:
-            self._on_the_way = on_the_way
+        self._keep(on_the_way)
         return model
+
+    def _keep(self, on_the_way: dict[int, AccessModel]) -> None:
+        """Beside those of earlier ways; of too many the one goes that is nearest to the one before it."""
+        self._on_the_way |= on_the_way
+        while len(self._on_the_way) > MOST_ON_THE_WAY:
+            ordered = sorted(self._on_the_way)
+            _, nearest = min((one - before, one) for before, one in pairwise([0, *ordered]))
+            del self._on_the_way[nearest]
 
 
 def moment(db: Connection[Any], at: int | datetime | None) -> Moment:

@@ -1,16 +1,18 @@
 """What a client of a user would see at an address, and why something is hidden: by the decision the gateway takes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from msgspec import UNSET, Struct, UnsetType
+from psycopg_pool import AsyncConnectionPool
 
 from mcphub.api.past import Past
 from mcphub.api.problems import Problem, not_found
 from mcphub.api.schemas import Envelope, Out
 from mcphub.api.services import Services
+from mcphub.api.tool_changes import definitions_at
 from mcphub.domain.access import AccessModel, Capability, Principal, User, View, decide
 from mcphub.domain.audience import Audience
 from mcphub.domain.entitlement import missing_values, recorded_tools
@@ -23,11 +25,16 @@ from mcphub.gateway.server_tools import tool_name
 
 
 class VisibleTool(Out, kw_only=True):
-    """`exposedName` is what a call at this address names it by."""
+    """`exposedName` is what a call at this address names it by.
+
+    `definition`, where it is asked for: what the list of an earlier time said of it, of visible tools alone. Null where
+    the record has no more of it than a hash.
+    """
 
     name: str
     exposed_name: str
     reason: str
+    definition: dict[str, Any] | UnsetType | None = UNSET
 
 
 class VisibleServer(Out, kw_only=True):
@@ -58,11 +65,14 @@ class AccessAnswer(Envelope, kw_only=True):
     data: Access
 
 
-async def access(services: Services, past: Past, asked: "Question", at: str, *, by: str) -> Access:
+async def access(
+    services: Services, past: Past, asked: "Question", at: str, *, by: str, definitions: bool = False
+) -> Access:
     """
     Args:
         at: a position or a time, else as it is now.
         by: who asks.
+        definitions: of an earlier time with what its list said of each visible tool.
 
     Raises:
         Problem: see `Question`; 404 also when there was no such user yet, 422 when there is no such time.
@@ -70,7 +80,14 @@ async def access(services: Services, past: Past, asked: "Question", at: str, *, 
     if not at:
         return access_now(services, asked)
     when = await past.moment(at)
-    return await past.ask(by, [when], lambda model: access_then(model, when.at, asked))
+
+    def question(model: AccessModel) -> tuple[Access, dict[int, list[Said]]]:
+        found = access_then(model, when.at, asked)
+        return found, said_then(model, found) if definitions else {}
+
+    found, said = await past.ask(by, [when], question)
+    await fill_in(services.read, said)
+    return found
 
 
 def access_now(services: Services, asked: "Question") -> Access:
@@ -97,6 +114,44 @@ def access_then(model: AccessModel, at: datetime, asked: "Question") -> Access:
         ],
         recorded=True,
     )
+
+
+class Said(NamedTuple):
+    """A visible tool, and the description an administrator had given it; None for its server's own."""
+
+    tool: VisibleTool
+    description: str | None
+
+
+def said_then(model: AccessModel, found: Access) -> dict[int, list[Said]]:
+    """Visible tools by the position of the fact that holds what their server said of them then."""
+    places: dict[int, list[Said]] = {}
+    for shown in found.servers:
+        server = model.settings.by_name(shown.server) if shown.reason == "allowed" else None
+        if server is None or shown.missing:
+            continue
+        recorded = {one.name: one.position for one in recorded_tools(model, server)}
+        for tool in shown.tools:
+            if tool.reason == "allowed":
+                description = server.override("tools", tool.name).get("description")
+                said = Said(tool, description if isinstance(description, str) else None)
+                places.setdefault(recorded[tool.name], []).append(said)
+    return places
+
+
+async def fill_in(pool: AsyncConnectionPool[Any], said: Mapping[int, list[Said]]) -> None:
+    """The definitions, which only the ledger holds, under the names of then."""
+    if not said:
+        return
+    recorded = await definitions_at(pool, said)
+    for position, tools in said.items():
+        for tool, description in tools:
+            definition = recorded.get(position)
+            if definition is not None:
+                definition = {**definition, "name": tool.exposed_name}
+                if description is not None:
+                    definition["description"] = description
+            tool.definition = definition
 
 
 class Question(Struct, frozen=True, kw_only=True):

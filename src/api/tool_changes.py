@@ -114,10 +114,15 @@ async def shown(pool: AsyncConnectionPool[Any], page: Iterable[Change]) -> list[
     """With the definitions, which only the ledger holds."""
     page = list(page)
     positions = {one.position for change in page for one in (change.known, change.former) if one is not None}
+    definitions = await definitions_at(pool, positions)
+    return [_shown(change, definitions) for change in page]
+
+
+async def definitions_at(pool: AsyncConnectionPool[Any], positions: Iterable[int]) -> dict[int, Any]:
+    """What the facts at these positions hold of a tool; None where that is its hash alone."""
     async with pool.connection() as db:
         rows = await (await db.execute(DEFINITIONS, (sorted(positions),))).fetchall()
-    definitions = {position: _definition(data) for position, data in rows}
-    return [_shown(change, definitions) for change in page]
+    return {position: _definition(data) for position, data in rows}
 
 
 def _shown(change: Change, definitions: dict[int, Any]) -> ToolChange:

@@ -40,8 +40,17 @@ section_option = click.option(
 @section_option
 @click.option("--user", "who", metavar="USER", help="Only what was this user's, and the tools they would have seen.")
 @click.option("--url", default="/mcp", show_default=True, help="With --user: the address their client comes to.")
+@click.option("--definitions", is_flag=True, help="With --user and --json: what their list said of each tool.")
 @json_option
-def state(home: Path | None, at: str, sections: tuple[str, ...], who: str | None, url: str, as_json: bool) -> None:
+def state(
+    home: Path | None,
+    at: str,
+    sections: tuple[str, ...],
+    who: str | None,
+    url: str,
+    definitions: bool,
+    as_json: bool,
+) -> None:
     """Show what there was at a time: users, groups, keys, values that were set, servers, tools, settings.
 
     Never a secret. Whoever is erased by now is erased in the past as well.
@@ -50,8 +59,9 @@ def state(home: Path | None, at: str, sections: tuple[str, ...], who: str | None
     async def work() -> None:
         from mcphub.api.past import part
         from mcphub.api.past_views import owners, state_view
-        from mcphub.api.simulator import Question, access_then
+        from mcphub.api.simulator import Question, access_then, fill_in, said_then
         from mcphub.domain.state import SECTIONS as ALL
+        from mcphub.postgres.pool import read_pool
 
         async with present(home) as (base, now):
             owner = the_user(base, now, who).user_id if who else ""
@@ -62,9 +72,12 @@ def state(home: Path | None, at: str, sections: tuple[str, ...], who: str | None
             def question(model: Any) -> Any:
                 parts = {name: part(model, when.at, name, owner=owner, gone=gone) for name in wanted}
                 asked = Question(user_id=owner, url=url)
-                return parts, access_then(model, when.at, asked) if owner in model.users else None
+                found = access_then(model, when.at, asked) if owner in model.users else None
+                return parts, found, said_then(model, found) if found and definitions else {}
 
-            parts, access = await asyncio.to_thread(history.ask, when.position, question)
+            parts, access, said = await asyncio.to_thread(history.ask, when.position, question)
+            async with read_pool(base.database.app) as pool:
+                await fill_in(pool, said)
             names = await now.directory.names(owners(thing for one in parts.values() for thing in one.things))
             view = state_view(when, parts, names)
         if as_json:

@@ -1,6 +1,7 @@
 """Time travel by the API: what there was, what changed, what a client would have seen, and who could have used what."""
 
 import asyncio
+import json
 import threading
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -23,10 +24,10 @@ async def now(user):
     return (await user.data("GET", MOMENT))["position"]
 
 
-async def observe(api, server, *tools):
-    """The server's list is put on the record."""
+async def observe(api, server, *tools, **said):
+    """The server's list is put on the record; `said` of each tool."""
     (found,) = [one for one in api.services.model.servers.values() if one.name == server]
-    listed = [Listed(tool, definition_of(b'{"name": "%b"}' % tool.encode())) for tool in tools]
+    listed = [Listed(tool, definition_of(json.dumps({"name": tool, **said}).encode())) for tool in tools]
     with acting(system("test")):
         done = api.services.hub.execute(
             lambda: ObserveTools(found.server_id, listed, [], datetime.now(UTC)),
@@ -147,6 +148,32 @@ async def test_a_user_travels_among_their_own_things_alone(api):
         assert [seen[name] for name in ("servers", "tools", "settings", "hubVariables")] == [[], [], [], []]
     assert {(one["section"], one["username"]) for one in diff["changes"]} == {("users", "eve"), ("groups", "eve")}
     assert problem(refused) == (403, "admin_required")
+
+
+async def test_a_list_of_then_says_of_each_tool_what_its_server_said_then(api):
+    bob = await hub_with_servers(api)
+    admin = await api.log_in("admin")
+    await observe(api, "plain", "search", description="Of old.", inputSchema={"type": "object"})
+    await observe(api, "desk", "open")
+    await admin.put("/api/servers/plain/tools/search/description", {"description": "Ours."})
+    ours = await now(admin)
+    await admin.delete("/api/servers/plain/tools/search/description")
+    old = await now(admin)
+    await observe(api, "plain", "search", description="Of today.")
+    await admin.put("/api/servers/plain/tools/search/name", {"name": "find"})
+
+    async def said(at):
+        path = f"/api/admin/users/{bob.user_id}/access?url=/mcp?mode=tools&definitions=true&at={at}"
+        servers = {one["server"]: one["tools"] for one in (await admin.data("GET", path))["servers"]}
+        return servers["plain"][0]["definition"], servers["desk"][0]
+
+    then, desk = await said(old)
+    assert then == {"name": "plain__search", "description": "Of old.", "inputSchema": {"type": "object"}}
+    assert "definition" not in desk, "it would not have been listed without bob's value"
+    assert (await said(ours))[0]["description"] == "Ours."
+    assert (await said(await now(admin)))[0] == {"name": "plain__find", "description": "Of today."}
+    plain = await admin.data("GET", f"/api/admin/users/{bob.user_id}/access?at={old}")
+    assert "definition" not in str(plain)
 
 
 async def test_a_list_of_then_is_made_by_the_decision_of_then(api):

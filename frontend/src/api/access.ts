@@ -23,6 +23,24 @@ export const accessQuery = (userId: string, url: string, keyId: string, at = "")
     staleTime: 0, // somebody who asks this has just changed something
   });
 
+/** The same of an earlier time, with what each server said of its tools then: tool as it was listed → definition. */
+export const definitionsQuery = (userId: string, url: string, keyId: string, at: string) =>
+  queryOptions({
+    queryKey: ["users", "definitions", userId, url, keyId, at],
+    queryFn: async () => {
+      const { servers } = await data(
+        client.GET("/api/admin/users/{user_id}/access", {
+          params: { path: { user_id: userId }, query: { url, keyId, at, definitions: true } },
+        }),
+      );
+      return new Map(
+        servers.flatMap(({ tools }) => tools.map(({ exposedName, definition }) => [exposedName, definition])),
+      );
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+  });
+
 /** Whom and what a decision is about; of the server itself without a tool. */
 export interface AskedWhy {
   user: string;

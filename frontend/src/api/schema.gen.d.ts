@@ -4356,6 +4356,9 @@ export interface components {
         };
         /** VisibleTool */
         VisibleTool: {
+            definition?: {
+                [key: string]: unknown;
+            } | null;
             exposedName: string;
             name: string;
             reason: string;
@@ -6719,6 +6722,7 @@ export interface operations {
                 groups?: string | null;
                 keyId?: string;
                 at?: string;
+                definitions?: boolean;
             };
             header?: never;
             path: {

@@ -350,14 +350,15 @@ class UsersController(Controller):
         groups: Annotated[str | None, QueryParameter()] = None,
         key_id: Annotated[str, QueryParameter(name="keyId")] = "",
         at: Annotated[str, QueryParameter()] = "",
+        definitions: Annotated[bool, QueryParameter()] = False,
     ) -> AccessAnswer:
         """With `groups`, ids with commas between, as if only these groups of the user were active; with `keyId`
         through that key of the user, else through one without a scope. `at` is a position or a time: as it was then,
-        by the tools that were on the record.
+        by the tools that were on the record; with `definitions` also what the list said of each then.
         """
         people.must_exist(user_id)
         asked = Question(user_id=user_id, url=url, groups=groups, key_id=key_id)
-        return AccessAnswer(data=await access(services, past, asked, at, by=caller.user_id))
+        return AccessAnswer(data=await access(services, past, asked, at, by=caller.user_id, definitions=definitions))
 
 
 async def _answer(people: People, user_id: str, done: Committed[Any]) -> UserAnswer:

@@ -10,6 +10,7 @@ from tests.e2e.ui.conftest import MakeReader
 from tests.support import by_hand
 from tests.support.rest import Admin, Person
 from tests.support.upstreams import Upstreams
+from tests.support.waiting import eventually
 from tests.support.web import Reader, UiPage
 
 
@@ -127,3 +128,27 @@ def test_a_reason_leads_to_the_event_that_made_it_so(
     expect(told).to_contain_text(f"by {admin.username}")
     told.get_by_role("link", name=f"Event #{switched:,}").click()
     expect(reader.heading(f"Event #{switched}")).to_be_visible()
+
+
+def test_a_name_of_an_earlier_list_opens_what_the_list_said_then(
+    reader: Reader,
+    admin: Admin,
+    make_user: Callable[[str], Person],
+    serve: Callable[..., None],
+    upstreams: Upstreams,
+    fresh_name: Callable[[str], str],
+) -> None:
+    ann, desk = make_user("ann"), fresh_name("desk")
+    serve({desk: upstreams.http(desk, "echo").config()})
+    by_hand.listed(reader.url, ann.key())
+    known = lambda: admin.audit(type="ToolDiscovered", server=desk)  # noqa: E731
+    eventually(known, within=15, what="its tools are on the record")
+    at = admin.rest.get("/api/audit/moment")["position"]
+    admin.rest.put(f"/api/servers/{desk}/tools/echo/description", {"description": "Another one of now."})
+    page = reader.go(f"/admin/access?user={ann.id}&url=/mcp/{desk}&at={at}")
+
+    page.get_by_role("button", name="echo", exact=True).click()
+
+    told = page.get_by_role("dialog", name="What the list said of echo")
+    expect(told).to_contain_text("inputSchema")
+    expect(told).not_to_contain_text("of now")

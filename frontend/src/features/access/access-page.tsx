@@ -16,6 +16,7 @@ import { accessTexts } from "@/i18n/access";
 import { adminKeysTexts } from "@/i18n/admin-keys";
 import { pastTexts } from "@/i18n/past";
 import { toNow } from "@/lib/at";
+import { DefinitionThen } from "./definition-then";
 import { addressOf, safeAddress, WHOLE } from "./model";
 import { Result } from "./result";
 import { type Filter, MODES, type Mode } from "./search";
@@ -120,6 +121,11 @@ export function AccessPage() {
               none={at ? m.past.noTools : undefined}
               filter={only}
               why={(server, tool) => <Why asked={{ user, server, tool, url: address, keyId: key, at }} />}
+              listed={
+                at
+                  ? (name) => <DefinitionThen name={name} asked={{ user, url: address, keyId: key, at }} />
+                  : undefined
+              }
               onFilter={(wanted) => change({ only: wanted })}
               end={
                 <Link

@@ -20,12 +20,14 @@ interface ResultProps {
   filter: Filter;
   onFilter: (filter: Filter) => void;
   end: ReactNode;
+  /** What stands for a name of the list; the name itself without one. */
+  listed?: ((name: string) => ReactNode) | undefined;
   /** Leads to what made a decision what it is. */
   why: (server: string, tool?: string) => ReactNode;
 }
 
 /** What `tools/list` would answer, and for every server and tool whether it is there. */
-export function Result({ access, none, filter, onFilter, end, why }: ResultProps) {
+export function Result({ access, none, filter, onFilter, end, listed, why }: ResultProps) {
   const m = useMessages(accessTexts);
   const format = useFormat();
   if (!access.found) return <Notice tone="warn">{m.access.notFound}</Notice>;
@@ -74,7 +76,7 @@ export function Result({ access, none, filter, onFilter, end, why }: ResultProps
             aria-label={m.access.listed(format.number(access.listed.length)).replaceAll("`", "")}
           >
             {access.listed.map((name) => (
-              <li key={name}>{name}</li>
+              <li key={name}>{listed ? listed(name) : name}</li>
             ))}
           </ul>
         )}

@@ -36,6 +36,9 @@ export const access = {
   openUser: "Open the user",
   why: "Why?",
   whyOf: (what: string) => `Why? ${what}`,
+  definitionOf: (name: string) => `What the list said of ${name}`,
+  noDefinition:
+    "The record has no more of it: a tool of the hub itself, or one that was kept as a hash alone.",
   whoElse: "Who else may use it?",
   whoCould: {
     title: "Who could use it",

@@ -38,6 +38,8 @@ export const access: Shape<typeof en> = {
   openUser: "사용자 열기",
   why: "왜?",
   whyOf: (what) => `왜? ${what}`,
+  definitionOf: (name) => `그때 목록에 있던 ${name}의 정의`,
+  noDefinition: "더 남은 기록이 없습니다. 허브 자체의 도구이거나 해시만 보관한 도구입니다.",
   whoElse: "다른 사용자도 쓸 수 있나요?",
   whoCould: {
     title: "쓸 수 있는 사용자",

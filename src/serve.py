@@ -57,7 +57,7 @@ from mcphub.loop_lag import Collections, LoopLag
 from mcphub.metrics import FactTimes, Metrics
 from mcphub.periodic import Periodic
 from mcphub.postgres.migrate import newest_schema
-from mcphub.postgres.pool import read_pool
+from mcphub.postgres.pool import Preferred, read_pool
 from mcphub.projections.directory import Directory
 from mcphub.projections.projector import Projector, all_projections
 from mcphub.projections.requests import Requests
@@ -159,6 +159,12 @@ class RunningHub:
         await access_log.start()
         self._stack.push_async_callback(access_log.stop)
         reads = await self._pool(read_pool(base.database.app, search_path="read, public"))
+        history: AsyncConnectionPool[Any] | Preferred = reads
+        if settings.database_replica_url:
+            replica = read_pool(settings.database_replica_url, search_path="read, public", name="mcphub-replica")
+            await replica.open()  # one that is away keeps no hub from starting
+            self._stack.push_async_callback(replica.close)
+            history = Preferred(replica, reads)
         rows = await self._pool(read_pool(base.database.app, name="mcphub-sessions"))
         uses = KeyUse(base.hub, model, base.pool)
         self._stack.push_async_callback(_quietly, uses.round)
@@ -239,6 +245,7 @@ class RunningHub:
             directory=directory,
             commands=Commands(base.hub, base.vault, tail, projector),
             read=reads,
+            history=history,
             write=base.pool,
             gateway=self._gateway,
             log_ring=self._ring,

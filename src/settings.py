@@ -29,6 +29,7 @@ KNOWN = {
     "MCPHUB_ALLOWED_ORIGINS",
     "MCPHUB_TRUSTED_PROXIES",
     "MCPHUB_DATABASE_DIRECT_URL",
+    "MCPHUB_DATABASE_REPLICA_URL",
     "MCPHUB_MASTER_KEY_FILE",
     "MCPHUB_MASTER_KEYS",
     "MCPHUB_ADMIN_PASSWORD",
@@ -86,6 +87,7 @@ SECRET_FILES = {
     "MCPHUB_ADMIN_PASSWORD_FILE",
     "MCPHUB_MASTER_KEYS_FILE",
     "DATABASE_URL_FILE",
+    "MCPHUB_DATABASE_REPLICA_URL_FILE",
     "MCPHUB_GITHUB_CLIENT_SECRET_FILE",
     "MCPHUB_OIDC_CLIENT_SECRET_FILE",
     "MCPHUB_EGRESS_PROXY_FILE",
@@ -158,6 +160,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     database_url: str = ""
     database_direct_url: str = ""
+    database_replica_url: str = ""  # asked for the history of calls, while it answers
     master_keys: str = ""
     master_key_file: Path | None = None
     secret_files: tuple[Path, ...] = ()  # named in the environment, this one among them; no server may open them
@@ -278,6 +281,7 @@ def read(
         trusted_proxies=tuple(_words(env, "MCPHUB_TRUSTED_PROXIES")),
         database_url=database,
         database_direct_url=env.get("MCPHUB_DATABASE_DIRECT_URL", "") or database,
+        database_replica_url=_secret(env, "MCPHUB_DATABASE_REPLICA_URL"),
         master_keys=_secret(env, "MCPHUB_MASTER_KEYS"),
         master_key_file=Path(key_file) if key_file else None,
         secret_files=tuple(Path(env[name]).absolute() for name in sorted(HOLD_SECRETS) if env.get(name)),

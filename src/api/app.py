@@ -144,7 +144,7 @@ def parts_of(services: Services) -> dict[str, Any]:
     signer = TokenSigner(services.vault.secret("session"))
     catalog = Catalog(services)
     history = History(services.write, lambda: AccessModel(name_digest(services.vault), services.vault.membership))
-    past, requests = Past(services, history), Requests(services.read)
+    past, requests = Past(services, history), Requests(services.history)
     return {
         "services": services,
         "signer": signer,

@@ -128,6 +128,7 @@ class Services(Struct):
     directory: Directory
     commands: Commands
     read: AsyncConnectionPool[Any]  # search path: read, public
+    history: Any  # the same for the history of calls, which may be behind: that pool, or postgres.pool.Preferred
     write: Any  # the command side's sync pool, for rows that are no facts
     gateway: Any  # gateway.facade: live sessions, upstream status, try a tool, test a connection
     log_ring: Any  # logging.LogRing

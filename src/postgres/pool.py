@@ -2,11 +2,17 @@
 
 import re
 import select
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import psycopg
+import structlog
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout, TooManyRequests
+
+log = structlog.get_logger()
 
 COMMAND_CONNECTIONS = 4
 READ_CONNECTIONS = 8
@@ -90,6 +96,42 @@ def read_pool(
         **COMMON,
     )
     return pool
+
+
+class Preferred:
+    """Lends connections to a replica, and to the primary while the replica gives none; for reads that may be behind.
+
+    Args:
+        replica, primary: opened and closed by the caller.
+    """
+
+    WAIT_S = 1.0  # for a connection to the replica
+    PASSED_OVER_S = 30.0  # after it gave none
+
+    def __init__(self, replica: AsyncConnectionPool[Any], primary: AsyncConnectionPool[Any]) -> None:
+        self._replica = replica
+        self._primary = primary
+        self.again_at = 0.0  # monotonic seconds
+
+    @asynccontextmanager
+    async def connection(self, timeout: float | None = None) -> AsyncIterator[psycopg.AsyncConnection[Any]]:  # noqa: ASYNC109
+        async with AsyncExitStack() as stack:
+            lent = await self._of_replica(stack)
+            yield lent if lent is not None else await stack.enter_async_context(self._primary.connection(timeout))
+
+    async def _of_replica(self, stack: AsyncExitStack) -> psycopg.AsyncConnection[Any] | None:
+        if time.monotonic() < self.again_at:
+            return None
+        try:
+            return await stack.enter_async_context(self._replica.connection(self.WAIT_S))
+        except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
+            log.warning("replica_passed_over", why=type(error).__name__, seconds=self.PASSED_OVER_S)
+            self.passed_over()
+            return None
+
+    def passed_over(self) -> None:
+        """For a while only the primary is asked."""
+        self.again_at = time.monotonic() + self.PASSED_OVER_S
 
 
 def _has_news(db: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:

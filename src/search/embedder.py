@@ -22,10 +22,17 @@ class EmbeddingFailed(Exception):
 
 
 class EmbedderInfo(Struct, frozen=True):
-    """`id` names provider, model and version: another one means other vectors."""
+    """`id` names provider, model and version: another one means other vectors.
+
+    Args:
+        english: it knows no other language, so Korean is put to it in the glossary's English.
+        share: of the score that its vectors make; words make the rest.
+    """
 
     id: str
     dim: int
+    english: bool = False
+    share: float = 0.6
 
 
 class Embedder(Protocol):
@@ -59,9 +66,9 @@ class LocalEmbedder:
     Documents and queries have a thread each, so that a query does not wait for a batch.
     """
 
-    def __init__(self, id: str, dim: int) -> None:
+    def __init__(self, id: str, dim: int, *, english: bool = False, share: float = 0.6) -> None:
         #: of it, loaded or not
-        self.info = EmbedderInfo(id, dim)
+        self.info = EmbedderInfo(id, dim, english, share)
         self._queries = ThreadPoolExecutor(1, "embed-query")
         self._documents = ThreadPoolExecutor(1, "embed-documents")
 

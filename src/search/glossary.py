@@ -4,6 +4,7 @@ The English that tools are described in is what a Korean query lacks; its words 
 as it stands, longest first, so no particle hides it and no dictionary is needed.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -14,6 +15,8 @@ from mcphub.search.words import HANGUL, has_hangul, plain, words
 
 FIRST, FURTHER, SYNONYM = 1.0, 0.6, 0.4  # weight of a meaning's first word, of its others, and of a synonym
 LANGUAGES = ("ko", "en")
+
+LATIN = re.compile(r"[A-Za-z0-9]+")
 
 Entries = Mapping[str, Mapping[str, str]]  # language → word → English
 
@@ -42,6 +45,12 @@ class Glossary(Struct, frozen=True):
                 found.append(self.ko[stem])
             at += len(stem) or 1
         return found
+
+    def in_english(self, query: str) -> str:
+        """A query as a model without Korean takes it: what its stems mean, and its Latin words."""
+        if not has_hangul(query):
+            return query
+        return " ".join([*self.translated(query), *LATIN.findall(plain(query))]) or query
 
     def _stem_at(self, text: str, at: int) -> str:
         """The longest stem that begins there. One of a single syllable has to begin a word."""

@@ -12,7 +12,6 @@ from psycopg import AsyncConnection, sql
 from mcphub.search import tables
 from mcphub.search.document import Document, weights
 
-LEXICAL, DENSE = 0.4, 0.6  # of the score
 APPROXIMATE_ABOVE = 20_000  # vectors; up to there a scan of all is fast, and right whatever is hidden
 MOST_INDEXED = 2000  # dimensions that an approximate index takes
 # Of the score that the rarest word gives at most. Nonsense stays below in 29 of 30 queries, from 15 tools to 1,776;
@@ -79,10 +78,12 @@ async def find(
     *,
     vector: Vector | None = None,
     model: int | None = None,
+    share: float = 0.6,
 ) -> Found:
     """
     Args:
         vector, model: of the query; None goes by words alone.
+        share: of the score that the vector makes.
     """
     own = [(hash, term, weight) for hash, each in among.own for term, weight in each.items() if term in terms]
     given = {
@@ -96,14 +97,14 @@ async def find(
         "model": model,
         "vector": literal(vector) if vector is not None else None,
     }
-    rows = await (await db.execute(_find(vector is not None), given)).fetchall()
+    rows = await (await db.execute(_find(vector is not None, share), given)).fetchall()
     return Found([place - 1 for place, *_ in rows], rows[0][2] if rows else 0.0, rows[0][3] if rows else 0)
 
 
 @cache
-def _find(dense: bool) -> sql.Composed:
+def _find(dense: bool, share: float) -> sql.Composed:
     return sql.SQL(tables.statement("find")).format(
-        meaning=sql.SQL(MEANING if dense else NO_MEANING), lexical_part=LEXICAL, dense_part=DENSE
+        meaning=sql.SQL(MEANING if dense else NO_MEANING), lexical_part=round(1 - share, 3), dense_part=share
     )
 
 

@@ -33,10 +33,11 @@ State = Literal["off", "asleep", "loading", "filling", "ready", "failed"]
 
 
 class Asked(Struct, frozen=True):
-    """The vector of a query, and the model it is of."""
+    """The vector of a query, the model it is of, and what share of the score it makes."""
 
     vector: Vector
     model: int
+    share: float
 
 
 class Loaded(Struct, frozen=True):
@@ -95,8 +96,12 @@ class Vectors:
         """Of the vectors that queries are compared with."""
         return self._serving.model if self._serving is not None else None
 
-    async def of_query(self, text: str) -> Asked | None:
-        """None when there is none, or none in time; then words alone count."""
+    async def of_query(self, text: str, english: str) -> Asked | None:
+        """None when there is none, or none in time; then words alone count.
+
+        Args:
+            english: the same, for a model that knows no other language.
+        """
         self.wake()
         try:
             async with asyncio.timeout(WAIT_SECONDS):
@@ -104,6 +109,7 @@ class Vectors:
                 serving = self._serving
                 if serving is None:
                     return None
+                text = english if serving.info.english else text
                 key = (serving.model.model_id, text)
                 vector = self._queries.get(key)
                 if vector is None:
@@ -118,7 +124,7 @@ class Vectors:
             return None
         if len(vector) != serving.model.dim:
             return None
-        return Asked(vector, serving.model.model_id)
+        return Asked(vector, serving.model.model_id, serving.info.share)
 
     async def run(self) -> None:
         """For ever, from when it is first needed."""

@@ -39,7 +39,8 @@ DAY = """
         from asked join bench_people on bench_people.number = who
         join bench_servers on bench_servers.number = (who * 7 + which * 5) %% (select count(*) from bench_servers)
     ), rows as (
-        select at, 3 as kind, id, user_id, slug, tool, method, null as status, null::real as ms, null as reason from made
+        select at, 3 as kind, id, user_id, slug, tool, method, null as status, null::real as ms, null as reason
+        from made
         union all
         select at + ms * interval '1 ms', 4, id, user_id, slug, tool, method,
                case when luck < 0.95 then 'Completed' when luck < 0.98 then 'Failed' when luck < 0.985 then 'TimedOut'
@@ -47,8 +48,9 @@ DAY = """
                case when luck < 0.985 then ms end, case when luck < 0.02 then 'tool_error' end
         from made
     )
-    insert into {table} (position, at, kind, boot, request_id, user_id, key_id, server, tool, method, status, duration_ms,
-                         wait_ms, upstream_ms, bytes_in, bytes_out, era, mode, client_name, ledger_position, reason, node)
+    insert into {table} (position, at, kind, boot, request_id, user_id, key_id, server, tool, method, status,
+                         duration_ms, wait_ms, upstream_ms, bytes_in, bytes_out, era, mode, client_name,
+                         ledger_position, reason, node)
     select %(first)s + row_number() over (order by at), at, kind, 1, id, user_id, user_id,
            case when method = 'tools/call' then slug end, tool, method, status, ms, ms * 0.01, ms * 0.95, 300,
            case when kind = 4 then 2000 end, '2025-11-25', 'tools', 'ide', 1, reason, 'n'
@@ -57,9 +59,11 @@ DAY = """
 ACCESS = """
     insert into access_log (recorded_at, id, at, action, outcome, way, actor, subject, name_digest, ip, agent, address,
                             method, route, request_id, ledger_position, lost, node)
-    select at, uuidv7(at - clock_timestamp()), at, 'sign_in', case when random() < 0.9 then 'done' else 'wrong_password' end,
-           'oidc', user_id, user_id, '', repeat('i', 95), repeat('a', 225), '', 'POST', '/api/auth/login', id::text,
-           greatest(1, (select position from ledger_head) - extract(epoch from %(until)s - at) / 31.536)::bigint, 0, 'n'
+    select at, uuidv7(at - clock_timestamp()), at, 'sign_in',
+           case when random() < 0.9 then 'done' else 'wrong_password' end, 'oidc', user_id, user_id, '',
+           repeat('i', 95), repeat('a', 225), '', 'POST', '/api/auth/login', id::text,
+           greatest(1, (select position from ledger_head) - extract(epoch from %(until)s - at) / 31.536)::bigint, 0,
+           'n'
     from (
         select %(day)s::timestamptz + n * interval '1 day' / %(count)s as at, gen_random_uuid() as id,
                floor((select count(*) from bench_people) * power(random(), 3.3))::int as who

@@ -18,6 +18,7 @@ from mcphub.domain import events as facts
 from mcphub.domain.codec import TAG_SEPARATOR, encode
 from mcphub.domain.events import (
     ADMINS,
+    BACKUPS,
     ENV_SCHEDULER,
     MASTER_KEYS,
     SERVERS,
@@ -130,6 +131,7 @@ class Year:
             self._look_over: 20,
             self._hub_variable: 20,
             self._new_master_key: 2,
+            self._back_up: 4,
         }
 
     def __iter__(self) -> Iterator[Told]:
@@ -532,6 +534,14 @@ class Year:
     def _new_master_key(self) -> Iterator[Told]:
         event = facts.MasterKeyRotated(key_id=self._digest()[:16], retired=[self._digest()[:16]], rewrapped=900)
         yield Told(event, [MASTER_KEYS], "system:cli")
+
+    def _back_up(self) -> Iterator[Told]:
+        upto, hash_ = self._made, self._digest()
+        made = facts.BackupMade(upto=upto, hash=hash_, rows=9 * upto, with_keys=False, made_at=self.now)
+        yield Told(made, [BACKUPS], "system:cli")
+        if self._dice.random() < 0.1:
+            restored = facts.HubRestored(upto=upto, hash=hash_, made_at=self.now, known_upto=upto)
+            yield Told(restored, [BACKUPS], "system:cli")
 
     def _hub_variable(self) -> Iterator[Told]:
         if self._variables and self._dice.random() < 0.4:

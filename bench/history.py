@@ -2,9 +2,9 @@
 
     ./hub bench history [--facts 1000000] [--requests 10000000] [--home DIR] [PART ...]
 
-Parts: rebuild, state, timeline, figures; all of them by default, in one run with a raw scan of the same rows. The history
-is made once: with --home it stays there, and the next run measures the same one. A million facts and ten million
-requests take 9 GB and some minutes to make.
+Parts: rebuild, state, timeline, figures; all of them by default, in one run with a raw scan of the same rows. The
+history is made once: with --home it stays there, and the next run measures the same one. A million facts and ten
+million requests take 9 GB and some minutes to make.
 """
 
 import argparse
@@ -28,6 +28,7 @@ import _calls
 import _facts
 import psycopg
 from _processes import cpu_seconds
+from psycopg import AsyncConnection
 
 from mcphub.domain.access import AccessModel
 from mcphub.domain.events import EVENT_TYPES
@@ -40,7 +41,7 @@ from mcphub.projections.apart import rebuild_apart
 from mcphub.projections.history import History
 from mcphub.projections.projector import all_projections, ensure_schema
 from mcphub.projections.requests import Filters, Requests
-from mcphub.projections.rollups import Rollups
+from mcphub.projections.rollups import add
 from mcphub.projections.timeline import Choice, Place, Timeline, Wanted
 
 # Only to make the history: it is measured as a hub runs it.
@@ -51,7 +52,17 @@ IN_A_HURRY = {
 NOTES_OF_FACTS = 5  # facts for each row of the access log
 RAW = "copy (select position, recorded_at, id, tags, meta, data from ledger order by position) to stdout"
 FIRST, AGAIN = 1, 5  # a page's first look and the others after it
-LONG = timedelta(days=999)
+NEVER = timedelta(days=9999)
+POSITIONS_AT_ONCE = 2_000_000  # three days; a hub adds what is new a little at a time
+KEPT = """
+    select grain, span, count(*), sum(pg_column_size(kept.*)) / 1000000 from request_rollup as kept
+    group by 1, 2 order by 1, 2
+"""
+BUSIEST = """
+    select {0} from request_rollup where grain = {1} and span = 3 and {0} <> ''
+    group by 1 order by sum(count) desc limit 1
+"""
+BUSIEST_USER, BUSIEST_SERVER = BUSIEST.format("user_id", 3), BUSIEST.format("server", 2)
 
 
 class Bench:
@@ -116,6 +127,7 @@ def history(home: Path | None, count: int, requests: int) -> Any:
         bench = Bench(place)
         bench.server.open()
         try:
+            migrate(bench.server.dsn("mcphub_owner"), migrations_folder())
             yield bench
         finally:
             bench.server.close()
@@ -250,19 +262,18 @@ async def figures(bench: Bench, count: int) -> None:
     until = datetime.now(UTC)
     month = until - timedelta(days=30, minutes=-17)
     before, begun = bench.cpu(), time.perf_counter()
-    await Rollups(bench.dsn).round()
-    clock, cpu = time.perf_counter() - begun, bench.cpu() - before
-    with psycopg.connect(bench.server.dsn("postgres"), autocommit=True) as db:
-        db.execute("vacuum analyze request_rollup")
-        rows = db.execute(
-            "select grain, span, count(*), pg_size_pretty(sum(pg_column_size(r.*))) from request_rollup r group by 1, 2 order by 1, 2"
-        ).fetchall()
-        size = db.execute("select pg_size_pretty(pg_total_relation_size('request_rollup'))").fetchone()
-        user = db.execute(
-            "select user_id from request_rollup where grain = 3 and span = 2 group by 1 order by sum(count) desc limit 1"
-        ).fetchone()[0]
-        shown("what is new made into figures", clock, cpu)
-        print(size, *rows, sep="\n  ")
+    async with await AsyncConnection.connect(bench.dsn, autocommit=True) as db:
+        added = 0
+        while (reached := await add(db, POSITIONS_AT_ONCE))[0] != reached[1]:
+            added += reached[1] - reached[0]
+    shown("new positions made into figures", time.perf_counter() - begun, bench.cpu() - before, f"{added:,}")
+    with psycopg.connect(bench.server.dsn("postgres"), autocommit=True) as admin:
+        admin.execute("vacuum analyze request_rollup")
+        for kind in admin.execute(KEPT):
+            print("  grain {} span {}: {:,} rows, {:,} MB".format(*kind))
+        user, slug = (admin.execute(busiest).fetchone() for busiest in (BUSIEST_USER, BUSIEST_SERVER))
+    assert user is not None
+    assert slug is not None
     asking.QUERY_WITHIN_MS = 600_000
     of = lambda **more: Filters(from_=month, to=until, **more)  # noqa: E731
     questions: list[tuple[str, Filters, dict[str, Any]]] = [
@@ -271,10 +282,10 @@ async def figures(bench: Bench, count: int) -> None:
         ("by user", of(), {"by": "user"}),
         ("by server", of(), {"by": "server"}),
         ("by tool", of(), {"by": "tool"}),
-        ("of a tool, by time", of(server="s", tool="tool_1"), {"by": "time", "bucket": timedelta(hours=6)}),
-        ("of a server, by user", of(server="s"), {"by": "user"}),
-        ("of a user, by tool", of(user=user), {"by": "tool"}),
-        ("of a user, by time", of(user=user), {"by": "time", "bucket": timedelta(hours=6)}),
+        ("of a tool, by time", of(server=slug[0], tool="tool_1"), {"by": "time", "bucket": timedelta(hours=6)}),
+        ("of a server, by user", of(server=slug[0]), {"by": "user"}),
+        ("of a user, by tool", of(user=user[0]), {"by": "tool"}),
+        ("of a user, by time", of(user=user[0]), {"by": "time", "bucket": timedelta(hours=6)}),
         ("calls alone, by user", of(method="tools/call"), {"by": "user"}),
         ("a day, by time, 12 min", Filters(from_=until - timedelta(days=1), to=until),
          {"by": "time", "bucket": timedelta(minutes=12)}),
@@ -284,19 +295,14 @@ async def figures(bench: Bench, count: int) -> None:
     ]  # fmt: skip
     async with read_pool(bench.dsn, search_path="read, public") as pool:
         past = Requests(pool)
-        slug = (await (await (await pool.getconn()).execute(
-            "select server from request_rollup where grain = 2 and span = 2 group by 1 order by sum(count) desc limit 1"
-        )).fetchone())[0]  # fmt: skip
         for name, filters, asked in questions:
-            if filters.server:
-                filters = Filters(**{**{f: getattr(filters, f) for f in filters.__struct_fields__}, "server": slug})
             await looked(bench, name, lambda filters=filters, asked=asked: past.stats(filters, **asked))
-        await looked(bench, "own, of the busiest", lambda: past.of_user(user))
-        kept, asking.LONG = asking.LONG, LONG
+        await looked(bench, "own, of the busiest", lambda: past.of_user(user[0]))
+        long, asking.LONG = asking.LONG, NEVER
         before, begun = bench.cpu(), time.perf_counter()
         await past.stats(of())
         shown("over all, from the rows", time.perf_counter() - begun, bench.cpu() - before)
-        asking.LONG = kept
+        asking.LONG = long
 
 
 PARTS = {"rebuild": rebuild, "state": state, "timeline": timeline, "figures": figures}

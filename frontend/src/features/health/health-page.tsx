@@ -16,7 +16,6 @@ import { healthTexts } from "@/i18n/health";
 import { cn } from "@/lib/cn";
 import { foundText, remedyText } from "./model";
 import { Nodes } from "./nodes";
-import { Nodes } from "./nodes";
 
 /** What of the hub is well, what is not, and what to do about it. */
 export function HealthPage() {
@@ -45,7 +44,6 @@ export function HealthPage() {
         {(report) => (
           <div className="flex flex-col gap-3">
             <Checks checks={report.checks} />
-            <Nodes />
             <Nodes />
             <Build report={report} />
             <Card className="px-3.5 pb-3.5">

@@ -12,7 +12,6 @@ A running hub looks at the file whenever it wraps or unwraps, so it follows at o
 data keys, which stay as they are, so nothing of it changes.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from msgspec import Struct
 from mcphub.domain.hub import Hub
 from mcphub.domain.master_keys import NoteMasterKeyRotated
 from mcphub.domain.vault import Ring, RingUnusable, WrappedKey, active_alone, loose, with_fresh_key
+from mcphub.postgres.home import replace_private
 
 log = structlog.get_logger()
 
@@ -264,19 +264,3 @@ def _one(db: "psycopg.Connection[Any]", query: str) -> Any:
 def _signature(path: Path) -> tuple[int, int, int]:
     found = path.stat()
     return found.st_mtime_ns, found.st_ino, found.st_size
-
-
-def replace_private(path: Path, text: str) -> None:
-    """The file with another content: whole or as it was, for nobody else to read, on the disk when this returns."""
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

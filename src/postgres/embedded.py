@@ -29,7 +29,7 @@ from typing import IO, Literal
 import structlog
 from psycopg.conninfo import make_conninfo
 
-from mcphub.postgres.home import HomeLock
+from mcphub.postgres.home import HomeLock, replace_private, sync_directory
 from mcphub.postgres.programs import SHELF, TEMP_DIRECTORIES, PostgresFailed, Programs, temp_directory
 
 __all__ = ["MAJOR", "EmbeddedPostgres", "OtherMajor", "PostgresFailed", "Role", "clusters"]
@@ -283,7 +283,7 @@ class EmbeddedPostgres:
                 " Restore both from the same backup."
             )
         made = {role: secrets.token_urlsafe(32) for role in ("postgres", "mcphub_owner", "mcphub_app", "mcphub_ro")}
-        _write_private(path, json.dumps(made, indent=1) + "\n")
+        replace_private(path, json.dumps(made, indent=1) + "\n")
         return made
 
     def _make_directories(self) -> None:
@@ -321,7 +321,7 @@ class EmbeddedPostgres:
         torn.mkdir(mode=0o700)
         self._programs.own(torn)
         password_file = torn.with_suffix(".password")
-        _write_private(password_file, self._passwords["postgres"] + "\n")
+        replace_private(password_file, self._passwords["postgres"] + "\n")
         self._programs.own(password_file)
         try:
             with self._programs.reach(torn) as (data, held), self._programs.reach(password_file) as (pwfile, held_too):
@@ -338,7 +338,7 @@ class EmbeddedPostgres:
             file.write("\ninclude_if_exists = 'mcphub.conf'\n")
             os.fsync(file.fileno())
         torn.rename(self.data)
-        _sync_directory(self.data.parent)
+        sync_directory(self.data.parent)
 
     def _single_user(self, folder: Path, dbname: str, script: str) -> None:
         with self._programs.reach(folder) as (data, held):
@@ -364,7 +364,7 @@ class EmbeddedPostgres:
         text = "# Written by the hub at every start.\n" + text
         if path.exists() and path.read_text() == text:
             return  # a full disk must not keep the server from coming back
-        _write_private(path, text)
+        replace_private(path, text)
         self._programs.own(path)
 
     # Running
@@ -578,29 +578,9 @@ def _is_server_of(pid: int, data: Path) -> bool:
     return "/postgres -D " in shown.stdout and str(data) in shown.stdout
 
 
-def _write_private(path: Path, text: str) -> None:
-    """Whole or not at all, 0600 from its first moment, on the disk when this returns. Never through a link."""
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    with open(new, "x", opener=_no_follow) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    _sync_directory(path.parent)
-
-
 def _no_follow(name: str, flags: int) -> int:
     return os.open(name, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _no_follow_reading(name: str, flags: int) -> int:
     return os.open(name, flags | os.O_NOFOLLOW)
-
-
-def _sync_directory(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

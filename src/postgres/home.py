@@ -93,3 +93,26 @@ def _holder(file: IO[bytes]) -> str:
         if time.monotonic() > deadline:
             return "unknown"
         time.sleep(0.01)
+
+
+def replace_private(path: Path, text: str) -> None:
+    """A file's content: whole or as it was before, 0600 from its first moment, on the disk when this returns. Never
+    through a link.
+    """
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    sync_directory(path.parent)
+
+
+def sync_directory(folder: Path) -> None:
+    """Names in it outlive a power cut from here on."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "logging": set(),
     "periodic": set(),
     "checkpoints": {"domain", "postgres"},
-    "master_keys": {"domain"},
+    "master_keys": {"domain", "postgres"},
     "retention": {"settings"},
     "demo_server": set(),
     "address": set(),

@@ -2,7 +2,8 @@
 
 Users call tools over HTTP and over stdio, a process of each user, so many calls in each second. Every few seconds it is
 looked at what the hub holds: memory (PSS, so that shared pages count once), descriptors, processes, and the disk of its
-home, apart from the rows that calls leave and from the write-ahead log, which has a bound of its own.
+home. Apart from them: the rows that calls leave, the write-ahead log and PostgreSQL's shared buffers, which fill with
+those rows up to bounds of their own (`max_wal_size` and `shared_buffers` in src/postgres/embedded.py).
 
 Flat means: what the last third shows is what the second third showed, the first being for caches and pools to fill.
 Exit code 1 when something is not, or a call was not answered.
@@ -53,12 +54,16 @@ class Watch:
         processes = tree(self.pid)
         memory: Counter[str] = Counter()
         for pid in processes:
-            memory["hub" if pid == self.pid else "postgres" if _is_postgres(pid) else "servers"] += _pss(pid)
+            whose = "hub" if pid == self.pid else "postgres" if _is_postgres(pid) else "servers"
+            shared = _pss(pid, "Pss_Shmem") if whose == "postgres" else 0
+            memory[whose] += _pss(pid) - shared
+            memory["buffers"] += shared
         rows, wal = self._rows(), _size(self.home / "pg" / "18" / "pg_wal")
         return {
             "hub MB": memory["hub"] / MB,
             "postgres MB": memory["postgres"] / MB,
             "servers MB": memory["servers"] / MB,
+            "buffers MB": memory["buffers"] / MB,
             "descriptors": len(os.listdir(f"/proc/{self.pid}/fd")),
             "processes": len(processes),
             "rows MB": rows / MB,
@@ -78,13 +83,13 @@ def _is_postgres(pid: int) -> bool:
         return False
 
 
-def _pss(pid: int) -> int:
+def _pss(pid: int, kind: str = "Pss") -> int:
     """Bytes."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return 0  # it ended meanwhile
-    return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:")), 0)
+    return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith(f"{kind}:")), 0)
 
 
 def _size(folder: Path) -> int:

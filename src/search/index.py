@@ -12,8 +12,6 @@ from psycopg import AsyncConnection, sql
 from mcphub.search import tables
 from mcphub.search.document import Document, weights
 
-APPROXIMATE_ABOVE = 20_000  # vectors; up to there a scan of all is fast, and right whatever is hidden
-MOST_INDEXED = 2000  # dimensions that an approximate index takes
 # Of the score that the rarest word gives at most. Nonsense stays below in 29 of 30 queries, from 15 tools to 1,776;
 # of real queries one in ten does.
 SURE = 1.1
@@ -245,29 +243,3 @@ async def counts(db: AsyncConnection[Any], model: Model | None) -> tuple[int, in
     )
     (vectors,) = (await rows.fetchone()) or (0,)
     return tools, vectors
-
-
-async def approximate(db: AsyncConnection[Any], model: Model) -> bool:
-    """Makes the approximate index (HNSW) of a model that has so many vectors that a scan of all would take too long,
-    and takes out one that is not wanted or was left half-made. Returns whether there is one.
-    """
-    name = f"vector_embeddings_{model.model_id}"
-    row = await (
-        await db.execute(
-            "select indisvalid from pg_index where indexrelid = to_regclass(%s)", (f"{tables.SCHEMA}.{name}",)
-        )
-    ).fetchone()
-    rows = await db.execute("select count(*) from vector_embeddings where model_id = %s", (model.model_id,))
-    (vectors,) = (await rows.fetchone()) or (0,)
-    wanted = vectors > APPROXIMATE_ABOVE and model.dim <= MOST_INDEXED
-    if row is not None and not (row[0] and wanted):
-        await db.execute(sql.SQL("drop index {}").format(sql.Identifier(name)))
-        row = None
-    if wanted and row is None:
-        await db.execute(
-            sql.SQL(
-                "create index concurrently {} on vector_embeddings"
-                " using hnsw ((embedding::vector({})) vector_cosine_ops) where model_id = {}"
-            ).format(sql.Identifier(name), model.dim, model.model_id)
-        )
-    return wanted

@@ -75,18 +75,21 @@ def _folder() -> Path:
 
 
 def _tensors(path: Path) -> dict[str, Any]:
-    """Of a file of safetensors, mapped and not read: what is not used takes no memory."""
+    """Of a file of safetensors. The layers are copied, as they are all used for each text; of the words only those that
+    are met are ever read.
+    """
     import numpy
 
     with path.open("rb") as file:
         (size,) = struct.unpack("<Q", file.read(8))
         described = json.loads(file.read(size))
-    data = numpy.memmap(path, dtype=numpy.uint8, mode="r", offset=8 + size)
-    return {
+    data = numpy.asarray(numpy.memmap(path, dtype=numpy.uint8, mode="r", offset=8 + size))
+    found = {
         name: data[slice(*one["data_offsets"])].view(numpy.float32).reshape(one["shape"])
         for name, one in described.items()
         if one.get("dtype") == "F32"
     }
+    return {name: one.copy() if name.startswith("encoder.") else one for name, one in found.items()}
 
 
 def _words(text: str) -> list[str]:

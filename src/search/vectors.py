@@ -240,7 +240,6 @@ class Vectors:
                 self._wanted = wanted = Loaded(wanted.embedder, wanted.info, model)
             self._serving = wanted
             await index.forget_others(db, wanted.model)
-            await index.approximate(db, wanted.model)
         if before is not None and before.embedder is not wanted.embedder:
             log.info("embedding_model_taken_over", model=wanted.info.id)
             await self._drop(before)

@@ -1,0 +1,172 @@
+"""Texts to words, words to meanings, definitions to what is shown of them, and embedders that fail."""
+
+import asyncio
+import json
+import math
+import unicodedata
+
+import pytest
+
+from mcphub.gateway.meta_tools import DEFINITIONS, MOST_SCHEMA, arguments, fitting, summary
+from mcphub.search.document import Document, weights
+from mcphub.search.embedder import EmbeddingFailed, Endpoint, OpenAICompatible
+from mcphub.search.glossary import built_in, made_of, terms
+from mcphub.search.index import Found
+from mcphub.search.misses import words_of
+from mcphub.search.words import clean, first, split, words
+
+KO = made_of(
+    {"ko": {"지라": "jira", "이슈": "issue", "이슈 목록": "list issues", "일": "task"}, "en": {"pr": "pull request"}}
+)
+
+
+def test_names_are_taken_apart():
+    assert split("createIssue") == "create Issue"
+    assert split("HTTPServer_list-all.now") == "HTTP Server list all now"
+
+
+def test_descriptions_are_one_clean_line():
+    assert clean("# Find\n*it* at https://x.example/y `now` ```code``` \x07 end") == "Find it at now end"
+
+
+def test_a_text_is_cut_behind_a_sentence_that_ends_late_enough_else_behind_a_word():
+    late = "x" * 90 + ". and more that is left out"
+    assert first(late, 100) == "x" * 90 + "."
+    assert first("short. " + "y" * 60 + " zzzzzz", 68) == "short. " + "y" * 60
+
+
+def test_words_are_stems_and_hangul_is_pairs_of_syllables():
+    assert list(words("Listing the issues")) == ["list", "issu"]
+    assert list(words("이슈를 봐")) == ["이슈", "슈를", "봐"]
+    assert list(words(unicodedata.normalize("NFD", "이슈"))) == ["이슈"]
+
+
+def test_the_longest_stem_counts_and_one_syllable_has_to_begin_a_word():
+    assert KO.translated("지라 이슈 목록을 보여줘") == ["jira", "list issues"]
+    assert KO.translated("일을 맡겨") == ["task"]
+    assert KO.translated("생일을 알려줘") == []
+    assert KO.translated("jira issue") == []
+
+
+def test_a_query_is_its_words_its_synonyms_and_what_its_korean_means():
+    assert terms("merge the PR", KO) == {"merg": 1.0, "pr": 1.0, "pull": 0.4, "request": 0.4}
+    found = terms("이슈 목록", KO)
+    assert (found["list"], found["issu"]) == (1.0, 0.6)
+
+
+def test_ours_wins_over_what_every_hub_knows():
+    assert made_of(built_in(), {"ko": {"지라": "tracker"}}).translated("지라") == ["tracker"]
+
+
+def test_a_name_weighs_more_than_a_description_and_no_field_more_than_all():
+    found = weights(Document(server="desk", name="create_issue", description="Opens a ticket.", aliases="메모"))
+    assert found["creat"] > found["ticket"] > 0
+    assert found["메모"] > 0
+    assert max(found.values()) < 2.2
+
+
+def test_sureness_is_measured_by_how_many_tools_there_are():
+    assert [Found([], 5.0, tools).sure for tools in (50, 2000)] == [True, False]
+
+
+def test_what_could_be_a_key_is_not_kept_of_a_query():
+    assert words_of("send sk-live-9f8e7d to 홍길동!") == "send to 홍길동"
+    assert words_of("x" * 21 + " 12345") == ""
+
+
+# definitions
+
+
+def test_the_four_tools_are_small_whatever_there_is():
+    # 4.2 characters are a token: 600 tokens.
+    assert sum(len(raw) for _, raw in DEFINITIONS) < 600 * 4.2
+
+
+def test_arguments_are_the_required_ones_first_and_at_most_eight():
+    schema = {"properties": {name: {} for name in "abcdefghij"}, "required": ["c", "zz"]}
+    assert arguments(schema) == "c, a?, b?, d?, e?, f?, g?, h?, …"
+    assert arguments({"properties": []}) == arguments(None) == ""
+
+
+def test_a_summary_is_short_and_without_control_characters():
+    assert summary("A\x1b[31m " + "word " * 100).startswith("A [31m word")
+    assert len(summary("word " * 100)) <= 160
+
+
+def test_a_schema_that_is_too_large_loses_its_descriptions_deepest_first():
+    inner = {"type": "string", "description": "d" * MOST_SCHEMA}
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "object", "description": "kept", "properties": {"b": inner}}},
+    }
+    raw, cut = fitting(json.dumps(schema).encode())
+
+    assert cut
+    assert json.loads(bytes(raw)) == {
+        "type": "object",
+        "properties": {"a": {"type": "object", "description": "kept", "properties": {"b": {"type": "string"}}}},
+    }
+
+
+def test_whatever_a_schema_is_what_is_shown_of_it_fits():
+    wide = {"type": "object", "properties": {f"p{number}": {"enum": ["x" * 50] * 20} for number in range(100)}}
+    for raw in (json.dumps(wide).encode(), b"[" * 9 + b"]" * 9 + b" " * MOST_SCHEMA, b'"' + b"x" * MOST_SCHEMA + b'"'):
+        shown, cut = fitting(raw)
+        assert cut
+        assert len(bytes(shown)) <= MOST_SCHEMA
+
+
+# embedders
+
+
+class Client:
+    def __init__(self, answer=None, seconds=0.0):
+        self.answer, self.seconds, self.sent = answer, seconds, []
+
+    async def post(self, url, *, json, headers):
+        self.sent.append((url, json, headers))
+        await asyncio.sleep(self.seconds)
+        return self
+
+    @property
+    def status_code(self):
+        return 200 if self.answer is not None else 401
+
+    @property
+    def content(self):
+        return json.dumps(self.answer).encode()
+
+
+def of(client, **more):
+    return OpenAICompatible(Endpoint("https://e.example/v1/", "m", "secret", **more), client, query_seconds=0.05)
+
+
+async def test_an_endpoint_is_asked_in_openais_form_and_its_vectors_have_length_one():
+    client = Client({"data": [{"index": 1, "embedding": [0, 2]}, {"index": 0, "embedding": [3, 4]}]})
+
+    assert await of(client, document_prefix="passage: ").embed_documents(["a", "b"]) == [[0.6, 0.8], [0.0, 1.0]]
+    url, body, headers = client.sent[0]
+    assert (url, body["input"]) == ("https://e.example/v1/embeddings", ["passage: a", "passage: b"])
+    assert headers == {"authorization": "Bearer secret"}
+
+
+async def test_an_endpoint_that_hangs_is_not_waited_for():
+    with pytest.raises(EmbeddingFailed, match="within"):
+        await of(Client({"data": []}, seconds=5)).embed_query("x")
+
+
+@pytest.mark.parametrize(
+    "answer", [None, {}, {"data": []}, {"data": [{"index": 0, "embedding": [0, 0]}]}, {"data": [{"index": 0}]}]
+)
+async def test_what_is_no_vector_fails_and_names_no_secret(answer):
+    with pytest.raises(EmbeddingFailed) as failed:
+        await of(Client(answer)).embed_query("what is asked")
+
+    assert "secret" not in str(failed.value)
+    assert "what is asked" not in str(failed.value)
+    assert "secret" not in repr(Endpoint("https://e.example", "m", "secret"))
+
+
+async def test_the_vector_of_a_length_that_is_no_number_fails():
+    with pytest.raises(EmbeddingFailed):
+        await of(Client({"data": [{"index": 0, "embedding": [math.inf, 1.0]}]})).embed_query("x")

@@ -39,8 +39,9 @@ LEAST_BETWEEN = 0.05  # seconds between two rings
 BEAT = """
     insert into node (id, name, version, schema_version, started_at, seen_at, draining, sessions, streams, in_flight,
                       runtimes, cores)
-    values (%(id)s, %(name)s, %(version)s, %(schema)s, clock_timestamp(), clock_timestamp(), %(draining)s, %(sessions)s,
-            %(streams)s, %(in_flight)s, %(runtimes)s, %(cores)s)
+    select %(id)s, %(name)s, %(version)s, %(schema)s, clock_timestamp(), clock_timestamp(), %(draining)s, %(sessions)s,
+           %(streams)s, %(in_flight)s, %(runtimes)s, %(cores)s
+    from (select set_config('synchronous_commit', 'off', true)) as a_beat_may_be_lost
     on conflict (id) do update set
         seen_at = clock_timestamp(), draining = excluded.draining, sessions = excluded.sessions,
         streams = excluded.streams, in_flight = excluded.in_flight, runtimes = excluded.runtimes, cores = excluded.cores

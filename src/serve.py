@@ -41,8 +41,7 @@ from mcphub.folded import folding
 from mcphub.foundation import Foundation
 from mcphub.gateway.core import HubGateway
 from mcphub.gateway.glossaries import Glossaries
-from mcphub.gateway.nodes import SECRET as NODES_SECRET
-from mcphub.gateway.nodes import Nodes
+from mcphub.gateway.nodes import SEALING, Nodes
 from mcphub.gateway.payloads import Payloads
 from mcphub.gateway.rejections import Rejections
 from mcphub.gateway.session import Limits
@@ -190,7 +189,7 @@ class RunningHub:
         nodes = Nodes(
             rows,
             tail,
-            key=await asyncio.to_thread(base.vault.secret, NODES_SECRET),
+            key=await asyncio.to_thread(base.vault.secret, SEALING),
             name=settings.node,
             version=version("mcphub"),
             schema=newest_schema(),

@@ -29,7 +29,7 @@ from mcphub.projections.tail import Tail
 
 log = structlog.get_logger()
 
-SECRET = "node-messages"  # name of the hub's own 32 bytes that seal them
+SEALING = "node-messages"  # name of the hub's own 32 bytes that seal them
 BEAT_SECONDS = 2.0
 GONE_AFTER = 10.0  # seconds without a beat
 KEPT = "1 day"  # a node that is gone is shown so long

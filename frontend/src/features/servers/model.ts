@@ -50,12 +50,26 @@ export function narrowed(rows: ServerRow[], { q = "", status = "", ready = "" }:
   );
 }
 
-/** The tools that answer to every word, those called so before those described so. */
-export function toolsFound(rows: ServerRow[], q: string): ToolView[] {
+/**
+ * What the hub's search found, best first, of the servers that the other filters leave; then the tools that answer to
+ * every word, those called so before those described so.
+ */
+export function toolsFound(
+  rows: ServerRow[],
+  q: string,
+  best: ToolView[] = [],
+  all: ServerRow[] = rows,
+  { status = "", ready = "" }: ServerFilters = {},
+): ToolView[] {
   if (q.trim() === "") return [];
-  const found = rows.flatMap(({ server }) => server.tools).filter((tool) => toolSays(q, tool));
+  const left = new Set(narrowed(all, { status, ready }).map(({ server }) => server.name));
+  const ahead = best.filter(({ server }) => left.has(server));
+  const there = new Set(ahead.map(({ server, name }) => `${server}/${name}`));
   const byName = (tool: ToolView) => (says(q, names(tool)) ? 0 : 1);
-  return found.sort((a, b) => byName(a) - byName(b));
+  const others = rows
+    .flatMap(({ server }) => server.tools)
+    .filter((tool) => toolSays(q, tool) && !there.has(`${tool.server}/${tool.name}`));
+  return [...ahead, ...others.sort((a, b) => byName(a) - byName(b))];
 }
 
 export function toolSays(q: string, tool: ToolView): boolean {

@@ -24,6 +24,15 @@ export const upstreamsQuery = queryOptions({
   refetchInterval: EVERY,
 });
 
+/** Tools by the search that clients use, best first; nothing is asked for a single letter. */
+export const bestToolsQuery = (q: string) =>
+  queryOptions({
+    queryKey: ["servers", "tools", q],
+    queryFn: () => data(client.GET("/api/tools", { params: { query: { q } } })),
+    enabled: [...q].length > 1,
+    staleTime: EVERY,
+  });
+
 /** The newest requests that went to a server. */
 export const serverRequestsQuery = (server: string, all: boolean) =>
   queryOptions({

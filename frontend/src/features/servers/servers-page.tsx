@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useRouter } from "@tanstack/react-router";
 import { Network } from "lucide-react";
-import { useMemo } from "react";
+import { useDeferredValue, useMemo } from "react";
 import { serversQuery } from "@/api/servers";
 import { useMe } from "@/app/session";
 import { Page } from "@/components/page";
@@ -12,7 +12,7 @@ import { Select } from "@/components/ui/select";
 import { useMessages } from "@/i18n";
 import { serversTexts } from "@/i18n/servers";
 import { narrowed, rowsOf, type ServerFilters, type ServerRow, toolsFound } from "./model";
-import { figuresQuery } from "./queries";
+import { bestToolsQuery, figuresQuery } from "./queries";
 import { ServersTable } from "./servers-table";
 import { ToolsFound } from "./tools-found";
 
@@ -98,7 +98,12 @@ interface FoundProps {
 function Found({ all, filters, onClear }: FoundProps) {
   const m = useMessages(serversTexts);
   const shown = useMemo(() => narrowed(all, filters), [all, filters]);
-  const tools = useMemo(() => toolsFound(shown, filters.q ?? ""), [shown, filters.q]);
+  const q = useDeferredValue(filters.q?.trim() ?? "");
+  const { data: best } = useQuery(bestToolsQuery(q));
+  const tools = useMemo(
+    () => toolsFound(shown, filters.q ?? "", best, all, filters),
+    [shown, filters, best, all],
+  );
   return (
     <>
       <ServersTable

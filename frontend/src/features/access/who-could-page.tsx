@@ -150,7 +150,9 @@ function Answer({ asked, all, onAll }: { asked: Asked; all: boolean; onAll: (all
   const first = query.data?.pages[0]?.data;
   // An answer of before stays while another is fetched; one that was refused does not stand under a new question.
   const shown = { ...query, data: query.error ? undefined : first };
-  if (query.error && asProblem(query.error).status === 404)
+  const problem = query.error ? asProblem(query.error) : null;
+  if (problem?.code === "no_such_time") return null; // the line above says it
+  if (problem?.status === 404)
     return (
       <EmptyState icon={<UserRoundCheck aria-hidden />} title={m.access.whoCould.noServer(asked.server)} />
     );

@@ -13,6 +13,8 @@ from mcphub.domain.codec import Recorded
 from mcphub.domain.entitlement import recorded_tools
 from mcphub.domain.events import Event
 
+OF_USERS = ("users", "keys_of", "groups_of", "credentials")  # of a model: what it knows of a user, by their id
+
 
 class UserImpact(Struct, frozen=True, kw_only=True):
     """What one user gains and loses: servers by name, tools by the name they have on the aggregate, sorted."""
@@ -41,7 +43,7 @@ def impact(before: AccessModel, after: AccessModel, at: datetime) -> list[UserIm
         after: of `with_facts`: what it shares with `before` is the same.
     """
     servers = _others(before.servers, after.servers)
-    people = _others(before.users, after.users) | _others(before.groups_of, after.groups_of)
+    people = set[str]().union(*(_others(getattr(before, what), getattr(after, what)) for what in OF_USERS))
     seen_before, seen_after = _Seen(before, at), _Seen(after, at)
     found = []
     for user_id in list(after.users) if servers else sorted(people):

@@ -298,11 +298,11 @@ async def figures(bench: Bench, count: int) -> None:
         for name, filters, asked in questions:
             await looked(bench, name, lambda filters=filters, asked=asked: past.stats(filters, **asked))
         await looked(bench, "own, of the busiest", lambda: past.of_user(user[0]))
-        long, asking.LONG = asking.LONG, NEVER
+        short, asking.SHORT = asking.SHORT, NEVER
         before, begun = bench.cpu(), time.perf_counter()
         await past.stats(of())
         shown("over all, from the rows", time.perf_counter() - begun, bench.cpu() - before)
-        asking.LONG = long
+        asking.SHORT = short
 
 
 PARTS = {"rebuild": rebuild, "state": state, "timeline": timeline, "figures": figures}

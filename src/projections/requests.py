@@ -34,7 +34,8 @@ RowT = TypeVar("RowT", bound=Struct)
 MOST_ROWS = 200  # of a page
 MOST_BUCKETS = 1000
 MOST_ROWS_OF_STATS = MOST_BUCKETS + 1  # the first and the last bucket are cut
-LONG = timedelta(hours=6)  # a span of figures that is answered from those that are kept
+LONG = timedelta(days=2)  # a span of figures that is answered from those that are kept
+SHORT, FEW = timedelta(hours=6), 20_000  # one that is not: shorter, or with no more requests in it, to the millisecond
 DEFAULT_SPAN = timedelta(days=1)  # of figures, when none is asked for
 PENDING_SPAN = timedelta(hours=3)  # the sweeper ends what is older than two
 RECENT_SPAN, RECENT_CALLS = timedelta(days=7), 500  # how far back somebody's servers of late are looked for
@@ -222,7 +223,7 @@ class Requests:
         units = units_of(grain, self._now() - since)
         unit = units[-1]
         step = bucket if by == "time" else unit
-        if since >= oldest and (until - since < LONG or step % unit):
+        if since >= oldest and (step % unit or await self._few(since, until)):
             return None
         since = down_to(since, unit) if since < oldest else since
         until = up_to(until, unit) if until < oldest else until
@@ -244,6 +245,13 @@ class Requests:
             "grain": grain,
             "size": MOST_ROWS_OF_STATS,
         }
+
+    async def _few(self, since: datetime, until: datetime) -> bool:
+        """Are rows counted one by one soon enough?"""
+        if not SHORT <= until - since < LONG:
+            return until - since < SHORT
+        (found,) = await self._rows(_Count, "requests_how_many", {"since": since, "until": until})
+        return found.count <= FEW
 
     async def of_user(self, user_id: str) -> UserStats:
         given = {"user": user_id, "since": self._now() - PENDING_SPAN}
@@ -350,6 +358,10 @@ class _Pending(Struct):
 
 class _Oldest(Struct):
     day: datetime | None
+
+
+class _Count(Struct):
+    count: int
 
 
 class _Recent(Struct):

@@ -113,6 +113,23 @@ async def test_kept_figures_are_those_of_the_rows_with_percentiles_close_by(data
                 assert one.p95_ms == pytest.approx(other.p95_ms, rel=0.1)
 
 
+async def test_figures_of_a_day_are_those_of_the_rows_unless_there_are_many(database, owner, history, monkeypatch):
+    planted(owner, 600, days=2)
+    await Rollups(database.app_dsn).round()
+    filters = Filters(from_=NOW - DAY, to=NOW)
+    (of_rows,) = await from_rows(history, monkeypatch, filters)
+
+    assert await history.stats(filters) == [of_rows]
+
+    monkeypatch.setattr("mcphub.projections.requests.FEW", 10)
+    (kept,) = await history.stats(filters)
+    assert (kept.count, kept.p50_ms) == (of_rows.count, pytest.approx(of_rows.p50_ms, rel=0.1))
+    assert kept.p50_ms != of_rows.p50_ms
+    assert (await history.stats(Filters(from_=NOW - 5 * HOUR, to=NOW))) == (
+        await from_rows(history, monkeypatch, Filters(from_=NOW - 5 * HOUR, to=NOW))
+    )
+
+
 async def test_steps_and_hubs_that_add_at_once_count_each_request_once(database, owner, history):
     planted(owner, 400)
 

@@ -45,7 +45,7 @@ def test_the_past_is_asked_from_the_host(lived):
     commands, (early, late) = lived
 
     then = commands.json("state", "--at", str(early))
-    own = commands.json("state", "--user", "bob")
+    own = commands.json("state", "--user", "bob", "--definitions")
     diff = commands.json("diff", "--from", str(early), "--to", str(late))
     who = commands.json("who-could", "--server", "desk", "--tool", "create", "--at", str(early))
     last = commands.json("who-could", "--server", "desk", "--tool", "create", "--all")
@@ -57,6 +57,8 @@ def test_the_past_is_asked_from_the_host(lived):
     }
     assert [user["username"] for user in own["state"]["users"]] == ["bob"]
     assert own["access"]["listed"] == ["desk__search"]
+    (desk,) = own["access"]["servers"]
+    assert [tool.get("definition") for tool in desk["tools"]] == [None, {"name": "desk__search"}]
     found = {(change["section"], change["kind"], change["name"]) for change in diff["changes"]}
     assert found == {
         ("users", "added", "bob"),

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -33,9 +34,11 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         (tmp_path / folder).mkdir()
     (tmp_path / "requirements.lock").write_text("aiohttp==3.14.5\n")
     monkeypatch.setattr(module, "ROOT", tmp_path)
-    monkeypatch.setattr(module, "LOCK", tmp_path / "requirements.lock")
-    module.check_lock = module.lock_problems
-    monkeypatch.setattr(module, "lock_problems", list)
+    lock, sources = tmp_path / "requirements.lock", module.LOCKS[module.LOCK]
+    monkeypatch.setattr(module, "LOCK", lock)
+    monkeypatch.setattr(module, "LOCKS", {lock: sources})
+    module.check_lock = partial(module.lock_problems, lock, sources)
+    monkeypatch.setattr(module, "lock_problems", lambda lock, sources: [])
     return module
 
 

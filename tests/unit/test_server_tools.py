@@ -364,7 +364,7 @@ async def test_what_is_taken_away_while_arguments_are_checked_is_not_called(worl
         world.record(ToolDisabled(server_id="wiki", tool="find"), server_tag("wiki"), SERVERS)
         return []
 
-    monkeypatch.setattr(world.gateway._relay.server_calls._checker, "violations", slow)
+    monkeypatch.setattr(world.gateway._relay.server_calls.checker, "violations", slow)
     result = await called(world, key, tool_name="find", arguments={"q": "a"})
 
     assert (result["isError"], calls(wiki)) == (True, [])

@@ -4,7 +4,7 @@ from mcphub.logging import BoundedFile, LogRing
 from mcphub.settings import Settings, read
 from mcphub.support import SHOWN, hub_lines, postgres_lines, shown
 
-DSN = "postgresql://hub:Pa55word@db.example:5433/hub?sslmode=verify-full"
+DSN = "postgresql://hub:Pa55word@db.example:5433/hub?sslmode=verify-full"  # scan:allow
 
 
 def test_a_setting_that_nobody_said_to_be_harmless_is_only_said_to_be_set(tmp_path: Path) -> None:
@@ -12,7 +12,7 @@ def test_a_setting_that_nobody_said_to_be_harmless_is_only_said_to_be_set(tmp_pa
         "DATABASE_URL": DSN,
         "MCPHUB_ADMIN_PASSWORD": "Pa55word",
         "MCPHUB_MASTER_KEYS": "k1:" + "A" * 43 + "=",
-        "MCPHUB_EGRESS_PROXY": "http://hub:Pa55word@proxy.example:3128",
+        "MCPHUB_EGRESS_PROXY": "http://hub:Pa55word@proxy.example:3128",  # scan:allow
         "MCPHUB_GITHUB_CLIENT_ID": "client",
         "MCPHUB_GITHUB_CLIENT_SECRET": "Pa55word",
         "HUB_REGION": "Pa55word",

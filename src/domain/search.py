@@ -38,7 +38,7 @@ class SetToolAliases(SettingsCommand):
     def execute(self) -> None:
         server = self.named(self.name)
         if len(self.aliases) > MOST_ALIASES:
-            raise DocumentRefused([Finding("/aliases", "invalid_request", f"at most {MOST_ALIASES} characters")])
+            raise DocumentRefused([Finding("/aliases", "value_not_allowed", f"at most {MOST_ALIASES} characters")])
         entry = dict(server.override("tools", self.tool))
         if entry.get("aliases", "") == self.aliases:
             return
@@ -90,10 +90,10 @@ class SetGlossaryWord(SettingsCommand):
 
     def _must_fit(self, glossary: Any) -> None:
         if self.language not in LANGUAGES:
-            raise DocumentRefused([Finding("/language", "invalid_request", f"one of {', '.join(LANGUAGES)}")])
+            raise DocumentRefused([Finding("/language", "value_not_allowed", f"one of {', '.join(LANGUAGES)}")])
         if not 0 < len(self.word) <= MOST_WORD:
-            raise DocumentRefused([Finding("/word", "invalid_request", f"1 to {MOST_WORD} characters")])
+            raise DocumentRefused([Finding("/word", "value_not_allowed", f"1 to {MOST_WORD} characters")])
         if len(self.meaning or "") > MOST_MEANING:
-            raise DocumentRefused([Finding("/meaning", "invalid_request", f"at most {MOST_MEANING} characters")])
+            raise DocumentRefused([Finding("/meaning", "value_not_allowed", f"at most {MOST_MEANING} characters")])
         if sum(len(objects(glossary, language)) for language in LANGUAGES) >= MOST_ENTRIES:
-            raise DocumentRefused([Finding("/word", "invalid_request", f"the glossary holds {MOST_ENTRIES} words")])
+            raise DocumentRefused([Finding("/word", "value_not_allowed", f"the glossary holds {MOST_ENTRIES} words")])

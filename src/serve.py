@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from importlib.metadata import version
@@ -29,7 +29,6 @@ from mcphub.api.auth.session_times import SessionExpiry
 from mcphub.api.env_scheduler import EnvScheduler
 from mcphub.api.metrics import Scrape
 from mcphub.api.metrics_port import MetricsPort
-from mcphub.api.outgoing import guarded_client
 from mcphub.api.services import Commands, Services
 from mcphub.checkpoints import Checkpoints
 from mcphub.domain.access import AccessModel
@@ -181,7 +180,7 @@ class RunningHub:
         indexed = await self._pool(
             read_pool(base.database.app, search_path=f"{SCHEMA},public", name="mcphub-search", min_size=0)
         )
-        embedding = Embedding(settings, model, base.vault, lambda named: guarded_client(settings, named))
+        embedding = Embedding(settings, model, base.vault, lambda named: client_of(settings, named))
         vectors = Vectors(indexed, embedding.make)
         embedding.changed = vectors.configured_anew
         misses = Misses(rows)
@@ -432,6 +431,13 @@ def one_of(leader: Projector, job: Callable[[], Awaitable[object]]) -> Callable[
         await job()
 
     return when_leading
+
+
+def client_of(settings: Settings, named: Iterable[str]) -> Any:
+    """For an embedder elsewhere. Its library is loaded where one is configured."""
+    from mcphub.api.outgoing import guarded_client
+
+    return guarded_client(settings, named)
 
 
 def mirrors_of(model: AccessModel) -> dict[str, str]:

@@ -42,8 +42,7 @@ class Catalog:
         return response(200, json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}).encode())
 
 
-async def main(port: int, catalog: str) -> None:
-    answers = Catalog(json.loads(Path(catalog).read_text())["tools"])
+async def main(port: int, answers: Catalog) -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Answering(answers), "127.0.0.1", port, backlog=1024)
     async with server:
@@ -51,4 +50,4 @@ async def main(port: int, catalog: str) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), sys.argv[2]))
+    uvloop.run(main(int(sys.argv[1]), Catalog(json.loads(Path(sys.argv[2]).read_text())["tools"])))

@@ -20,8 +20,8 @@ from msgspec import Struct
 
 from mcphub.domain.checkpoint import SAYS, Checkpoint, Signed, encode, is_signed_by, public_key, read_line, sign, sum_up
 from mcphub.domain.codec import decode
-from mcphub.postgres.ledger import verify
 from mcphub.postgres.leader import lead
+from mcphub.postgres.ledger import verify
 from mcphub.postgres.pool import conninfo
 
 log = structlog.get_logger()

@@ -17,9 +17,7 @@ from mcphub.domain.access import AccessModel, Principal, View
 from mcphub.domain.settings_file import objects
 
 Mode = Literal["tools", "servers", "search", "auto"]
-Shown = Literal[
-    "tools", "servers", "search", "verbatim"
-]  # verbatim: a server's own list, at its own address
+Shown = Literal["tools", "servers", "search", "verbatim"]  # verbatim: a server's own list, at its own address
 
 MODES: dict[str, Mode] = {
     "tools": "tools",

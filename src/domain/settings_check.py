@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from mcphub.domain import body_limit
 from mcphub.domain.findings import Notes, Path, Policy, Report
 from mcphub.domain.literal_secrets import literal_secrets_outside
 from mcphub.domain.server_check import check_server, sound
@@ -82,10 +83,21 @@ def _system(document: Mapping[str, Any], notes: Notes) -> None:
     routing = objects(system, "routing")
     if routing.get("skipAuth"):
         notes.error(("systemConfig", "routing", "skipAuth"), "skip_auth_refused", "nobody passes without a key")
+    _body_limit(("systemConfig", "routing", "jsonBodyLimit"), routing.get("jsonBodyLimit"), notes)
     for member, value in objects(system, "install").items():
         _mirror(("systemConfig", "install", member), value, notes)
     for path in _not_applied(system, routing):
         notes.warn(("systemConfig", *path), "not_applied", "kept and without effect here")
+
+
+def _body_limit(path: Path, value: Any, notes: Notes) -> None:
+    if value is None:
+        return
+    size = body_limit.written(value)
+    if size is None or size < body_limit.LEAST:
+        notes.error(path, "value_not_allowed", "a size is a number of bytes or a text such as 512kb, at least 1kb")
+    elif size > body_limit.MOST:
+        notes.warn(path, "size_capped", "more than 10mb is taken for 10mb")
 
 
 def _mirror(path: Path, url: Any, notes: Notes) -> None:

@@ -166,7 +166,12 @@ SYSTEM = _members(
         "",
         enableGlobalRoute=_described(FLAG, "false: the bare /mcp answers 404.", default=True),
         enableGroupNameRoute=FLAG,
-        jsonBodyLimit={},
+        jsonBodyLimit={
+            "type": ["string", "integer"],
+            "description": "The largest message to /mcp: bytes, or a text such as 512kb; 1kb to 10mb.",
+            "default": "4mb",
+            "examples": ["512kb", "4mb"],
+        },
         skipAuth=_described({"enum": [False]}, "Nobody passes without a key."),
     ),
     install=_members("Mirrors for packages of local servers.", pythonIndexUrl=TEXT, npmRegistry=TEXT),

@@ -18,7 +18,9 @@ import structlog
 from msgspec import Raw
 
 from mcphub.domain.access import ALL, AccessModel, Principal, View
+from mcphub.domain.body_limit import most_bytes
 from mcphub.domain.keys import well_formed
+from mcphub.domain.settings_file import objects
 from mcphub.domain.vault import Vault
 from mcphub.gateway import errors, wire
 from mcphub.gateway.errors import Answer
@@ -418,7 +420,7 @@ class Front:
         log_ended(request, "Denied", took, reason)
 
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
-        limit = self._limits.body
+        limit = most_bytes(objects(self._model.settings.system, "routing").get("jsonBodyLimit"))
         if (declared := headers.get("content-length", "")).isdecimal() and int(declared) > limit:
             raise Refusal(413, f"A message has at most {limit} bytes.")
         chunks: list[bytes] = []

@@ -53,7 +53,6 @@ class Limits(Struct, frozen=True, kw_only=True):
     allowed_origins: frozenset[str] = frozenset()
     key_in_url: bool = True
     strict: bool = False  # a call waits until its start row is durable
-    body: int = 4 * 1024 * 1024
     slow_body: float = 15
     in_flight: int = 32  # of one user
     queued: int = 64  # of one user

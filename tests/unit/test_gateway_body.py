@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from mcphub.domain.access import AccessModel
 from mcphub.gateway.front import Front, Refusal
 from mcphub.gateway.session import Limits
 
@@ -12,6 +13,7 @@ from mcphub.gateway.session import Limits
 def front(**limits: Any) -> Front:
     made = object.__new__(Front)  # nothing else of it is needed to read a body
     made._limits = Limits(**limits)
+    made._model = AccessModel()
     return made
 
 

@@ -4,8 +4,9 @@ import asyncio
 
 import psycopg
 import pytest
+from msgspec import Raw
 
-from mcphub.domain.events import KeyRenamed, KeyRevoked, UserDeactivated, user_tag
+from mcphub.domain.events import SERVERS, KeyRenamed, KeyRevoked, SystemConfigChanged, UserDeactivated, user_tag
 from mcphub.domain.keys import new_key
 from mcphub.gateway.lifecycle import SEEN_EVERY
 from tests.support.gateway import World
@@ -255,6 +256,18 @@ async def test_what_is_too_large_or_of_another_kind_is_refused(world):
     assert (await world.send("POST", key=key, body=b" " * (4 * 1024 * 1024 + 1))).status == 413
     assert (await world.send("POST", key=key, body=b"{}", headers={"content-type": "text/plain"})).status == 415
     assert (await world.rpc("ping", key=key, headers={"accept": "text/html"})).status == 406
+
+
+async def test_the_settings_document_says_how_large_a_message_may_be_from_the_next_one_on(world):
+    key = world.user("ann")
+    spaces = b" " * 2000
+
+    before = await world.send("POST", key=key, body=spaces)
+    world.record(SystemConfigChanged(config=Raw(b'{"routing":{"jsonBodyLimit":"1kb"}}')), SERVERS)
+    after = await world.send("POST", key=key, body=spaces)
+
+    assert (before.status, after.status) == (400, 413)
+    assert "1024 bytes" in after.json["error"]["message"]
 
 
 async def test_a_batch_is_taken_from_the_one_revision_that_has_them(world):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mcphub.domain import body_limit
 from mcphub.domain.findings import DocumentRefused, Policy
 from mcphub.domain.literal_secrets import seal_secrets
 from mcphub.domain.server_spec import spec_of
@@ -299,6 +300,43 @@ def test_mirrors_hold_no_credentials():
         ("/systemConfig/install/npmRegistry", "credentials_in_url"),
         ("/systemConfig/install/pythonIndexUrl", "bad_url"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("limit", "errors", "warnings"),
+    [
+        ("1mb", [], []),
+        (65536, [], []),
+        (None, [], []),
+        ("a lot", ["value_not_allowed"], []),
+        (True, ["value_not_allowed"], []),
+        ("1000b", ["value_not_allowed"], []),
+        ("11mb", [], ["size_capped"]),
+    ],
+)
+def test_a_limit_of_messages_is_a_size_the_hub_can_keep(limit, errors, warnings):
+    found = checked({"mcpServers": {}, "systemConfig": {"routing": {"jsonBodyLimit": limit}}})
+
+    where = "/systemConfig/routing/jsonBodyLimit"
+    assert found == ([(where, code) for code in errors], [(where, code) for code in warnings])
+
+
+@pytest.mark.parametrize(
+    ("written", "bytes_"),
+    [
+        (None, 4 << 20),
+        ("nonsense", 4 << 20),
+        (2048, 2048),
+        ("512kb", 512 << 10),
+        (" 1.5 MB ", 3 << 19),
+        ("2048", 2048),
+        (1, 1024),
+        ("1gb", 10 << 20),
+        (float("inf"), 4 << 20),
+    ],
+)
+def test_what_is_written_as_a_size_is_read_in_powers_of_1024_and_kept_within_bounds(written, bytes_):
+    assert body_limit.most_bytes(written) == bytes_
 
 
 def test_all_errors_are_collected():

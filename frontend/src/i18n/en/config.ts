@@ -74,6 +74,7 @@ const findings = {
   isolation_shared_with_slots: "A server that users share takes no variable of users.",
   pattern_invalid: "This pattern cannot be used.",
   pattern_mismatch: "The value does not have the form it asks for.",
+  size_capped: "10 MB is the most the hub takes.",
   skip_auth_refused: "Nobody passes without a key.",
   tool_name_taken: "Another tool of the server has this name.",
   trailing_slash: "The address ends with a slash, which is kept.",

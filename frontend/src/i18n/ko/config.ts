@@ -73,6 +73,7 @@ const findings: Shape<typeof en>["findings"] = {
   isolation_shared_with_slots: "함께 쓰는 서버에는 사용자 변수를 쓸 수 없습니다.",
   pattern_invalid: "쓸 수 없는 패턴입니다.",
   pattern_mismatch: "값이 요구하는 형식에 맞지 않습니다.",
+  size_capped: "허브가 받는 최대 크기는 10MB입니다.",
   skip_auth_refused: "키 없이는 아무도 들어올 수 없습니다.",
   tool_name_taken: "서버의 다른 도구가 이 이름을 쓰고 있습니다.",
   trailing_slash: "주소 끝의 슬래시는 그대로 유지됩니다.",

@@ -474,14 +474,16 @@ class AccessModel:
 
     def _rename_in_groups(self, event: ServerRenamed) -> None:
         """Into every group that means the server, by its id or because it took the name of one that is gone."""
+        server, now = self.servers[event.server_id], ServerRef(event.server_id, event.name)
+        renamed: dict[str, str] = {}
         for group_id, user_id in self._that_named(event.server_id).items():
             group = self.groups_of.get(user_id, {}).get(group_id)
-            if group is not None:
-                group.servers = [
-                    ServerRef(event.server_id, event.name) if self._means(ref, event.server_id) else ref
-                    for ref in group.servers
-                ]
-                self._note_names(group)
+            if group is not None and any(self._means(ref, server) for ref in group.servers):
+                group.servers = [now if self._means(ref, server) else ref for ref in group.servers]
+                renamed[group_id] = user_id
+        if self._naming is not None:
+            for name in (now.server_id, now.name):
+                self._naming.setdefault(name, {}).update(renamed)
 
     def _that_named(self, server_id: str) -> dict[str, str]:
         """Group → user, of groups that named the server at some time, by its id or the name it has: they may still."""
@@ -499,9 +501,11 @@ class AccessModel:
                 for name in (ref.server_id, ref.name):
                     self._naming.setdefault(name, {})[group.group_id] = group.user_id
 
-    def _means(self, ref: ServerRef, server_id: str) -> bool:
-        server = self.resolve(ref)
-        return server is not None and server.server_id == server_id
+    def _means(self, ref: ServerRef, server: ServerState) -> bool:
+        """Is it the one that `resolve` finds?"""
+        return ref.server_id == server.server_id or (
+            ref.server_id not in self.servers and self.settings.by_name(ref.name) is server
+        )
 
     # questions
 

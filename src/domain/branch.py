@@ -4,12 +4,12 @@ A thousand users differ by a handful between one day and the next. So a branch t
 what a fact is about, before the model's own fold changes it: the rules stay in one place.
 """
 
-from collections.abc import Callable
 from copy import copy
 
 from mcphub.domain.access import GROUP_FACTS, KEY_FACTS, USER_FACTS, AccessModel
 from mcphub.domain.codec import Recorded
-from mcphub.domain.events import Event, ServerRenamed, about
+from mcphub.domain.events import ServerRenamed, about
+from mcphub.domain.tool_book import TOOL_FACTS
 
 DICTS = (
     *("users", "user_by_name", "user_by_identity", "keys", "key_by_digest", "keys_of", "groups_of", "credentials"),
@@ -35,58 +35,82 @@ class Branch(AccessModel):
             setattr(self.settings, name, dict(getattr(trunk.settings, name)))
         self.hub_variables, self.env_checks = copy(trunk.hub_variables), copy(trunk.env_checks)
         self.hub_variables.stored = dict(trunk.hub_variables.stored)
-        self._copied: set[tuple[str, str]] = set()  # ids of users and servers, and what of them is a copy already
+        self._naming = trunk._naming  # one for all: it grows only, and whoever names no longer is looked at and left
+        self._copied: set[tuple[str, str]] = set()  # what it is, and its id
 
     def apply(self, recorded: Recorded) -> None:
         event = recorded.event
+        kind = type(event)
         if user_id := about(event):
-            self._once(user_id, self._taking(event))
+            if kind in USER_FACTS:
+                self._take_user(user_id)
+            elif kind in KEY_FACTS:
+                self._take_key(user_id, event.key_id)  # type: ignore[attr-defined]
+            elif kind in GROUP_FACTS:
+                self._take_group(user_id, event.group_id)  # type: ignore[attr-defined]
+            else:
+                self._take_values(user_id, getattr(event, "server_id", ""))
+        elif kind in TOOL_FACTS:
+            self._take_tool(event.server_id, event.tool)  # type: ignore[attr-defined]
         elif server_id := getattr(event, "server_id", ""):
-            self._once(server_id, self._take_server)
+            self._take_server(server_id)
             if isinstance(event, ServerRenamed):  # groups mean servers by their names, too
-                for user_id in self._that_named(server_id).values():
-                    self._once(user_id, self._take_groups)
+                for group_id, owner in self._that_named(server_id).items():
+                    self._take_group(owner, group_id)
         super().apply(recorded)
 
-    def _taking(self, event: Event) -> Callable[[str], None]:
-        """What of a user the fold of this fact changes in place."""
-        kind = type(event)
-        if kind in USER_FACTS:
-            return self._take_user
-        if kind in KEY_FACTS:
-            return self._take_keys
-        return self._take_groups if kind in GROUP_FACTS else self._take_credentials
-
-    def _once(self, id: str, take: Callable[[str], None]) -> None:
-        if (id, take.__name__) not in self._copied:
-            self._copied.add((id, take.__name__))
-            take(id)
+    def _first(self, what: str, id: str) -> bool:
+        """Is this one still the trunk's?"""
+        if (what, id) in self._copied:
+            return False
+        self._copied.add((what, id))
+        return True
 
     def _take_user(self, user_id: str) -> None:
-        if (user := self.users.get(user_id)) is not None:
-            self.users[user_id] = copy(user)
-            self.users[user_id].sessions = dict(user.sessions)
+        user = self.users.get(user_id)
+        if user is not None and self._first("user", user_id):
+            self.users[user_id] = user = copy(user)
+            user.sessions = dict(user.sessions)
 
-    def _take_keys(self, user_id: str) -> None:
-        if user_id in self.keys_of:
-            self.keys_of[user_id] = {key_id: copy(key) for key_id, key in self.keys_of[user_id].items()}
-            self.keys.update(self.keys_of[user_id])
-            self.key_by_digest.update((key.digest, key) for key in self.keys_of[user_id].values())
+    def _take_key(self, user_id: str, key_id: str) -> None:
+        if user_id in self.keys_of and self._first("keys", user_id):
+            self.keys_of[user_id] = dict(self.keys_of[user_id])
+        key = self.keys.get(key_id)
+        if key is not None and self._first("key", key_id):
+            self.keys[key_id] = self.key_by_digest[key.digest] = self.keys_of[user_id][key_id] = copy(key)
 
-    def _take_groups(self, user_id: str) -> None:
-        if user_id in self.groups_of:
-            self.groups_of[user_id] = {id: copy(group) for id, group in self.groups_of[user_id].items()}
+    def _take_group(self, user_id: str, group_id: str) -> None:
+        groups = self.groups_of.get(user_id)
+        if groups is None:
+            return
+        if self._first("groups", user_id):
+            self.groups_of[user_id] = groups = dict(groups)
+        if group_id in groups and self._first("group", group_id):
+            groups[group_id] = copy(groups[group_id])
 
-    def _take_credentials(self, user_id: str) -> None:
-        if user_id in self.credentials:
-            self.credentials[user_id] = {id: dict(stored) for id, stored in self.credentials[user_id].items()}
+    def _take_values(self, user_id: str, server_id: str) -> None:
+        values = self.credentials.get(user_id)
+        if values is None:
+            return
+        if self._first("values", user_id):
+            self.credentials[user_id] = values = dict(values)
+        if server_id in values and self._first("values", f"{user_id} {server_id}"):
+            values[server_id] = dict(values[server_id])
 
     def _take_server(self, server_id: str) -> None:
-        if (server := self.servers.get(server_id)) is not None:
-            self.servers[server_id] = copy(server)
-            self.servers[server_id].offers_at = dict(server.offers_at)
-        if server_id in self.tools:
-            self.tools[server_id] = book = copy(self.tools[server_id])
-            book.tools = {name: copy(tool) for name, tool in book.tools.items()}
-            for tool in book.tools.values():
-                tool.definitions = {hash: copy(known) for hash, known in tool.definitions.items()}
+        server = self.servers.get(server_id)
+        if server is not None and self._first("server", server_id):
+            self.servers[server_id] = server = copy(server)
+            server.offers_at = dict(server.offers_at)
+
+    def _take_tool(self, server_id: str, name: str) -> None:
+        book = self.tools.get(server_id)
+        if book is None:
+            return
+        if self._first("tools", server_id):
+            self.tools[server_id] = book = copy(book)
+            book.tools = dict(book.tools)
+        tool = book.tools.get(name)
+        if tool is not None and self._first("tool", f"{server_id} {name}"):
+            book.tools[name] = tool = copy(tool)
+            tool.definitions = {hash: copy(known) for hash, known in tool.definitions.items()}

@@ -101,7 +101,11 @@ class Rehearsal:
 
         users: list[UserImpact] = await asyncio.to_thread(self._history.ask, position, found)
         users.sort(key=lambda one: (-len(one.tools_lost), -len(one.tools_gained), one.user_id))
-        open_ = Counter(session.user_id for session in self._services.gateway.sessions())
+        open_ = Counter(
+            session.user_id
+            for place in await self._services.gateway.sessions_everywhere()
+            for session in place.found or ()
+        )
         names = await self._services.directory.names(one.user_id for one in users[:MOST_USERS])
         return Affected(
             users=len(users),

@@ -30,7 +30,8 @@ from mcphub.gateway import wire
 from mcphub.gateway.addresses import view_of
 from mcphub.gateway.envelope import notification_without_reserved, without_reserved
 from mcphub.gateway.errors import ValuesMissing
-from mcphub.gateway.facade import Figures, FoundTool, LiveCall, LiveSession, Tool, TriedTool
+from mcphub.gateway.everywhere import Everywhere
+from mcphub.gateway.facade import AtNode, Figures, FoundTool, LiveCall, LiveRuntime, LiveSession, Tool, TriedTool
 from mcphub.gateway.front import Front
 from mcphub.gateway.hub_values import HubValues
 from mcphub.gateway.injection import Injector
@@ -67,6 +68,7 @@ ATTENDED_WITHIN = 5.0  # seconds a question waits for a client that has only jus
 LOOK_ELSEWHERE = 0.5  # seconds between two looks for a stream at another node
 ANSWERED_WITHIN = 600.0  # seconds a client has for a question that belongs to no call
 NEWEST = "2025-11-25"
+STDERR_LINES = 20  # of a process, that are shown
 MOST_FOUND = 50  # tools of one search in the browser
 # Facts after which a server may be meant for fewer users than before.
 RESTRICTING = (ServerAudienceChanged, ServerChanged, UserMembershipsChanged)
@@ -149,6 +151,14 @@ class HubGateway(Listener):
         self._nodes = nodes
         if nodes is not None:
             nodes.load, nodes.hear = self._load_now, self._lifecycle.heard
+        self._everywhere = Everywhere(
+            nodes,
+            node,
+            sessions=self.sessions,
+            runtimes=self._runtimes_here,
+            end_session=self._end_session_here,
+            end_runtime=self._pool.end_runtime,
+        )
         self._front = Front(
             model=model,
             tail=tail,
@@ -461,12 +471,19 @@ class HubGateway(Listener):
             rows_lost=self._traffic.lost,
         )
 
+    async def sessions_everywhere(self) -> list[AtNode[LiveSession]]:
+        return await self._everywhere.sessions()
+
     async def end_session(self, session_id: str, reason: str) -> bool:
+        ended = await self._everywhere.end_session(session_id, reason)
+        return ended or await self._lifecycle.end_elsewhere(session_id)
+
+    async def _end_session_here(self, session_id: str, reason: str) -> bool:
         for session in self._lifecycle.live:
             if session.public_id == session_id:
                 self._lifecycle.end(session, reason)
                 return True
-        return await self._lifecycle.end_elsewhere(session_id)
+        return False
 
     async def nodes(self) -> list[Node]:
         return await self._nodes.shown() if self._nodes is not None else []
@@ -484,11 +501,14 @@ class HubGateway(Listener):
     def runtimes(self) -> list[RuntimeInfo]:
         return self._pool.runtimes()
 
-    async def end_runtime(self, runtime_id: str, reason: str) -> bool:
-        return await self._pool.end_runtime(runtime_id, reason)
+    def _runtimes_here(self) -> list[LiveRuntime]:
+        return [LiveRuntime(info, tuple(self._pool.stderr(info.id)[-STDERR_LINES:])) for info in self._pool.runtimes()]
 
-    def stderr(self, runtime_id: str) -> list[str]:
-        return self._pool.stderr(runtime_id)
+    async def runtimes_everywhere(self) -> list[AtNode[LiveRuntime]]:
+        return await self._everywhere.runtimes()
+
+    async def end_runtime(self, runtime_id: str, reason: str) -> bool:
+        return await self._everywhere.end_runtime(runtime_id, reason)
 
     def sandbox(self, server_id: str) -> Contained | None:
         return self._pool.sandbox(self._model.servers[server_id].spec)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -12,6 +12,7 @@ from mcphub.gateway.trial import Trial
 from mcphub.gateway.upstream.contained import Contained
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
 
+Live = TypeVar("Live")
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -40,6 +41,28 @@ class LiveSession(Struct, frozen=True, kw_only=True):
     in_flight: int
     stream_open: bool
     calls: tuple[LiveCall, ...] = ()  # in flight, the longest first
+
+
+class LiveRuntime(Struct, frozen=True):
+    """An open runtime. `stderr`: the newest lines its process wrote, oldest first, secrets masked."""
+
+    info: RuntimeInfo
+    stderr: tuple[str, ...]
+
+
+class AtNode(Struct, Generic[Live], frozen=True, kw_only=True):
+    """What is live at a node.
+
+    Args:
+        id: of its run; '' where a hub knows of no nodes.
+        at: its clock as it said so, Unix seconds.
+        found: None when it did not answer in time.
+    """
+
+    id: str
+    name: str
+    at: float
+    found: list[Live] | None
 
 
 class Tool(Struct, frozen=True):
@@ -110,7 +133,11 @@ class Gateway(Protocol):
     def view_of(self, path: str, principal: Principal) -> View | None:
         """What the principal's client finds at `/mcp…`; None when nothing is there for it."""
 
-    def sessions(self) -> list[LiveSession]: ...
+    def sessions(self) -> list[LiveSession]:
+        """Of this node."""
+
+    async def sessions_everywhere(self) -> list[AtNode[LiveSession]]:
+        """Of each living node, this one first."""
 
     def figures(self) -> Figures: ...
 
@@ -128,13 +155,16 @@ class Gateway(Protocol):
 
     def status(self, server_id: str) -> ServerStatus: ...
 
-    def runtimes(self) -> list[RuntimeInfo]: ...
+    def runtimes(self) -> list[RuntimeInfo]:
+        """Of this node."""
+
+    async def runtimes_everywhere(self) -> list[AtNode[LiveRuntime]]:
+        """Of each living node, this one first."""
 
     async def end_runtime(self, runtime_id: str, reason: str) -> bool:
-        """False when there is none of this id here. What is under way in it ends with an error."""
-
-    def stderr(self, runtime_id: str) -> list[str]:
-        """The newest lines a process wrote, oldest first, secrets masked."""
+        """At whichever node it is open; False when no node that answers has one of this id. What is under way in it
+        ends with an error.
+        """
 
     def sandbox(self, server_id: str) -> Contained | None:
         """What holds the server's processes, the least held of them; before the first one, what is to be expected.

@@ -141,7 +141,7 @@ class Lifecycle:
                 self.end(session, "moved", forget=False)
 
     async def end_elsewhere(self, public_id: str) -> bool:
-        """Ends a session that lives at another node, or at none for the moment; False when there is none."""
+        """Ends a session that is live at no node that answers; False when there is none."""
         digest = await self._rows.remove_public(public_id)
         if digest is not None and self._nodes is not None:
             self._nodes.to_all(Ended(digest))

@@ -1,7 +1,8 @@
 """The nodes of one database: which there are, and what one has to say to another about a session both know.
 
 A session's requests may reach any node, and its own stream is open at one of them. What belongs on that stream goes
-there, an answer goes to the node that asked, and an end to all of them. A notification only rings; the message is a
+there, an answer goes to the node that asked, and an end to all of them. An administrator's look, and an end of what
+only its own node knows, is asked of all and answered by each. A notification only rings; the message is a
 row, sealed, taken by whom it is for. Nothing waits for delivery, and what a dead node does not take is gone in a
 minute: a question then ends as one nobody answered.
 
@@ -12,8 +13,9 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -35,6 +37,7 @@ GONE_AFTER = 10.0  # seconds without a beat
 KEPT = "1 day"  # a node that is gone is shown so long
 UNTAKEN = "1 minute"
 LEAST_BETWEEN = 0.05  # seconds between two rings
+ANSWERED_WITHIN = 1.5  # seconds another node has for a question of this one
 
 BEAT = """
     insert into node (id, name, version, schema_version, started_at, seen_at, draining, sessions, streams, in_flight,
@@ -46,7 +49,7 @@ BEAT = """
         seen_at = clock_timestamp(), draining = excluded.draining, sessions = excluded.sessions,
         streams = excluded.streams, in_flight = excluded.in_flight, runtimes = excluded.runtimes, cores = excluded.cores
 """
-OTHERS = "select id from node where id <> %s and seen_at > clock_timestamp() - %s * interval '1 second'"
+OTHERS = "select id, name from node where id <> %s and seen_at > clock_timestamp() - %s * interval '1 second'"
 TIDY = f"""
     with old as (delete from node_message where made_at < clock_timestamp() - interval '{UNTAKEN}')
     delete from node where seen_at < clock_timestamp() - interval '{KEPT}'
@@ -100,8 +103,48 @@ class Moved(Struct, frozen=True, tag=True, array_like=True):
     session: bytes
 
 
+class ShowSessions(Struct, frozen=True, tag=True, array_like=True):
+    """Which sessions are live at the node?"""
+
+
+class ShowRuntimes(Struct, frozen=True, tag=True, array_like=True):
+    """Which runtimes are open at the node?"""
+
+
+class EndSession(Struct, frozen=True, tag=True, array_like=True):
+    """End the session if it is live at the node; was it?"""
+
+    session_id: str  # the public one
+    reason: str
+
+
+class EndRuntime(Struct, frozen=True, tag=True, array_like=True):
+    """End the runtime if it is open at the node; was it?"""
+
+    runtime_id: str
+    reason: str
+
+
+Question = ShowSessions | ShowRuntimes | EndSession | EndRuntime
+
+
+class Asked(Struct, frozen=True, tag=True, array_like=True):
+    """A question of a node to another."""
+
+    node: str  # that asks
+    number: int
+    question: Question
+
+
+class Told(Struct, frozen=True, tag=True, array_like=True):
+    """What came of a question."""
+
+    number: int
+    answer: bytes
+
+
 Message = Put | Answered | Cancelled | Ended | Moved
-decode = msgspec.msgpack.Decoder(Message).decode
+decode = msgspec.msgpack.Decoder(Message | Asked | Told).decode
 
 
 class Load(Struct, frozen=True):
@@ -141,9 +184,10 @@ class Nodes:
         schema: the newest schema the code of this node knows.
 
     Attributes:
-        others: ids of the living others.
+        others: names of the living others, by id.
         load: asked at each beat.
-        hear: told each message for this node, in the order in which another sent them.
+        hear: told each message about a session, in the order in which another node sent them.
+        answer: asked what another node asks.
     """
 
     def __init__(
@@ -158,8 +202,10 @@ class Nodes:
     ) -> None:
         self.load: Callable[[], Load] = lambda: Load(0, 0, 0, 0)
         self.hear: Callable[[Message], None] = lambda _: None
+        self.answer: Callable[[Question], Awaitable[bytes]] = _nothing
         self.id = secrets.token_hex(4)
-        self.others: frozenset[str] = frozenset()
+        self.name = name
+        self.others: Mapping[str, str] = {}
         self.draining = False
         self._pool = pool
         self._tail = tail
@@ -173,6 +219,9 @@ class Nodes:
         self._rung = asyncio.Event()
         self._beats = Periodic("node-beat", self._beat, BEAT_SECONDS)
         self._tasks: list[asyncio.Task[None]] = []
+        self._asked: dict[int, asyncio.Future[bytes]] = {}  # questions of this node that wait for their answers
+        self._numbers = count(1)
+        self._answering: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         await self._beat()
@@ -191,7 +240,7 @@ class Nodes:
     async def stop(self) -> None:
         """What is queued is sent; of a node that ended by itself no row stays."""
         await self._beats.stop()
-        for task in self._tasks:
+        for task in (*self._tasks, *self._answering):
             await end(task)
         try:
             await self._flush()
@@ -231,7 +280,27 @@ class Nodes:
             row = await (await db.execute(LISTENER, (session, self.id, GONE_AFTER))).fetchone()
         return str(row[0]) if row else ""
 
-    def _say(self, target: str | bytes, message: Message) -> None:
+    async def ask(self, question: Question) -> dict[str, bytes | None]:
+        """What each of the others says, by its id; None of one that does not answer in time."""
+        others = list(self.others)
+        answers = await asyncio.gather(*(self._ask(node, question) for node in others))
+        return dict(zip(others, answers, strict=True))
+
+    async def _ask(self, node: str, question: Question) -> bytes | None:
+        number = next(self._numbers)
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._asked[number] = answer
+        try:
+            self._say(node, Asked(self.id, number, question))
+            async with asyncio.timeout(ANSWERED_WITHIN):
+                return await answer
+        except TimeoutError:
+            log.warning("node_does_not_answer", node=node, what=type(question).__name__)
+            return None
+        finally:
+            del self._asked[number]
+
+    def _say(self, target: str | bytes, message: Message | Asked | Told) -> None:
         if self.others:
             nonce = os.urandom(12)
             self._queue.append((target, nonce + self._seal.encrypt(nonce, msgspec.msgpack.encode(message), None)))
@@ -288,10 +357,28 @@ class Nodes:
         except (InvalidTag, ValueError) as error:  # another key, or a kind a newer node sends
             log.warning("node_message_unreadable", why=type(error).__name__)
             return
+        if isinstance(message, Asked):
+            task = asyncio.create_task(self._answered(message), name="node-answer")
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+            return
+        if isinstance(message, Told):
+            waiting = self._asked.get(message.number)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message.answer)
+            return
         try:
             self.hear(message)
         except Exception:
             log.exception("node_message_failed", kind=type(message).__name__)
+
+    async def _answered(self, asked: Asked) -> None:
+        try:
+            answer = await self.answer(asked.question)
+        except Exception:
+            log.exception("node_question_failed", what=type(asked.question).__name__)
+            return
+        self._say(asked.node, Told(asked.number, answer))
 
     # being there
 
@@ -315,12 +402,16 @@ class Nodes:
             self._away = True
             return
         self._away = False
-        others = frozenset(str(row[0]) for row in rows)
+        others = {str(node): str(name) for node, name in rows}
         if others != self.others:
             log.info("nodes_changed", node=self.id, others=sorted(others))
         self.others = others
         if others:
             self._rung.set()  # a ring can be lost with its connection
+
+
+async def _nothing(_: Question) -> bytes:
+    return b""
 
 
 def channel(node: str) -> str:

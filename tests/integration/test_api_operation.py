@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import structlog
+from msgspec.structs import replace
 
 from mcphub.api import health, streams
 from mcphub.api.controllers import operation
 from mcphub.domain.actor import acting, system
 from mcphub.domain.backups import NoteBackup
 from mcphub.domain.events import BackupMade
-from mcphub.gateway.facade import LiveCall, LiveSession
+from mcphub.gateway.facade import AtNode, LiveCall, LiveSession
 from mcphub.gateway.upstream.contained import Contained
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
 from mcphub.logging import LogRing, configure
@@ -215,6 +216,7 @@ async def test_sessions_of_ides_are_shown_with_names_and_ended(api):
     ended = await admin.delete("/api/admin/sessions/s1")
     unknown = await admin.delete("/api/admin/sessions/s2")
 
+    assert shown["node"] == "n1"
     assert (shown["username"], shown["keyName"], shown["clientName"], shown["inFlight"]) == (
         "bob",
         "laptop",
@@ -234,6 +236,28 @@ async def test_sessions_of_ides_are_shown_with_names_and_ended(api):
     assert ended.status_code == 204
     assert problem(unknown) == (404, "not_found")
     assert api.gateway.asked[0] == ("end_session", "s1", "ended_by_admin")
+
+
+async def test_sessions_of_all_nodes_are_shown_and_a_node_that_does_not_answer_is_named(api):
+    admin, bob = await api.user("admin", admin=True), await api.user("bob")
+    far = replace(live_session(bob.user_id), session_id="s2")
+    api.gateway.live = [live_session(bob.user_id)]
+    api.gateway.elsewhere = [
+        AtNode(id="n2", name="far", at=0.0, found=[far]),
+        AtNode(id="n3", name="dead", at=0.0, found=None),
+    ]
+
+    answer = (await admin.get("/api/admin/session-stats")).json()
+    totals = await admin.data("GET", "/api/admin/stats")
+    dossier = await admin.data("GET", f"/api/admin/users/{bob.user_id}")
+
+    assert [(session["id"], session["node"]) for session in answer["data"]] == [("s1", "n1"), ("s2", "n2")]
+    assert [(node["id"], node["name"], node["answered"]) for node in answer["nodes"]] == [
+        ("n1", "here", True),
+        ("n2", "far", True),
+        ("n3", "dead", False),
+    ]
+    assert (totals["sessions"], dossier["connections"]) == (2, 2)
 
 
 async def test_upstreams_are_shown_by_server_and_runtime(api):
@@ -258,7 +282,7 @@ async def test_upstreams_are_shown_by_server_and_runtime(api):
     api.gateway.sandboxes[git] = Contained(
         ("process", "limits", "landlock-files"), {"account": "the hub is not root's"}
     )
-    api.gateway.written["r1"] = [f"line {number}" for number in range(30)]
+    api.gateway.written["r1"] = ["line 1", "line 2"]
 
     states = {state["server"]: state for state in await admin.data("GET", "/api/admin/upstream-status")}
     (runtime,) = await admin.data("GET", "/api/admin/upstream-sessions")
@@ -270,7 +294,7 @@ async def test_upstreams_are_shown_by_server_and_runtime(api):
     assert states["git"]["sandboxLayers"] == ["process", "limits", "landlock-files"]
     assert states["git"]["sandboxMissing"] == {"account": "the hub is not root's"}
     assert (runtime["server"], runtime["username"], runtime["pid"]) == ("git", "admin", 42)
-    assert (runtime["stderr"][0], runtime["stderr"][-1]) == ("line 10", "line 29")
+    assert (runtime["node"], runtime["stderr"]) == ("n1", ["line 1", "line 2"])
     assert (totals["users"], totals["admins"], totals["servers"], totals["serversByStatus"]) == (
         1,
         1,
@@ -426,7 +450,8 @@ async def test_a_stream_of_sessions_says_what_changed_and_ends_with_the_rights_o
 
     rest = b"".join(reader.messages.get_nowait().get("body", b"") for _ in range(reader.messages.qsize()))
     (shown,) = json.loads(somebody["body"].removeprefix(b"data: "))["data"]
-    assert nobody["body"] == b'data: {"data":[]}\n\n'
+    here = {"id": "n1", "name": "here", "answered": True}
+    assert json.loads(nobody["body"].removeprefix(b"data: ")) == {"data": [], "nodes": [here]}
     assert (shown["id"], shown["username"], shown["inFlight"]) == ("s1", "second", 1)
     assert b"data" not in rest
 

@@ -1,14 +1,19 @@
 """Nodes of one database: who is there, and what reaches whom."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import psycopg
 import pytest
 
+from mcphub.gateway import nodes as rules
+from mcphub.gateway.everywhere import Everywhere
+from mcphub.gateway.facade import LiveRuntime, LiveSession
 from mcphub.gateway.nodes import Answered, Ended, Load, Message, Nodes, Put
 from mcphub.gateway.store import Options, Row, SessionRows
+from mcphub.gateway.upstream.runtime import RuntimeInfo
 from mcphub.postgres.pool import read_pool
 from mcphub.projections.tail import Tail
 from tests.conftest import Database
@@ -60,7 +65,7 @@ async def test_nodes_know_of_each_other_and_show_what_each_does(two: tuple[Runni
     await second.nodes.leave()
     shown = await first.nodes.shown()
 
-    assert first.nodes.others == {second.nodes.id}
+    assert first.nodes.others == {second.nodes.id: "second"}
     assert [(node.name, node.living, node.draining, node.sessions) for node in shown] == [
         ("first", True, False, 3),
         ("second", True, True, 3),
@@ -119,7 +124,7 @@ async def test_what_is_said_to_a_node_arrives_in_order_and_is_sealed_on_its_way(
 async def test_a_message_under_another_key_is_passed_over(two: tuple[Running, Running]) -> None:
     first, second = two
     stranger = Nodes(first.nodes._pool, first.tail, key=b"x" * 32, name="stranger", version="1", schema=19)
-    stranger.others = frozenset({second.nodes.id})
+    stranger.others = {second.nodes.id: "second"}
 
     stranger.to(second.nodes.id, Ended(SESSION))
     await stranger._flush()
@@ -127,3 +132,90 @@ async def test_a_message_under_another_key_is_passed_over(two: tuple[Running, Ru
     await until(lambda: second.heard, within=5, what="the readable one")
 
     assert second.heard == [Ended(SESSION)]
+
+
+class Live:
+    """What is live at one node, and what was ended there."""
+
+    def __init__(self, node: Running, *, session: str, runtime: str) -> None:
+        self.sessions = [
+            LiveSession(
+                session_id=session,
+                user_id="ann",
+                key_id="k",
+                client_name="ide",
+                client_version="1",
+                protocol_version="2025-11-25",
+                view="/mcp",
+                created_at=datetime(2026, 1, 1, tzinfo=UTC),
+                idle_seconds=0.0,
+                in_flight=0,
+                stream_open=True,
+            )
+        ]
+        info = RuntimeInfo(
+            id=runtime, server_id="s", user_id="ann", session_id="", kind="stdio", pid=7, opened_at=1.0, last_used=2.0,
+            in_flight=0,
+        )  # fmt: skip
+        self.runtimes = [LiveRuntime(info, ("its last words",))]
+        self.ended: list[tuple[str, str]] = []
+        self.everywhere = Everywhere(
+            node.nodes,
+            "",
+            sessions=lambda: self.sessions,
+            runtimes=lambda: self.runtimes,
+            end_session=self._end({session}),
+            end_runtime=self._end({runtime}),
+        )
+
+    def _end(self, known: set[str]) -> Callable[[str, str], Awaitable[bool]]:
+        async def end(id_: str, reason: str) -> bool:
+            if id_ in known:
+                self.ended.append((id_, reason))
+            return id_ in known
+
+        return end
+
+
+async def test_what_is_live_at_another_node_is_shown_and_ended_from_here(two: tuple[Running, Running]) -> None:
+    here, there = (
+        Live(node, session=f"session-{number}", runtime=f"runtime-{number}") for number, node in enumerate(two, 1)
+    )
+
+    sessions, runtimes = await here.everywhere.sessions(), await here.everywhere.runtimes()
+
+    assert [(place.name, place.found) for place in sessions] == [("first", here.sessions), ("second", there.sessions)]
+    assert [(place.name, place.found) for place in runtimes] == [("first", here.runtimes), ("second", there.runtimes)]
+    assert await here.everywhere.end_session("session-2", "ended_by_admin")
+    assert await here.everywhere.end_runtime("runtime-2", "too old")
+    assert not await here.everywhere.end_runtime("runtime-3", "too old")
+    assert (here.ended, there.ended) == ([], [("session-2", "ended_by_admin"), ("runtime-2", "too old")])
+
+
+async def test_many_who_look_at_once_ask_each_node_once(two: tuple[Running, Running]) -> None:
+    here, there = (Live(node, session="s", runtime="r") for node in two)
+    looks: list[rules.Question] = []
+    answer = there.everywhere.answer
+
+    async def counted(question: rules.Question) -> bytes:
+        looks.append(question)
+        return await answer(question)
+
+    two[1].nodes.answer = counted
+    await asyncio.gather(*(here.everywhere.sessions() for _ in range(5)))
+
+    assert looks == [rules.ShowSessions()]
+
+
+async def test_a_node_that_does_not_answer_is_named_and_not_waited_for(
+    two: tuple[Running, Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "ANSWERED_WITHIN", 0.2)
+    here, _ = (Live(node, session="s", runtime="r") for node in two)
+    two[1].nodes.answer = lambda _: asyncio.Future()
+
+    sessions = await here.everywhere.sessions()
+
+    assert [(place.name, place.found) for place in sessions] == [("first", here.sessions), ("second", None)]
+    assert not await here.everywhere.end_runtime("r-2", "too old")
+    assert two[0].nodes._asked == {}

@@ -33,7 +33,7 @@ from mcphub.domain.checkpoint import SIGNING
 from mcphub.domain.hub import plugged
 from mcphub.domain.substitution import MissingVariables
 from mcphub.domain.vault import Ring, Vault, WrappedKey
-from mcphub.gateway.facade import Figures, FoundTool, LiveSession, Tool, TriedTool
+from mcphub.gateway.facade import AtNode, Figures, FoundTool, LiveRuntime, LiveSession, Tool, TriedTool
 from mcphub.gateway.glossaries import Glossaries
 from mcphub.gateway.rejections import Rejections
 from mcphub.gateway.spool import Spool
@@ -66,6 +66,7 @@ class StandInGateway:
     statuses: dict[str, ServerStatus] = field(default_factory=dict)
     tools: dict[tuple[str, str], list[Tool]] = field(default_factory=dict)
     live: list[LiveSession] = field(default_factory=list)
+    elsewhere: list[AtNode[LiveSession]] = field(default_factory=list)
     open: list[RuntimeInfo] = field(default_factory=list)
     written: dict[str, list[str]] = field(default_factory=dict)
     sandboxes: dict[str, Contained] = field(default_factory=dict)
@@ -87,6 +88,9 @@ class StandInGateway:
 
     def sessions(self) -> list[LiveSession]:
         return self.live
+
+    async def sessions_everywhere(self) -> list[AtNode[LiveSession]]:
+        return [AtNode(id="n1", name="here", at=time.time(), found=self.live), *self.elsewhere]
 
     def figures(self) -> Figures:
         return Figures(
@@ -114,12 +118,13 @@ class StandInGateway:
     def runtimes(self) -> list[RuntimeInfo]:
         return self.open
 
+    async def runtimes_everywhere(self) -> list[AtNode[LiveRuntime]]:
+        found = [LiveRuntime(info, tuple(self.written.get(info.id, ()))) for info in self.open]
+        return [AtNode(id="n1", name="here", at=time.time(), found=found)]
+
     async def end_runtime(self, runtime_id: str, reason: str) -> bool:
         self.asked.append(("end_runtime", runtime_id, reason))
         return any(runtime.id == runtime_id for runtime in self.open)
-
-    def stderr(self, runtime_id: str) -> list[str]:
-        return self.written.get(runtime_id, [])
 
     def sandbox(self, server_id: str) -> Contained | None:
         return self.sandboxes.get(server_id)

@@ -456,7 +456,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sessions of IDEs on this node */
+        /** Sessions of IDEs on all nodes */
         get: operations["liveSessions"];
         put?: never;
         post?: never;
@@ -627,7 +627,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Open processes and connections */
+        /** Open processes and connections of all nodes */
         get: operations["upstreamRuntimes"];
         put?: never;
         post?: never;
@@ -2746,6 +2746,12 @@ export interface components {
             /** @default true */
             success?: boolean;
         };
+        /** HeardNode */
+        HeardNode: {
+            answered: boolean;
+            id: string;
+            name: string;
+        };
         /** HistogramAnswer */
         HistogramAnswer: {
             data: components["schemas"]["HistogramBin"][];
@@ -3008,6 +3014,7 @@ export interface components {
             inFlight: number;
             keyId: string;
             keyName: string;
+            node: string;
             protocolVersion: string;
             /** Format: date-time */
             since: string;
@@ -3020,6 +3027,7 @@ export interface components {
         LiveSessionsAnswer: {
             data: components["schemas"]["LiveSession"][];
             message?: string;
+            nodes: components["schemas"]["HeardNode"][];
             position?: number;
             /** @default true */
             success?: boolean;
@@ -4180,6 +4188,7 @@ export interface components {
             kind: string;
             /** Format: date-time */
             lastUsedAt: string;
+            node: string;
             /** Format: date-time */
             openedAt: string;
             pid: number | null;
@@ -4193,6 +4202,7 @@ export interface components {
         UpstreamRuntimesAnswer: {
             data: components["schemas"]["UpstreamRuntime"][];
             message?: string;
+            nodes: components["schemas"]["HeardNode"][];
             position?: number;
             /** @default true */
             success?: boolean;
@@ -4536,6 +4546,7 @@ export type HealthAnswer = components['schemas']['HealthAnswer'];
 export type HealthCheck = components['schemas']['HealthCheck'];
 export type HealthReport = components['schemas']['HealthReport'];
 export type HealthReportAnswer = components['schemas']['HealthReportAnswer'];
+export type HeardNode = components['schemas']['HeardNode'];
 export type HistogramAnswer = components['schemas']['HistogramAnswer'];
 export type HistogramBin = components['schemas']['HistogramBin'];
 export type Holder = components['schemas']['Holder'];

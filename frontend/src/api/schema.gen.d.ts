@@ -3014,7 +3014,7 @@ export interface components {
             inFlight: number;
             keyId: string;
             keyName: string;
-            node: string;
+            nodes: string[];
             protocolVersion: string;
             /** Format: date-time */
             since: string;

@@ -8,6 +8,7 @@ from mcphub.api.keyring import Keyring, KeyView
 from mcphub.api.people import People, User
 from mcphub.api.schemas import Envelope, Out
 from mcphub.api.services import Services
+from mcphub.gateway.everywhere import merged
 
 
 class ServerSlots(Out, kw_only=True):
@@ -57,9 +58,7 @@ async def dossier_of(
         variables=_variables(services, catalog, user_id),
         sessions=await sessions_of(services, user_id, caller),
         connections=sum(
-            session.user_id == user_id
-            for place in await services.gateway.sessions_everywhere()
-            for session in place.found or ()
+            found.session.user_id == user_id for found in merged(await services.gateway.sessions_everywhere())
         ),
         invited=known.provider == "local" and not known.password,
         only_admin=known.admin and not others,

@@ -18,9 +18,9 @@ from mcphub.api.problems import not_found
 from mcphub.api.schemas import Envelope, Out
 from mcphub.api.services import Services
 from mcphub.api.streams import events, stream
+from mcphub.gateway.everywhere import Found, merged
 from mcphub.gateway.facade import AtNode
 from mcphub.gateway.facade import LiveCall as Call
-from mcphub.gateway.facade import LiveSession as Session
 from mcphub.projections.requests import Filters, Requests
 
 LOOK_SECONDS = 1.0  # between two looks at what a stream of sessions shows
@@ -50,11 +50,11 @@ class LiveCall(Out, kw_only=True):
 
 class LiveSession(Out, kw_only=True):
     """`calls` are those in flight, the longest first; `idleSeconds` is 0 while there is one, or an open stream;
-    `node` is the id of the one it is live at.
+    `nodes` are the ids of those it is live at: more than one where its stream is open elsewhere than its requests go.
     """
 
     id: str
-    node: str
+    nodes: list[str]
     user_id: str
     username: str
     key_id: str
@@ -149,7 +149,8 @@ class LiveController(Controller):
 
     @get("/session-stats", operation_id="liveSessions", summary="Sessions of IDEs on all nodes", who=ADMIN)
     async def sessions(self, services: NamedDependency[Services]) -> LiveSessionsAnswer:
-        return await _shown(services, await services.gateway.sessions_everywhere())
+        places = await services.gateway.sessions_everywhere()
+        return LiveSessionsAnswer(data=await _shown(services, merged(places)), nodes=_heard(places))
 
     @get(
         "/session-stats/stream",
@@ -274,7 +275,7 @@ class LiveController(Controller):
                 keys=sum(key.usable(now) for key in model.keys.values()),
                 servers=len(model.servers),
                 servers_by_status=states,
-                sessions=sum(len(place.found or ()) for place in await services.gateway.sessions_everywhere()),
+                sessions=len(merged(await services.gateway.sessions_everywhere())),
                 requests_today=figures.count if figures else 0,
                 pending_requests=await requests.pending(),
                 error_rate=figures.error_rate if figures else 0.0,
@@ -287,14 +288,13 @@ def _heard(places: Sequence[AtNode[Any]]) -> list[HeardNode]:
     return [HeardNode(id=place.id, name=place.name, answered=place.found is not None) for place in places]
 
 
-async def _shown(services: Services, places: Sequence[AtNode[Session]]) -> LiveSessionsAnswer:
-    live = [(place, session) for place in places for session in place.found or ()]
-    names = await services.directory.names(session.user_id for _, session in live)
+async def _shown(services: Services, live: Sequence[Found]) -> list[LiveSession]:
+    names = await services.directory.names(found.session.user_id for found in live)
     keys = services.model.keys
-    data = [
+    return [
         LiveSession(
             id=session.session_id,
-            node=place.id,
+            nodes=list(nodes),
             user_id=session.user_id,
             username=names[session.user_id].username,
             key_id=session.key_id,
@@ -309,9 +309,8 @@ async def _shown(services: Services, places: Sequence[AtNode[Session]]) -> LiveS
             stream_open=session.stream_open,
             calls=[LiveCall(timeout_ms=_timeout(services, call), **asdict(call)) for call in session.calls],
         )
-        for place, session in live
+        for session, nodes in ((found.session, found.nodes) for found in live)
     ]
-    return LiveSessionsAnswer(data=data, nodes=_heard(places))
 
 
 def _timeout(services: Services, call: Call) -> int | None:
@@ -324,16 +323,14 @@ async def _followed(services: Services) -> AsyncIterator[dict[str, Any]]:
     said: object = None
     while True:
         places = await services.gateway.sessions_everywhere()
-        now = await _shown(services, places)
-        clocks = {place.id: place.at for place in places}
-        standing = now.nodes, [_without_clock(session, clocks[session.node]) for session in now.data]
+        live, nodes = merged(places), _heard(places)
+        now = await _shown(services, live)
+        # That a session has been idle for longer is no change; that it was heard of again is one.
+        standing = (
+            nodes,
+            [replace(session, idle_seconds=round(found.heard)) for session, found in zip(now, live, strict=True)],
+        )
         if standing != said:
             said = standing
-            yield {"data": to_builtins(now.data), "nodes": to_builtins(now.nodes)}
+            yield {"data": to_builtins(now), "nodes": to_builtins(nodes)}
         await asyncio.sleep(LOOK_SECONDS)
-
-
-def _without_clock(session: LiveSession, at: float) -> LiveSession:
-    """That it has been idle for longer is no change; that it was heard of again is one."""
-    heard = round(at - session.idle_seconds) if session.idle_seconds else 0
-    return replace(session, idle_seconds=heard)

@@ -1,6 +1,16 @@
 import { describe, expect, it } from "vitest";
 import type { LiveSession } from "@/api/schema.gen";
-import { ENDED_FOR, found, idleFor, inFlight, renewed, type ShownSession, used } from "./model";
+import {
+  ENDED_FOR,
+  found,
+  idleFor,
+  inFlight,
+  namesOf,
+  renewed,
+  type ShownSession,
+  silent,
+  used,
+} from "./model";
 
 const session = (id: string, more: Partial<LiveSession> = {}) =>
   ({
@@ -12,6 +22,7 @@ const session = (id: string, more: Partial<LiveSession> = {}) =>
     inFlight: 0,
     calls: [],
     idleSeconds: 0,
+    nodes: ["n1"],
     ...more,
   }) as LiveSession;
 
@@ -46,6 +57,22 @@ describe("live sessions", () => {
     expect(idleFor({ session: session("1", { idleSeconds: 3 }), endedAt: null, saidAt: 1000 }, 2500)).toBe(
       4500,
     );
+  });
+});
+
+describe("nodes", () => {
+  const nodes = [
+    { id: "n1", name: "seoul-1", answered: true },
+    { id: "n2", name: "seoul-2", answered: false },
+  ];
+
+  it("are called by their names, one that left by its id", () => {
+    expect(namesOf(nodes, ["n2", "n1", "n9"])).toBe("seoul-2, seoul-1, n9");
+  });
+
+  it("that did not answer are named", () => {
+    expect(silent(nodes)).toBe("seoul-2");
+    expect(silent(nodes.slice(0, 1))).toBe("");
   });
 });
 

@@ -1,4 +1,4 @@
-import type { LiveCall, LiveSession } from "@/api/schema.gen";
+import type { HeardNode, LiveCall, LiveSession } from "@/api/schema.gen";
 
 /** A session as it is shown: one that ended stays for a moment, so that it is seen to go. */
 export interface ShownSession {
@@ -25,6 +25,19 @@ export function renewed(shown: ShownSession[], live: LiveSession[], now: number)
     );
   const said = live.map((session) => ({ session, endedAt: null, saidAt: now }));
   return [...said, ...kept].sort((one, other) => other.session.since.localeCompare(one.session.since));
+}
+
+/** Names of nodes by their ids, as they stand in a cell. */
+export function namesOf(nodes: HeardNode[], ids: string[]): string {
+  return ids.map((id) => nodes.find((node) => node.id === id)?.name ?? id).join(", ");
+}
+
+/** Names of the nodes that did not say what they have; empty when all did. */
+export function silent(nodes: HeardNode[]): string {
+  return nodes
+    .filter(({ answered }) => !answered)
+    .map(({ name }) => name)
+    .join(", ");
 }
 
 /** Those whose user, client or key has the text in its name. */

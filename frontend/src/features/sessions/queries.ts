@@ -1,6 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { client } from "@/api/client";
-import { data } from "@/api/data";
+import { data, whole } from "@/api/data";
 
 const EVERY = 3_000; // milliseconds
 const RECENT = 300; // seconds
@@ -8,7 +8,7 @@ const STEP = 15; // seconds
 
 export const runtimesQuery = queryOptions({
   queryKey: ["upstream-sessions"],
-  queryFn: () => data(client.GET("/api/admin/upstream-sessions")),
+  queryFn: () => whole(client.GET("/api/admin/upstream-sessions")),
   refetchInterval: EVERY,
 });
 

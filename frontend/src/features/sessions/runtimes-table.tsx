@@ -1,6 +1,6 @@
 import { ChevronRight, Power } from "lucide-react";
 import { useMemo, useState } from "react";
-import type { UpstreamRuntime } from "@/api/schema.gen";
+import type { HeardNode, UpstreamRuntime } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { type Column, DataTable } from "@/components/data-table/data-table";
 import { EmptyState } from "@/components/states";
@@ -13,16 +13,19 @@ import { useMessages } from "@/i18n";
 import { sessionsTexts } from "@/i18n/sessions";
 import { useEndRuntime } from "./commands";
 import { EndQuestion } from "./end-question";
+import { namesOf } from "./model";
 
 interface RuntimesTableProps {
   runtimes: UpstreamRuntime[];
+  /** Where there are several, each runtime says which of them holds it. */
+  nodes: HeardNode[];
   /** Whose output is shown; the address says it. */
   chosen: string;
   onChoose: (id: string) => void;
 }
 
 /** Processes and connections that the hub holds open, and for whom. */
-export function RuntimesTable({ runtimes, chosen, onChoose }: RuntimesTableProps) {
+export function RuntimesTable({ runtimes, nodes, chosen, onChoose }: RuntimesTableProps) {
   const m = useMessages(sessionsTexts);
   const format = useFormat();
   const [asked, setAsked] = useState<UpstreamRuntime | null>(null);
@@ -65,6 +68,19 @@ export function RuntimesTable({ runtimes, chosen, onChoose }: RuntimesTableProps
         sortBy: ({ kind }) => kind,
         cell: ({ kind }) => <span className="font-mono text-ink-2 text-xs">{kind}</span>,
       },
+      ...(nodes.length > 1
+        ? [
+            {
+              id: "node",
+              header: c.node,
+              width: "minmax(80px,0.5fr)",
+              sortBy: ({ node }: UpstreamRuntime) => namesOf(nodes, [node]),
+              cell: ({ node }: UpstreamRuntime) => (
+                <span className="font-mono text-ink-2 text-xs">{namesOf(nodes, [node])}</span>
+              ),
+            },
+          ]
+        : []),
       {
         id: "process",
         header: c.process,
@@ -119,7 +135,7 @@ export function RuntimesTable({ runtimes, chosen, onChoose }: RuntimesTableProps
         ),
       },
     ];
-  }, [m, format, onChoose]);
+  }, [m, format, nodes, onChoose]);
   const shown = runtimes.find(({ id }) => id === chosen);
   return (
     <>

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { Radio } from "lucide-react";
 import { useCallback, useMemo } from "react";
+import type { HeardNode } from "@/api/schema.gen";
 import { Page } from "@/components/page";
 import { EmptyState, Loaded, SkeletonRows, StaleChip } from "@/components/states";
 import { Badge } from "@/components/ui/badge";
@@ -11,7 +12,7 @@ import { Notice } from "@/components/ui/notice";
 import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
 import { sessionsTexts } from "@/i18n/sessions";
-import { found } from "./model";
+import { found, silent } from "./model";
 import { runtimesQuery } from "./queries";
 import { RuntimesTable } from "./runtimes-table";
 import { SessionsTable } from "./sessions-table";
@@ -25,7 +26,7 @@ export function SessionsPage() {
   const m = useMessages(sessionsTexts);
   const { q = "", tab = "sessions", e = "" } = route.useSearch();
   const navigate = route.useNavigate();
-  const { shown, state } = useLiveSessions();
+  const { shown, nodes, state } = useLiveSessions();
   const lost = state === "reconnecting" || state === "over";
   const rows = useMemo(() => found(shown ?? [], q), [shown, q]);
   const change = useCallback(
@@ -80,6 +81,7 @@ export function SessionsPage() {
           {m.sessions.reconnecting}
         </Notice>
       ) : null}
+      <Silent nodes={nodes} />
       <Strip shown={shown} stale={lost} />
       {tab === "upstreams" ? (
         <Runtimes chosen={e} onChoose={choose} />
@@ -88,6 +90,7 @@ export function SessionsPage() {
       ) : (
         <SessionsTable
           rows={rows}
+          nodes={nodes}
           empty={shown.length === 0 ? <NoSessions /> : <EmptyState title={m.common.noMatch} />}
         />
       )}
@@ -99,9 +102,17 @@ function Runtimes({ chosen, onChoose }: { chosen: string; onChoose: (id: string)
   const runtimes = useQuery(runtimesQuery);
   return (
     <Loaded query={runtimes} skeleton={<SkeletonRows rows={6} />}>
-      {(open) => <RuntimesTable runtimes={open} chosen={chosen} onChoose={onChoose} />}
+      {({ data, nodes }) => (
+        <RuntimesTable runtimes={data} nodes={nodes} chosen={chosen} onChoose={onChoose} />
+      )}
     </Loaded>
   );
+}
+
+function Silent({ nodes }: { nodes: HeardNode[] }) {
+  const m = useMessages(sessionsTexts);
+  const names = silent(nodes);
+  return names === "" ? null : <Notice tone="warn">{m.sessions.silent(names)}</Notice>;
 }
 
 function NoSessions() {

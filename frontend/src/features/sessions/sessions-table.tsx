@@ -1,7 +1,7 @@
 import { useNavigate } from "@tanstack/react-router";
 import { Copy, Ellipsis, ListTree, Power } from "lucide-react";
 import { useMemo, useState } from "react";
-import type { LiveSession } from "@/api/schema.gen";
+import type { HeardNode, LiveSession } from "@/api/schema.gen";
 import { useToast } from "@/app/use-toast";
 import { type Column, DataTable } from "@/components/data-table/data-table";
 import { Time } from "@/components/time";
@@ -14,10 +14,17 @@ import { cn } from "@/lib/cn";
 import { ActivityCell } from "./activity-cell";
 import { useEndSession } from "./commands";
 import { EndQuestion } from "./end-question";
-import type { ShownSession } from "./model";
+import { namesOf, type ShownSession } from "./model";
+
+interface SessionsTableProps {
+  rows: ShownSession[];
+  /** Where there are several, each session says at which of them it is. */
+  nodes: HeardNode[];
+  empty: React.ReactNode;
+}
 
 /** Clients that are connected, and what each of them does. */
-export function SessionsTable({ rows, empty }: { rows: ShownSession[]; empty: React.ReactNode }) {
+export function SessionsTable({ rows, nodes, empty }: SessionsTableProps) {
   const m = useMessages(sessionsTexts);
   const navigate = useNavigate();
   const toast = useToast();
@@ -70,6 +77,19 @@ export function SessionsTable({ rows, empty }: { rows: ShownSession[]; empty: Re
         width: "minmax(80px,0.5fr)",
         cell: ({ session }) => <span className="font-mono text-ink-2 text-xs">{session.view}</span>,
       },
+      ...(nodes.length > 1
+        ? [
+            {
+              id: "node",
+              header: c.node,
+              width: "minmax(80px,0.5fr)",
+              sortBy: ({ session }: ShownSession) => namesOf(nodes, session.nodes),
+              cell: ({ session }: ShownSession) => (
+                <span className="font-mono text-ink-2 text-xs">{namesOf(nodes, session.nodes)}</span>
+              ),
+            },
+          ]
+        : []),
       {
         id: "since",
         header: c.since,
@@ -118,7 +138,7 @@ export function SessionsTable({ rows, empty }: { rows: ShownSession[]; empty: Re
         ),
       },
     ];
-  }, [m, navigate, toast]);
+  }, [m, nodes, navigate, toast]);
   return (
     <>
       <DataTable

@@ -1,14 +1,23 @@
 import { useEffect, useState } from "react";
-import type { LiveSession } from "@/api/schema.gen";
+import type { HeardNode, LiveSession } from "@/api/schema.gen";
 import type { StreamState } from "@/api/stream";
 import { useLiveStream } from "@/api/use-live-stream";
 import { ENDED_FOR, renewed, type ShownSession } from "./model";
 
-/** The sessions of this node as the hub says them; null until it said so once. */
-export function useLiveSessions(): { shown: ShownSession[] | null; state: StreamState | "paused" } {
+interface LiveSessions {
+  /** null until the hub said it once */
+  shown: ShownSession[] | null;
+  nodes: HeardNode[];
+  state: StreamState | "paused";
+}
+
+/** The sessions of all nodes as the hub says them. */
+export function useLiveSessions(): LiveSessions {
   const [shown, setShown] = useState<ShownSession[] | null>(null);
+  const [nodes, setNodes] = useState<HeardNode[]>([]);
   const state = useLiveStream("/api/admin/session-stats/stream", ({ data }) => {
-    const { data: live }: { data: LiveSession[] } = JSON.parse(data);
+    const { data: live, nodes }: { data: LiveSession[]; nodes: HeardNode[] } = JSON.parse(data);
+    setNodes(nodes);
     setShown((before) => renewed(before ?? [], live, Date.now()));
   });
   const ended = shown?.some(({ endedAt }) => endedAt !== null) ?? false;
@@ -24,5 +33,5 @@ export function useLiveSessions(): { shown: ShownSession[] | null; state: Stream
     return () => clearTimeout(timer);
     // Another one that ends later is let go by the next word of the hub, or by the timer after it.
   }, [ended]);
-  return { shown, state };
+  return { shown, nodes, state };
 }

@@ -1,6 +1,6 @@
 export const sessions = {
   title: "Live sessions",
-  subtitle: "Clients that are connected to this node now, and what the hub holds open for them.",
+  subtitle: "Clients that are connected now, and what the hub holds open for them.",
   find: "User, client or key",
   tabs: { sessions: "Sessions", upstreams: "Upstream connections" },
   count: "Sessions",
@@ -24,6 +24,7 @@ export const sessions = {
     used: "Last used",
     inFlight: "In flight",
     process: "Process",
+    node: "Node",
   },
   idle: (duration: string) => `idle for ${duration}`,
   listening: "listening",
@@ -55,5 +56,6 @@ export const sessions = {
   runtimesEmpty: "Nothing is open",
   runtimesEmptyText: "A process or connection is opened when a call needs one.",
   open: "Open",
+  silent: (nodes: string) => `No answer from ${nodes}. What is open there is missing here.`,
   reconnecting: "The hub does not answer. What you see is the last known state.",
 };

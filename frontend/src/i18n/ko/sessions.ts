@@ -3,7 +3,7 @@ import type { sessions as en } from "../en/sessions";
 
 export const sessions: Shape<typeof en> = {
   title: "실시간 세션",
-  subtitle: "지금 이 노드에 연결된 클라이언트와, 허브가 열어 둔 서버 연결입니다.",
+  subtitle: "지금 연결된 클라이언트와, 허브가 열어 둔 서버 연결입니다.",
   find: "사용자, 클라이언트, 키",
   tabs: { sessions: "세션", upstreams: "서버 연결" },
   count: "세션",
@@ -27,6 +27,7 @@ export const sessions: Shape<typeof en> = {
     used: "마지막 사용",
     inFlight: "진행 중",
     process: "프로세스",
+    node: "노드",
   },
   idle: (duration) => `${duration} 동안 유휴`,
   listening: "대기 중",
@@ -58,5 +59,6 @@ export const sessions: Shape<typeof en> = {
   runtimesEmpty: "열린 연결이 없습니다",
   runtimesEmptyText: "호출에 필요할 때 프로세스나 연결을 엽니다.",
   open: "열림",
+  silent: (nodes) => `${nodes} 노드가 응답하지 않아 그 노드의 항목은 빠져 있습니다.`,
   reconnecting: "허브가 응답하지 않습니다. 마지막으로 알려진 상태를 보여 줍니다.",
 };

@@ -48,11 +48,6 @@ from mcphub.domain.events import (
     ServiceTokenSaved,
     SignedIn,
     SignedOut,
-    ToolApproved,
-    ToolChanged,
-    ToolDiscovered,
-    ToolQuarantined,
-    ToolWithdrawn,
     UserActivated,
     UserDeactivated,
     UserDeleted,
@@ -65,7 +60,7 @@ from mcphub.domain.events import (
 )
 from mcphub.domain.hub_variables import HubVariables
 from mcphub.domain.servers import ServerState, SettingsState
-from mcphub.domain.tool_book import ToolBook, applied
+from mcphub.domain.tool_book import TOOL_FACTS, ToolBook, applied
 from mcphub.domain.tool_names import KnownTools
 
 Kind = Literal["tools", "prompts", "resources"]
@@ -279,7 +274,8 @@ class AccessModel:
         self.position = recorded.position
         event = recorded.event
         if user_id := about(event):
-            self._visible.pop(user_id, None)
+            if self._visible:
+                self._visible.pop(user_id, None)
             self._latest_of[user_id] = recorded.position
         else:
             self._visible.clear()
@@ -291,11 +287,24 @@ class AccessModel:
             self._key(event, recorded)  # type: ignore[arg-type]
         elif kind in GROUP_FACTS:
             self._group(event, recorded)  # type: ignore[arg-type]
+        elif kind in TOOL_FACTS:
+            server_id: str = event.server_id  # type: ignore[attr-defined]
+            self.tools[server_id] = applied(self.tools.get(server_id), event, recorded.position)
         else:
             self._other(event, recorded)
 
     def _person(self, event: UserFact, recorded: Recorded) -> None:
         match event:
+            case UserPreferencesChanged():
+                user = self._user(event.user_id)
+                if event.exposure_mode is not UNSET:
+                    user.exposure_mode = event.exposure_mode
+                if event.show_why is not UNSET:
+                    user.show_why = event.show_why
+                if event.pinned_tools is not UNSET:
+                    user.pinned_tools = tuple(event.pinned_tools)
+                if event.language is not UNSET:
+                    user.language = event.language
             case UserRegistered():
                 digest = next((tag[9:] for tag in recorded.tags if tag.startswith("username:")), "")
                 self.users[event.user_id] = User(
@@ -343,34 +352,24 @@ class AccessModel:
                 self._end_sessions(event.user_id, recorded.position)
             case SignedOut():
                 self._user(event.user_id).sessions.pop(event.session_id, None)
-            case UserPreferencesChanged():
-                user = self._user(event.user_id)
-                if event.exposure_mode is not UNSET:
-                    user.exposure_mode = event.exposure_mode
-                if event.show_why is not UNSET:
-                    user.show_why = event.show_why
-                if event.pinned_tools is not UNSET:
-                    user.pinned_tools = tuple(event.pinned_tools)
-                if event.language is not UNSET:
-                    user.language = event.language
 
     def _key(self, event: KeyFact, recorded: Recorded) -> None:
         match event:
             case KeyIssued():
                 self._issue(event, recorded.at)
-            case KeyRenamed():
-                key = self.keys[event.key_id]
-                for name in ("name", "description", "header_only", "scope"):
-                    if (value := getattr(event, name)) is not UNSET:
-                        setattr(key, name, value)
+            case KeyFirstUsed():
+                self.keys[event.key_id].used = True
             case KeyExtended():
                 self.keys[event.key_id].expires_at = event.expires_at
             case KeyRotated():
                 self.keys[event.key_id].grace_until = event.grace_until
             case KeyRevoked():
                 self.keys[event.key_id].revoked = True
-            case KeyFirstUsed():
-                self.keys[event.key_id].used = True
+            case KeyRenamed():
+                key = self.keys[event.key_id]
+                for name in ("name", "description", "header_only", "scope"):
+                    if (value := getattr(event, name)) is not UNSET:
+                        setattr(key, name, value)
 
     def _other(self, event: Event, recorded: Recorded) -> None:
         match event:
@@ -389,8 +388,6 @@ class AccessModel:
             case ServerRenamed():
                 self._rename_in_groups(event)
                 self.settings.apply(event, recorded.position)
-            case ToolDiscovered() | ToolChanged() | ToolWithdrawn() | ToolQuarantined() | ToolApproved():
-                self.tools[event.server_id] = applied(self.tools.get(event.server_id), event, recorded.position)
             case ServerRemoved():
                 self._meant.clear()  # what is known of its tools stays: it may come back
                 self.settings.apply(event, recorded.position)

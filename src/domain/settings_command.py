@@ -206,7 +206,7 @@ def _fine(server: ServerState, wanted: Mapping[str, Any]) -> list[Event] | None:
         if isinstance(new, dict) and not same(old, new):
             found += _fine_tools(server, kind, new)
     trial = SettingsState()
-    trial.servers[server.server_id] = ServerState(server.server_id, "", "", server.config, {}, 0, 0)
+    trial.servers[server.server_id] = ServerState(server.server_id, "", "", server.config, 0, 0)
     for event in found:
         trial.apply(event)
     return found if found and same(trial.servers[server.server_id].config, wanted) else None

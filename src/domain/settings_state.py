@@ -44,10 +44,10 @@ class ServerState(Struct):
     name: str
     slug: str
     config: Document
-    slots: dict[str, Slot]
     added_at: int  # position
     changed_at: int  # position
     offers_at: dict[str, int] = {}  # kind → position of the last change of what it may offer; whom it is for is none
+    _slots: dict[str, Slot] | None = None
     _spec: ServerSpec | None = None
     _audience: Audience | None = None
     _given: Mapping[str, str] | None = None
@@ -55,6 +55,13 @@ class ServerState(Struct):
     @property
     def enabled(self) -> bool:
         return self.config.get("enabled") is not False
+
+    @property
+    def slots(self) -> dict[str, Slot]:
+        """What it asks users for, by canonical name; made once for each configuration."""
+        if self._slots is None:
+            self._slots = {slot.canonical: slot for slot in slots_of(self.config)}
+        return self._slots
 
     @property
     def spec(self) -> ServerSpec:
@@ -99,7 +106,7 @@ class ServerState(Struct):
         self.config, self.changed_at, self._spec, self._audience, self._given = config, position, None, None, None
         self.offers_at |= dict.fromkeys(kinds, position)
         if kinds is KINDS:  # what is said of a tool, or of the audience, asks users for nothing
-            self.slots = {slot.canonical: slot for slot in slots_of(config)}
+            self._slots = None
 
 
 class SettingsState:
@@ -136,7 +143,7 @@ class SettingsState:
         match event:
             case ServerAdded():
                 config = json.loads(bytes(event.config))
-                server = ServerState(event.server_id, event.name, event.slug, {}, {}, position, position)
+                server = ServerState(event.server_id, event.name, event.slug, {}, position, position)
                 server.become(config, position)
                 self.servers[server.server_id] = server
                 self._by_name[server.name] = self._by_slug[server.slug] = server.server_id

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from psycopg import Connection, sql
 from psycopg_pool import ConnectionPool
@@ -26,6 +25,7 @@ from mcphub.domain.events import (
     DaySealed,
     EnvVarsChecked,
     HubRestored,
+    KeyExpired,
     MasterKeyRotated,
     SignedIn,
     SignedOut,
@@ -33,7 +33,7 @@ from mcphub.domain.events import (
     UserKeyDestroyed,
     UserProfileSynced,
 )
-from mcphub.projections.rebuild import Bare
+from mcphub.projections.rebuild import Bare, decode_bare, plain_times
 
 CHUNK = 500  # facts decoded in one go: about a millisecond in which no other thread runs
 # How many facts before the one that was asked for a model is kept on a long way: whoever asks about something near to
@@ -56,6 +56,7 @@ PASSED_OVER = (
     MasterKeyRotated,
     BackupMade,
     HubRestored,
+    KeyExpired,
 )
 
 HEAD = "select position, case when position > 0 then recorded_at end from public.ledger_head"
@@ -64,9 +65,9 @@ FACTS = """
     copy (
         select least(low + {chunk}, {upto})::bigint, (
             select '[' || string_agg(
-                '{{"position":' || position || ',"at":' || to_json(recorded_at)::text
-                || case when type = 'UserRegistered' then ',"tags":' || to_json(tags)::text else '' end
-                || ',"event":' || data::text || '}}', ',' order by position) || ']'
+                '[' || position || ',"' || recorded_at || ':00",' || data::text
+                || case when type = 'UserRegistered' then ',{{"actor":""}},"",' || to_json(tags)::text else '' end
+                || ']', ',' order by position) || ']'
             from public.ledger
             where position > greatest(low, {after}) and position <= least(low + {chunk}, {upto})
                 and type <> all({passed_over})
@@ -87,8 +88,6 @@ LAST_BY = """
     select low, (select recorded_at from public.ledger where position = low) from search where low = high
 """
 RECORDED_AT = "select recorded_at from public.ledger where position = %s"
-
-_decode = msgspec.json.Decoder(list[Bare]).decode
 
 
 class NoSuchTime(Exception):
@@ -243,10 +242,10 @@ def _chunks(db: Connection[Any], after: int, upto: int) -> Iterator[tuple[int, l
     """The facts behind a position up to another one, and how far each chunk goes: a multiple of its size or the end."""
     passed_over = sql.Literal([type_.TOPIC for type_ in PASSED_OVER])
     query = sql.SQL(FACTS).format(chunk=CHUNK, after=after, upto=upto, passed_over=passed_over)
-    with db.cursor() as cursor, cursor.copy(query) as copy:
-        copy.set_types(["int8", "text"])
+    with plain_times(db), db.cursor() as cursor, cursor.copy(query) as copy:
+        copy.set_types(["int8", "bytea"])
         for reached, chunk in copy.rows():
-            yield reached, _decode(chunk) if chunk is not None else []
+            yield reached, decode_bare(chunk) if chunk is not None else []
 
 
 @contextmanager

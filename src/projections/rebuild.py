@@ -44,8 +44,7 @@ CHUNKS = """
     copy (
         select (
             select '[' || string_agg(
-                '{{"position":' || position || ',"at":"' || recorded_at
-                || ':00","event":' || data::text || '}}', ',' order by position) || ']'
+                '[' || position || ',"' || recorded_at || ':00",' || data::text || ']', ',' order by position) || ']'
             from public.ledger
             where position > low and position <= least(low + {chunk}, {upto}) and type = any({types})
                 and (type <> all({of_last}) or position = any({last}::bigint[]))
@@ -58,14 +57,14 @@ LAST = "select max(position) from public.ledger where type = {type} and position
 MEMORY_FOR_INDEXES = "256MB"  # a million rows sorted in one go
 
 
-class Bare(Recorded, frozen=True, kw_only=True):
-    """A fact without its metadata."""
+class Bare(Recorded, frozen=True, kw_only=True, array_like=True):
+    """A fact without its metadata, as a list of its fields: in its order, and the last ones may lack."""
 
     event: AnyEvent
     meta: Meta = Meta(actor="")
 
 
-_decode = msgspec.json.Decoder(list[Bare]).decode
+decode_bare = msgspec.json.Decoder(list[Bare]).decode
 
 
 def quiet(position: int, upto: int) -> None:
@@ -144,14 +143,20 @@ def _chunks(db: Connection[Any], upto: int, concerned: dict[type[Event], list[Ta
         of_last=sql.Literal([type_.TOPIC for type_ in of_last]),
         last=sql.Literal(last),
     )
-    with db.transaction(), db.cursor() as cursor:
-        cursor.execute("set local timezone = 'UTC'")
-        cursor.execute("set local datestyle = 'ISO'")
-        with cursor.copy(query) as copy:
-            copy.set_types(["text"])
-            for (chunk,) in copy.rows():
-                if chunk is not None:
-                    yield _decode(chunk)
+    with plain_times(db), db.cursor() as cursor, cursor.copy(query) as copy:
+        copy.set_types(["bytea"])  # as they are: a text would be decoded only to be encoded again
+        for (chunk,) in copy.rows():
+            if chunk is not None:
+                yield decode_bare(chunk)
+
+
+@contextmanager
+def plain_times(db: Connection[Any]) -> Iterator[None]:
+    """A transaction in which a time as text is that of RFC 3339 but for its `T` and the minutes of its zone, `:00`."""
+    with db.transaction():
+        db.execute("set local timezone = 'UTC'")
+        db.execute("set local datestyle = 'ISO'")
+        yield
 
 
 def _last_counts(type_: type[Event], tables: Sequence[Table[Any]]) -> str | None:

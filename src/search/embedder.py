@@ -15,7 +15,7 @@ from mcphub.search.use_tokenizer import tokenizer
 
 Vector = list[float]
 
-QUERY_SECONDS = 2.0  # then the answer goes by words alone
+QUERY_SECONDS = 2.0  # at the endpoint; what waits for it gives up before
 DOCUMENT_SECONDS = 60.0
 
 

@@ -25,7 +25,8 @@ log = structlog.get_logger()
 
 BATCH = 16  # texts embedded and stored together
 REMEMBERED = 1024  # vectors of queries
-WAIT_SECONDS = 2.0  # that a query waits for its vector
+WAIT_SECONDS = 1.5  # that a query waits for its vector, so that it is answered within two seconds all the same
+PASSED_OVER_SECONDS = 5.0  # after a query waited in vain, others go by words alone at once
 PAUSE_SECONDS = 5.0  # after an embedder that failed, doubled up to a minute
 AGAIN_SECONDS = 60.0
 PRUNE_SECONDS = 24 * 3600.0
@@ -68,6 +69,7 @@ class Vectors:
         self._remake = False
         self._queries: OrderedDict[tuple[int, str], array[float]] = OrderedDict()
         self._pruned = 0.0
+        self._passed_over = 0.0  # until then, monotonic seconds
 
     def wake(self) -> None:
         """Search is needed: the model is loaded, and tools get their vectors."""
@@ -104,6 +106,8 @@ class Vectors:
             english: the same, for a model that knows no other language.
         """
         self.wake()
+        if time.monotonic() < self._passed_over:
+            return None
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await self._loaded.wait()
@@ -121,8 +125,12 @@ class Vectors:
                         self._queries.popitem(last=False)
                 else:
                     self._queries.move_to_end(key)
-        except (EmbeddingFailed, TimeoutError) as error:
-            log.warning("query_without_vector", why=str(error) or "not in time")
+        except EmbeddingFailed as error:
+            log.warning("query_without_vector", why=str(error))
+            return None
+        except TimeoutError:
+            log.warning("query_without_vector", why="not in time", words_alone_s=PASSED_OVER_SECONDS)
+            self._passed_over = time.monotonic() + PASSED_OVER_SECONDS
             return None
         if len(vector) != serving.model.dim:
             return None
@@ -206,6 +214,7 @@ class Vectors:
         if before is not None and before is not self._serving:
             await self._drop(before)
         self.state, self.why = "filling", ""
+        self._passed_over = 0.0
         self._loaded.set()
 
     async def _still(self, model: Model) -> Loaded | None:

@@ -1,12 +1,16 @@
 """The meta-tools through the gateway: found, described and called as whoever asks may, on a real index."""
 
 import asyncio
+import contextlib
 import json
+import socket
+import sys
 
 import pytest
 
 from mcphub.domain.events import SERVERS, ToolDisabled, UserPreferencesChanged, server_tag, user_tag
 from mcphub.search import index, tables
+from mcphub.search.embedder import UniversalSentenceEncoder
 from tests.support.gateway import World, tool
 from tests.support.search import FewWords, index_on, parts_of, put_in
 from tests.support.waiting import until
@@ -214,6 +218,42 @@ async def test_a_stored_vector_finds_what_words_do_not(pool):
     degraded = (await call(world, "search_tools", query="open issue"))["structuredContent"]
     assert degraded["degraded"] is True
     assert degraded["tools"][0]["id"] == "desk__create_issue"
+    running.cancel()
+    await world.gateway.stop(0)
+
+
+DIALS = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname")
+
+
+@pytest.fixture(scope="module")
+def dialled():
+    """What Python's sockets did, as long as the list is there; a hook stays for ever."""
+    seen = []
+    sys.addaudithook(lambda event, given: seen.append((event, *given[1:])) if event in DIALS else None)
+    return seen
+
+
+async def test_neither_a_query_nor_the_index_dials_anywhere(pool, dialled):
+    world = World(search=parts_of(pool, UniversalSentenceEncoder))
+    world.key = world.user("ann")
+    world.server("desk", tool("create_issue", description="Open an issue."), tool("other", description="Else."))
+    await names(world, "/mcp?mode=tools")
+    router, vectors = world.gateway._relay.router, world.gateway.tool_search.vectors
+    (server,) = world.model.servers.values()
+    await put_in(pool, server, [(item.name, item.hash, item.raw) for item in router.held("ann", server).items])
+    dialled.clear()
+    running = asyncio.create_task(vectors.run())
+    vectors.wake()
+    await until(lambda: vectors.state == "ready", within=30, what=lambda: vectors.state)
+
+    result = (await call(world, "search_tools", query="이슈를 열어 줘"))["structuredContent"]
+
+    assert result["tools"][0]["id"] == "desk__create_issue"
+    assert "degraded" not in result
+    assert dialled == []
+    with socket.socket() as one, contextlib.suppress(OSError):
+        one.connect(("127.0.0.1", 9))
+    assert len(dialled) == 1  # it would have been seen
     running.cancel()
     await world.gateway.stop(0)
 

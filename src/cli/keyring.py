@@ -104,8 +104,10 @@ def rotate(home: Path | None, all_restarted: bool, as_json: bool) -> None:
 
 @keyring.command("new")
 @click.argument("key_id")
-def new(key_id: str) -> None:
+@json_option
+def new(key_id: str, as_json: bool) -> None:
     """Print a fresh master key named KEY_ID, for a ring that is kept outside of the home. It is stored nowhere."""
     from mcphub.domain.vault import new_entry
 
-    click.echo(new_entry(key_id))
+    entry = new_entry(key_id)
+    answer({"entry": entry}, entry, as_json=as_json)

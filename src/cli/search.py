@@ -142,24 +142,27 @@ def list_words(home: Path | None, as_json: bool) -> None:
 @click.argument("language", type=click.Choice(["ko", "en"]))
 @click.argument("word")
 @click.argument("meaning")
-def set_word(home: Path | None, language: str, word: str, meaning: str) -> None:
+@json_option
+def set_word(home: Path | None, language: str, word: str, meaning: str, as_json: bool) -> None:
     """Explain a word in English, the most telling word first; '' makes it mean nothing."""
-    _explain(home, language, word, meaning)
+    _explain(home, language, word, meaning, as_json=as_json)
 
 
 @glossary.command("remove")
 @home_option
 @click.argument("language", type=click.Choice(["ko", "en"]))
 @click.argument("word")
-def remove_word(home: Path | None, language: str, word: str) -> None:
+@json_option
+def remove_word(home: Path | None, language: str, word: str, as_json: bool) -> None:
     """Take back what was said of a word."""
-    _explain(home, language, word, None)
+    _explain(home, language, word, None, as_json=as_json)
 
 
-def _explain(home: Path | None, language: str, word: str, meaning: str | None) -> None:
+def _explain(home: Path | None, language: str, word: str, meaning: str | None, *, as_json: bool) -> None:
     from mcphub.domain.search import SetGlossaryWord
 
-    _change(home, lambda: SetGlossaryWord(language, word, meaning))
+    said = f"{word} says nothing of its own any more" if meaning is None else f"{word} means {meaning or 'nothing'}"
+    _change(home, lambda: SetGlossaryWord(language, word, meaning), said, as_json=as_json)
 
 
 @click.command()
@@ -167,16 +170,19 @@ def _explain(home: Path | None, language: str, word: str, meaning: str | None) -
 @click.argument("server")
 @click.argument("tool")
 @click.argument("words", default="")
-def aliases(home: Path | None, server: str, tool: str, words: str) -> None:
+@json_option
+def aliases(home: Path | None, server: str, tool: str, words: str, as_json: bool) -> None:
     """Say by which other WORDS a tool is found, in any language; none takes them back."""
     from mcphub.domain.search import SetToolAliases
 
-    _change(home, lambda: SetToolAliases(server, tool, words))
+    said = f"{tool} of {server} is found by {words!r}, too" if words else f"{tool} of {server} has no other words"
+    _change(home, lambda: SetToolAliases(server, tool, words), said, as_json=as_json)
 
 
-def _change(home: Path | None, build: "Callable[[], Command]") -> None:
+def _change(home: Path | None, build: "Callable[[], Command]", said: str, *, as_json: bool) -> None:
     async def work() -> None:
         async with at_home(home) as base:
-            execute(base, build)
+            position = execute(base, build)
+        answer({"position": position}, f"{said}.", as_json=as_json)
 
     run(work())

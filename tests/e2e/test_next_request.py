@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.ide import HttpError, Ide, RpcError, events, frames_of
 from tests.support.rest import Admin, Person
+from tests.support.short_form import in_short_form
 from tests.support.upstreams import HttpServer, Upstreams
 from tests.support.waiting import until
 
@@ -321,7 +322,7 @@ async def change(who: Everywhere, what: str) -> None:
             raise AssertionError(what)
 
 
-@pytest.mark.parametrize("what", TABLE)
+@pytest.mark.parametrize("what", in_short_form(TABLE, 8))
 async def test_a_change_is_felt_by_the_very_next_request_of_every_kind(everywhere: Everywhere, what: str) -> None:
     async with everywhere as who:
         await change(who, what)

@@ -75,6 +75,7 @@ async def test_what_a_stream_says_arrives_while_it_is_open(hub: RunningHub, ngin
         assert ide.stream_ended == 0
 
 
+@pytest.mark.thorough
 async def test_events_of_the_api_arrive_while_the_stream_is_open(nginx: Nginx, ann: Person) -> None:
     rest = log_in(nginx.url, ann.username, ann.password)
     with rest.http.stream("GET", "/api/events/stream", timeout=10) as stream:
@@ -98,6 +99,7 @@ def test_who_calls_is_who_came_to_nginx_and_not_who_they_say(hub: RunningHub, ng
     assert hub.admin.rest.get(f"/api/audit/{position}")["ip"] == "127.0.0.2"
 
 
+@pytest.mark.thorough
 def test_a_body_that_is_too_large_is_refused_in_the_hubs_words(nginx: Nginx, ann: Person) -> None:
     token = {"Authorization": ann.rest.http.headers["Authorization"]}
 
@@ -107,6 +109,7 @@ def test_a_body_that_is_too_large_is_refused_in_the_hubs_words(nginx: Nginx, ann
     assert answer.json()["code"] == "body_too_large"
 
 
+@pytest.mark.thorough
 def test_a_file_of_the_interface_is_what_the_hub_would_give(hub: RunningHub, nginx: Nginx) -> None:
     script = next(path.stem for path in sorted((FOLDER / "assets").glob("*.js.gz")))
     told = ("content-encoding", "cache-control", "x-content-type-options", "referrer-policy")
@@ -121,6 +124,7 @@ def test_a_file_of_the_interface_is_what_the_hub_would_give(hub: RunningHub, ngi
     assert "x-request-id" not in ours.headers  # it did not come from there
 
 
+@pytest.mark.thorough
 def test_a_file_that_is_not_there_may_be_one_of_the_hubs_version(nginx: Nginx) -> None:
     answer = httpx.get(f"{nginx.url}/assets/gone-00000000.js", trust_env=False)
 
@@ -128,6 +132,7 @@ def test_a_file_that_is_not_there_may_be_one_of_the_hubs_version(nginx: Nginx) -
     assert answer.json()["code"] == "not_found"
 
 
+@pytest.mark.thorough
 async def test_a_client_may_have_its_key_in_the_address(nginx: Nginx, ann: Person) -> None:
     async with Ide(f"{nginx.url}/mcp?key={ann.key()}", "") as ide:
         assert await ide.tools()

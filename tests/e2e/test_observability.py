@@ -17,6 +17,7 @@ from tests.support.otlp import Collector, Span
 from tests.support.recorder import Received, Recorder
 from tests.support.rest import Person
 from tests.support.running import RunningHub, free_port
+from tests.support.short_form import in_short_form
 from tests.support.upstreams import Upstreams
 from tests.support.waiting import until
 
@@ -104,7 +105,7 @@ def parent_of(received: Received) -> tuple[str, str, str]:
     return trace, span, flags
 
 
-@pytest.mark.parametrize("sent_in", ["header", "_meta"])
+@pytest.mark.parametrize("sent_in", in_short_form(["header", "_meta"], 1))
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_call_is_one_trace_from_the_client_through_the_hub_to_the_server(
     watched: Watched, kind: str, sent_in: str

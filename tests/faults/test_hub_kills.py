@@ -30,7 +30,8 @@ pytestmark = pytest.mark.slow
 
 READY_WITHIN_S = 15
 SEEDED = [
-    pytest.param(4, 20260301, id="4-kills-seed-20260301"),
+    pytest.param(2, 20260301, id="2-kills-seed-20260301"),
+    pytest.param(4, 20260302, id="4-kills-seed-20260302", marks=pytest.mark.thorough),
     pytest.param(20, 7, id="20-kills-seed-7", marks=pytest.mark.soak),
     pytest.param(20, 8, id="20-kills-seed-8", marks=pytest.mark.soak),
 ]

@@ -15,6 +15,7 @@ from mcphub.folded import folding
 from mcphub.projections.tail import Tail
 from tests.support.api import ORIGIN, PASSWORD, problem, running_api
 from tests.support.providers import FakeGitHub, FakeOidc, GitHubAccount, OidcAccount, hub_env
+from tests.support.short_form import in_short_form
 from tests.support.travel import OIDC, me, outcome, signed_in, travel
 
 STDIO = {"command": "npx", "args": ["-y", "server@1.0.0"]}
@@ -40,7 +41,7 @@ def oidc():
         yield server
 
 
-@pytest.fixture(params=[{}, ALLOWED], ids=["open to anybody", "with an allow-list"])
+@pytest.fixture(params=in_short_form([ALLOWED, {}], 1), ids=["with an allow-list", "open to anybody"])
 async def hub(request, database, home, github, oidc):
     async with running_api(database.app_dsn, home, hub_env(github, oidc, **request.param)) as api:
         api.root = await api.user("root", admin=True)

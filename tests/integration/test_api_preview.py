@@ -86,8 +86,8 @@ async def test_the_simulator_names_the_mode_and_what_is_sent_at_an_address(api):
 async def test_a_mode_that_is_not_there_cannot_be_looked_at_or_chosen(api):
     bob = await hub_with_servers(api)
 
-    assert problem(await bob.get(f"{ACCESS}?{urlencode({'url': '/mcp?mode=smart'})}")) == (422, "unknown_mode")
+    assert problem(await bob.get(f"{ACCESS}?{urlencode({'url': '/mcp?mode=clever'})}")) == (422, "unknown_mode")
     assert problem(await bob.get(f"{ACCESS}?{urlencode({'url': 'http://[/mcp'})}")) == (422, "invalid_request")
-    assert (await bob.patch("/api/user/me", {"exposureMode": "search"})).status_code == 422
-    key = {"name": "k", "scope": {"mode": "search"}}
+    assert (await bob.patch("/api/user/me", {"exposureMode": "clever"})).status_code == 422
+    key = {"name": "k", "scope": {"mode": "clever"}}
     assert (await bob.post("/api/keys", key)).status_code == 422

@@ -17,6 +17,7 @@ from mcphub.postgres.pool import command_pool
 from mcphub.sealing import DaySealer
 from tests.conftest import Database, drop_database
 from tests.support.commands import Commands
+from tests.support.short_form import in_short_form
 
 pytestmark = pytest.mark.slow
 
@@ -112,12 +113,15 @@ def test_the_chain_of_an_untouched_ledger_holds(lived_in: Commands) -> None:
 
 @pytest.mark.parametrize(
     ("tampering", "broken_at"),
-    [
-        ("update ledger set data = replace(data::text, 'user_id', 'USER_ID')::json where position = 4", 4),
-        ("update ledger set recorded_at = recorded_at + interval '1 microsecond' where position = 2", 2),
-        ("delete from ledger where position = 3", 3),
-        ("delete from ledger where position = (select max(position) from ledger)", None),
-    ],
+    in_short_form(
+        [
+            ("update ledger set data = replace(data::text, 'user_id', 'USER_ID')::json where position = 4", 4),
+            ("update ledger set recorded_at = recorded_at + interval '1 microsecond' where position = 2", 2),
+            ("delete from ledger where position = 3", 3),
+            ("delete from ledger where position = (select max(position) from ledger)", None),
+        ],
+        2,
+    ),
 )
 def test_a_changed_ledger_is_found_at_its_position(
     lived_in: Commands, database: Database, tampering: str, broken_at: int | None
@@ -411,7 +415,7 @@ def test_every_command_explains_itself_and_answers_with_json() -> None:
 def test_nothing_is_promised_that_is_not_there() -> None:
     assert set(all_commands.commands) == {
         *("up", "serve", "doctor", "migrate", "verify", "checkpoint", "rebuild", "export", "import"),
-        *("backup", "restore", "move", "undo", "rehearse"),
-        *("state", "diff", "who-could"),
+        *("backup", "restore", "move", "upgrade-database", "keyring", "support-bundle", "undo", "rehearse"),
+        *("state", "diff", "who-could", "why", "search", "glossary", "aliases"),
         *("setup-link", "user", "key", "demo", "requests", "projections"),
     }

@@ -41,6 +41,7 @@ def lived(database, home) -> tuple[Commands, list[int]]:
     return commands, places
 
 
+@pytest.mark.thorough
 def test_the_past_is_asked_from_the_host(lived):
     commands, (early, late) = lived
 

@@ -145,6 +145,7 @@ def test_the_last_administrator_stays_one_and_the_access_log_knows_who_tried(
     assert noted == [("command", "last_admin", "cli", "system:cli", users(commands)["ann"]["id"])]
 
 
+@pytest.mark.thorough
 def test_a_user_is_led_through_a_whole_life(commands: Commands) -> None:
     made = create(commands, "ann")
     create(commands, "bob", "--admin")

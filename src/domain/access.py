@@ -280,18 +280,8 @@ class AccessModel:
         else:
             self._visible.clear()
             self._latest_of_all = recorded.position
-        kind: Any = type(event)  # by area first: each of a million facts would be compared with forty types
-        if kind in USER_FACTS:
-            self._person(event, recorded)  # type: ignore[arg-type]
-        elif kind in KEY_FACTS:
-            self._key(event, recorded)  # type: ignore[arg-type]
-        elif kind in GROUP_FACTS:
-            self._group(event, recorded)  # type: ignore[arg-type]
-        elif kind in TOOL_FACTS:
-            server_id: str = event.server_id  # type: ignore[attr-defined]
-            self.tools[server_id] = applied(self.tools.get(server_id), event, recorded.position)
-        else:
-            self._other(event, recorded)
+        # By area first: each of a million facts would be compared with forty types.
+        AREAS.get(type(event), AccessModel._other)(self, event, recorded)
 
     def _person(self, event: UserFact, recorded: Recorded) -> None:
         match event:
@@ -371,13 +361,15 @@ class AccessModel:
                     if (value := getattr(event, name)) is not UNSET:
                         setattr(key, name, value)
 
+    def _tool(self, event: Any, recorded: Recorded) -> None:
+        self.tools[event.server_id] = applied(self.tools.get(event.server_id), event, recorded.position)
+
     def _other(self, event: Event, recorded: Recorded) -> None:
         match event:
             case ServiceTokenSaved():
-                self.credentials.setdefault(event.user_id, {}).setdefault(event.server_id, {})[event.variable] = (
-                    Credential(
-                        event.sealed, event.data_key, event.mask, event.fingerprint, recorded.position, recorded.at
-                    )
+                values = self.credentials.setdefault(event.user_id, {}).setdefault(event.server_id, {})
+                values[event.variable] = Credential(
+                    event.sealed, event.data_key, event.mask, event.fingerprint, recorded.position, recorded.at
                 )
             case ServiceTokenRemoved():
                 self.credentials.get(event.user_id, {}).get(event.server_id, {}).pop(event.variable, None)
@@ -463,7 +455,8 @@ class AccessModel:
                 for name in ("name", "slug", "description", "servers"):
                     if (value := getattr(event, name)) is not UNSET:
                         setattr(group, name, value)
-                self._note_names(group)
+                if event.servers is not UNSET:
+                    self._note_names(group)
             case GroupActivated():
                 group.active = True
             case GroupDeactivated():
@@ -471,12 +464,21 @@ class AccessModel:
 
     def _rename_in_groups(self, event: ServerRenamed) -> None:
         """Into every group that means the server, by its id or because it took the name of one that is gone."""
-        server, now = self.servers[event.server_id], ServerRef(event.server_id, event.name)
+        living, by_name = self.servers, self.settings.by_name
+        server, now = living[event.server_id], ServerRef(event.server_id, event.name)
         renamed: dict[str, str] = {}
         for group_id, user_id in self._that_named(event.server_id).items():
             group = self.groups_of.get(user_id, {}).get(group_id)
-            if group is not None and any(self._means(ref, server) for ref in group.servers):
-                group.servers = [now if self._means(ref, server) else ref for ref in group.servers]
+            if group is None:
+                continue
+            servers = [
+                now
+                if ref.server_id == now.server_id or (ref.server_id not in living and by_name(ref.name) is server)
+                else ref
+                for ref in group.servers
+            ]
+            if now in servers:
+                group.servers = servers
                 renamed[group_id] = user_id
         if self._naming is not None:
             for name in (now.server_id, now.name):
@@ -493,16 +495,14 @@ class AccessModel:
         return {**self._naming.get(server_id, {}), **self._naming.get(server.name if server else "", {})}
 
     def _note_names(self, group: Group) -> None:
-        if self._naming is not None:
-            for ref in group.servers:
-                for name in (ref.server_id, ref.name):
-                    self._naming.setdefault(name, {})[group.group_id] = group.user_id
-
-    def _means(self, ref: ServerRef, server: ServerState) -> bool:
-        """Is it the one that `resolve` finds?"""
-        return ref.server_id == server.server_id or (
-            ref.server_id not in self.servers and self.settings.by_name(ref.name) is server
-        )
+        if self._naming is None:
+            return
+        for ref in group.servers:
+            for name in (ref.server_id, ref.name):
+                known = self._naming.get(name)
+                if known is None:
+                    known = self._naming[name] = {}
+                known[group.group_id] = group.user_id
 
     # questions
 
@@ -697,6 +697,14 @@ class AccessModel:
             self._membership_digest(user.user_id, user.issuer, one.kind, one.name) in user.memberships
             for one in audience.memberships
         )
+
+
+AREAS: dict[type[Event], Callable[[AccessModel, Any, Recorded], None]] = {
+    **dict.fromkeys(USER_FACTS, AccessModel._person),
+    **dict.fromkeys(KEY_FACTS, AccessModel._key),
+    **dict.fromkeys(GROUP_FACTS, AccessModel._group),
+    **dict.fromkeys(TOOL_FACTS, AccessModel._tool),
+}
 
 
 def decide(

@@ -728,7 +728,8 @@ UNDONE = "undone"
 
 def about(event: Event) -> str:
     """The user whom a fact is about, and whose view alone it can change; '' for one that may change everybody's."""
-    return str(getattr(event, "user_id", ""))
+    user_id: str = getattr(event, "user_id", "")
+    return user_id
 
 
 def user_tag(user_id: str) -> str:

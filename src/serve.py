@@ -54,12 +54,13 @@ from mcphub.logging import LogRing
 from mcphub.loop_lag import Collections, LoopLag
 from mcphub.metrics import FactTimes, Metrics
 from mcphub.periodic import Periodic
-from mcphub.postgres.migrate import newest_schema
+from mcphub.postgres.migrate import newest_schema, outgrown
 from mcphub.postgres.pool import Preferred, read_pool
 from mcphub.projections.directory import Directory
 from mcphub.projections.projector import Projector, all_projections
 from mcphub.projections.requests import Requests
 from mcphub.projections.tail import Tail
+from mcphub.replica import LOOK_SECONDS, ReplicaLag
 from mcphub.roles import Erasure, KeyExpiry, KeyRemains, KeyUse, utc_now
 from mcphub.sealing import DaySealer
 from mcphub.search.misses import Misses
@@ -110,6 +111,7 @@ class RunningHub:
         self._gateway: HubGateway
         self._server: HttpServer
         self._first: FirstRun
+        self.leave: Callable[[], None] = lambda: None  # called when this code has no place on the database any more
 
     async def start(self, sockets: list[socket.socket], *, demo: bool, keep_key: bool) -> FirstRun:
         """Everything is up when this returns; `/readyz` says when the read tables have caught up."""
@@ -158,11 +160,17 @@ class RunningHub:
         self._stack.push_async_callback(access_log.stop)
         reads = await self._pool(read_pool(base.database.app, search_path="read, public"))
         history: AsyncConnectionPool[Any] | Preferred = reads
+        behind: ReplicaLag | None = None
         if settings.database_replica_url:
             replica = read_pool(settings.database_replica_url, search_path="read, public", name="mcphub-replica")
             await replica.open()  # one that is away keeps no hub from starting
             self._stack.push_async_callback(replica.close)
             history = Preferred(replica, reads)
+            behind = ReplicaLag(replica, reads, history, settings.database_replica_lag)
+            await behind.round()
+            looks = Periodic("replica-lag", behind.round, LOOK_SECONDS)
+            await looks.start()
+            self._stack.push_async_callback(looks.stop)
         rows = await self._pool(read_pool(base.database.app, name="mcphub-sessions"))
         uses = KeyUse(base.hub, model, base.pool)
         self._stack.push_async_callback(_quietly, uses.round)
@@ -254,7 +262,9 @@ class RunningHub:
             started_at=time.time(),
             metrics=metrics,
             pools=(base.pool, reads, rows),
+            replica=behind,
         )
+        nodes.outgrown = self._outgrown
         sealer = DaySealer(base.hub, base.database.direct, settings.traffic_days, settings.access_days)
         remains = KeyRemains(base.database.owner)
         await self._roles(erasure, remains, KeyExpiry(base.hub, model), uses, traffic, sealer)
@@ -271,6 +281,13 @@ class RunningHub:
             seconds=round(time.monotonic() - began, 3),
         )
         return self._first
+
+    def _outgrown(self, migration: int) -> None:
+        if self.services.outgrown:
+            return
+        log.error("database_newer_than_code", migration=f"{migration:04}", known=f"{newest_schema():04}")
+        self.services.outgrown = migration
+        self.leave()
 
     async def _tell_metrics(self) -> None:
         """At an address of their own, when there is one; also while the hub drains.
@@ -378,13 +395,15 @@ async def serve(
 
     Raises:
         PortUnusable, HomeUnusable, PostgresFailed, MigrationError, RingUnusable, SettingsUnusable, psycopg.Error:
-            it could not start, and why.
+            it could not start, and why; MigrationError also after it ran, when another hub migrated the database for
+            a newer release.
     """
     _prepare_process(ring)
     shutdown = Shutdown()
     shutdown.listen()
     sockets = listen(settings.host, settings.port)
     hub = RunningHub(settings, ring, migrating=migrating)
+    hub.leave = shutdown.ask
     try:
         starting = asyncio.create_task(hub.start(sockets, demo=demo, keep_key=keep_key), name="start")
         if not await _before(shutdown.asked, starting):
@@ -398,6 +417,8 @@ async def serve(
         await hub.stop()
         close_all(sockets)
     log.info("hub_stopped")
+    if hub.services.outgrown:
+        raise outgrown(hub.services.outgrown)
 
 
 async def _greet(hub: RunningHub, first: FirstRun, ready: Callable[[FirstRun], None]) -> None:

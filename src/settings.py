@@ -30,6 +30,7 @@ KNOWN = {
     "MCPHUB_TRUSTED_PROXIES",
     "MCPHUB_DATABASE_DIRECT_URL",
     "MCPHUB_DATABASE_REPLICA_URL",
+    "MCPHUB_DATABASE_REPLICA_LAG",
     "MCPHUB_MASTER_KEY_FILE",
     "MCPHUB_MASTER_KEYS",
     "MCPHUB_ADMIN_PASSWORD",
@@ -161,6 +162,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     database_url: str = ""
     database_direct_url: str = ""
     database_replica_url: str = ""  # asked for the history of calls, while it answers
+    database_replica_lag: int = 10  # seconds it may be behind
     master_keys: str = ""
     master_key_file: Path | None = None
     secret_files: tuple[Path, ...] = ()  # named in the environment, this one among them; no server may open them
@@ -282,6 +284,7 @@ def read(
         database_url=database,
         database_direct_url=env.get("MCPHUB_DATABASE_DIRECT_URL", "") or database,
         database_replica_url=_secret(env, "MCPHUB_DATABASE_REPLICA_URL"),
+        database_replica_lag=_integer(env, "MCPHUB_DATABASE_REPLICA_LAG", 10),
         master_keys=_secret(env, "MCPHUB_MASTER_KEYS"),
         master_key_file=Path(key_file) if key_file else None,
         secret_files=tuple(Path(env[name]).absolute() for name in sorted(HOLD_SECRETS) if env.get(name)),

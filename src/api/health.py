@@ -19,6 +19,7 @@ from mcphub.backup_age import AGES, backup_age
 from mcphub.checkpoints import Compared, compare
 from mcphub.master_keys import MOST_DAYS, STANDING, standing_of
 from mcphub.postgres.ledger import verify
+from mcphub.postgres.migrate import newest_schema
 from mcphub.retention import OLDEST, kept
 
 log = structlog.get_logger()
@@ -86,6 +87,7 @@ class Health:
                     "ledger": self._ledger,
                     "chain": self._chain,
                     "completeness": self._completeness,
+                    "schema": self._schema,
                     "backup": self._backup,
                     "master_key": self._master_key,
                     "retention": self._retention,
@@ -97,6 +99,8 @@ class Health:
                     "sign_in": self._sign_in,
                     "address": self._address,
                 }
+                if self._services.replica is not None:
+                    parts["replica"] = self._replica
                 self._known = [await self._check(name, part) for name, part in parts.items()]
                 self._looked = time.monotonic()
             return self._known
@@ -181,6 +185,25 @@ class Health:
         if not found.head or not checkpoints.leads:
             return Found(status="ok", code="elsewhere" if found.head else "empty")
         return Found(status="warning", code="unknown", command="mcphub checkpoint")
+
+    async def _schema(self) -> Found:
+        """A newer one is fine as long as its migrations say that this code goes on with it."""
+        ((newest,),) = await self._row("select max(version) from public.schema_migration")
+        known = newest_schema()
+        values: dict[str, float] = {"database": newest, "code": known}
+        if self._services.outgrown:
+            return Found(status="error", code="outgrown", values=values)
+        return Found(status="ok", code="newer" if newest > known else "current", values=values)
+
+    async def _replica(self) -> Found:
+        replica = self._services.replica
+        assert replica is not None
+        if replica.seconds is None:
+            return Found(status="warning", code="away")
+        values = {"seconds": round(replica.seconds, 1), "most": replica.most}
+        if replica.follows:
+            return Found(status="ok", code="follows", values=values)
+        return Found(status="warning", code="behind", values=values)
 
     async def _backup(self) -> Found:
         (row,) = await self._row(AGES)

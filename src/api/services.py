@@ -24,6 +24,7 @@ from mcphub.metrics import Metrics
 from mcphub.projections.directory import Directory
 from mcphub.projections.projector import Projector
 from mcphub.projections.tail import Tail
+from mcphub.replica import ReplicaLag
 from mcphub.settings import Settings
 
 log = structlog.get_logger()
@@ -141,3 +142,5 @@ class Services(Struct):
     pools: tuple[Any, ...] = ()  # every pool of connections, for what is measured of them
     streams: OpenStreams = field(default_factory=OpenStreams)
     draining: bool = False
+    outgrown: int = 0  # the migration this hub's code cannot go on with, for which it drains
+    replica: ReplicaLag | None = None

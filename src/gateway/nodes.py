@@ -27,6 +27,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from mcphub.gateway.store import DATABASE_AWAY
 from mcphub.periodic import Periodic, end
+from mcphub.postgres.migrate import OUTGROWN
 from mcphub.projections.tail import Tail
 
 log = structlog.get_logger()
@@ -188,6 +189,7 @@ class Nodes:
         load: asked at each beat.
         hear: told each message about a session, in the order in which another node sent them.
         answer: asked what another node asks.
+        outgrown: told, at each beat, the number of a migration that leaves no place for the code of this node.
     """
 
     def __init__(
@@ -203,6 +205,7 @@ class Nodes:
         self.load: Callable[[], Load] = lambda: Load(0, 0, 0, 0)
         self.hear: Callable[[Message], None] = lambda _: None
         self.answer: Callable[[Question], Awaitable[bytes]] = _nothing
+        self.outgrown: Callable[[int], None] = lambda _: None
         self.id = secrets.token_hex(4)
         self.name = name
         self.others: Mapping[str, str] = {}
@@ -395,6 +398,7 @@ class Nodes:
             async with self._pool.connection(timeout=2) as db:
                 await db.execute(BEAT, about)
                 rows = await (await db.execute(OTHERS, (self.id, GONE_AFTER))).fetchall()
+                newer = await (await db.execute(OUTGROWN, self._about)).fetchone()
                 await db.execute(TIDY)
         except DATABASE_AWAY as error:
             if not self._away:
@@ -402,6 +406,8 @@ class Nodes:
             self._away = True
             return
         self._away = False
+        if newer is not None and newer[0] is not None:
+            self.outgrown(newer[0])
         others = {str(node): str(name) for node, name in rows}
         if others != self.others:
             log.info("nodes_changed", node=self.id, others=sorted(others))

@@ -10,6 +10,7 @@ that knows migrations up to 0017. One that says nothing is understood by none be
 
 import re
 from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -43,6 +44,12 @@ HAS_OLDEST_CODE = """
 # Of a database that was made before there was such a column, too.
 APPLIED = """
     select version, sha256, coalesce((to_jsonb(done) ->> 'oldest_code')::integer, version) from schema_migration as done
+"""
+
+
+OUTGROWN = """
+    select max(version) from schema_migration as done
+    where version > %(schema)s and coalesce((to_jsonb(done) ->> 'oldest_code')::integer, version) > %(schema)s
 """
 
 
@@ -150,9 +157,22 @@ def migrations_folder() -> Path:
     raise MigrationError(f"no migrations found beside {package}; the installation is incomplete")
 
 
+@cache
 def newest_schema() -> int:
     """The number of the last migration this code knows."""
     return max(file.version for file in load(migrations_folder()))
+
+
+def outgrown(version: int) -> MigrationError:
+    """For a hub that ran while the database became newer than its code, by the migration of this number."""
+    return MigrationError(_newer(f"{version:04}"))
+
+
+def _newer(numbers: str) -> str:
+    return (
+        f"the database is newer than this code: it has migration {numbers}. Run the newer release, or restore the"
+        " backup made before it."
+    )
 
 
 def ensure_roles(dsn: str) -> list[str]:
@@ -177,10 +197,7 @@ def _missing(db: psycopg.Connection[Any], files: list[Migration]) -> list[Migrat
     known = {file.version for file in files}
     if newer := sorted(version for version, _, oldest in rows if version not in known and oldest not in known):
         numbers = ", ".join(f"{version:04}" for version in newer)
-        raise MigrationError(
-            f"the database is newer than this code: it has migration {numbers}. Run the newer release, or restore the"
-            " backup made before it."
-        )
+        raise MigrationError(_newer(numbers))
     for file in files:
         if file.version in done and done[file.version] != file.digest:
             raise MigrationError(f"{file}.sql was edited after it was applied; put the change in a new migration")

@@ -133,6 +133,10 @@ class Preferred:
         """For a while only the primary is asked."""
         self.again_at = time.monotonic() + self.PASSED_OVER_S
 
+    def taken_up(self) -> None:
+        """The replica is asked again, without waiting for the while to be over."""
+        self.again_at = 0.0
+
 
 def _has_news(db: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:
     """Has the server said something on an idle connection: a goodbye, an end of file, or a rare notice?

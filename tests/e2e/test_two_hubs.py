@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from mcphub.domain.vault import new_ring_text
@@ -180,6 +181,23 @@ async def test_what_belongs_on_a_stream_gets_there_from_the_other_node_and_so_do
     await listening.close()
     nodes = first.admin.rest.get("/api/admin/nodes")
     assert [(node["name"], node["living"]) for node in nodes] == [("first", True), ("second", True)]
+
+
+async def test_a_hub_drains_and_ends_when_the_database_becomes_too_new_for_its_code(
+    two_hubs: tuple[RunningHub, RunningHub], empty_database: Database
+) -> None:
+    first, second = two_hubs
+    with psycopg.connect(empty_database.owner_dsn, autocommit=True) as db:
+        db.execute("insert into schema_migration (version, name, sha256) values (900, 'of_a_later_release', '')")
+
+    for hub in (first, second):
+        assert hub.process is not None
+        await until(lambda hub=hub: hub.process.poll() is not None, within=15, what="it ends by itself")
+        assert hub.process.returncode == 1
+        (said,) = hub.lines(lambda line: line.get("event") == "database_newer_than_code")
+        assert (said["level"], said["migration"]) == ("error", "0900")
+        assert hub.lines(lambda line: line.get("event") == "hub_draining")
+        assert "Run the newer release" in hub.said()
 
 
 async def test_an_administrator_at_one_node_sees_and_ends_what_is_live_at_the_other(

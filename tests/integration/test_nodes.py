@@ -14,6 +14,7 @@ from mcphub.gateway.facade import LiveRuntime, LiveSession
 from mcphub.gateway.nodes import Answered, Ended, Load, Message, Nodes, Put
 from mcphub.gateway.store import Options, Row, SessionRows
 from mcphub.gateway.upstream.runtime import RuntimeInfo
+from mcphub.postgres.migrate import newest_schema
 from mcphub.postgres.pool import read_pool
 from mcphub.projections.tail import Tail
 from tests.conftest import Database
@@ -42,7 +43,7 @@ async def two(database: Database) -> AsyncIterator[tuple[Running, Running]]:
     for name in ("first", "second"):
         tail = Tail(database.app_dsn, [])
         await tail.start()
-        nodes = Nodes(pool, tail, key=b"k" * 32, name=name, version="1", schema=19)
+        nodes = Nodes(pool, tail, key=b"k" * 32, name=name, version="1", schema=newest_schema())
         made.append(Running(nodes, SessionRows(pool, nodes.id), tail))
         await nodes.start()
     first, second = made
@@ -132,6 +133,21 @@ async def test_a_message_under_another_key_is_passed_over(two: tuple[Running, Ru
     await until(lambda: second.heard, within=5, what="the readable one")
 
     assert second.heard == [Ended(SESSION)]
+
+
+async def test_a_node_hears_of_a_migration_that_leaves_no_place_for_its_code_and_of_no_other(
+    two: tuple[Running, Running], database: Database
+) -> None:
+    nodes, known, told = two[0].nodes, newest_schema(), list[int]()
+    nodes.outgrown = told.append
+    with psycopg.connect(database.owner_dsn, autocommit=True) as db:
+        for version, oldest in ((known + 1, known), (known + 2, known + 1)):
+            db.execute(
+                "insert into schema_migration (version, name, sha256, oldest_code) values (%s, 'later', '', %s)",
+                (version, oldest),
+            )
+            await nodes._beat()
+            assert told == ([] if oldest == known else [known + 2])
 
 
 class Live:

@@ -105,6 +105,8 @@ class OperationController(Controller):
     @get("/readyz", operation_id="ready", summary="May requests be sent here?", who=PUBLIC)
     async def ready(self, services: NamedDependency[Services]) -> Envelope:
         """The database answers within a second, what is decided by is current, read tables are close, no drain."""
+        if services.outgrown:
+            raise not_ready("The database was migrated for a newer release, so this hub shuts down.")
         if services.draining:
             raise not_ready("The hub is shutting down.")
         try:

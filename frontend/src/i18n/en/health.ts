@@ -19,6 +19,7 @@ export const health = {
     ledger: "Event store",
     chain: "Hash chain",
     completeness: "Completeness",
+    schema: "Database schema",
     backup: "Backup",
     master_key: "Master key",
     retention: "Retention",
@@ -29,6 +30,7 @@ export const health = {
     clock: "Clock",
     sign_in: "Sign-in",
     address: "Address",
+    replica: "Replica",
   },
   found: {
     database: { answers: () => "Answers." },
@@ -50,6 +52,13 @@ export const health = {
       unknown: () => "There is no checkpoint to compare with.",
       empty: () => "Nothing is recorded yet.",
       elsewhere: () => "Another node signs the checkpoints.",
+    },
+    schema: {
+      current: ({ code }: Values) => `As this release has it: migration ${code}.`,
+      newer: ({ database, code }: Values) =>
+        `Migration ${database}, newer than the ${code} of this release, which goes on with it.`,
+      outgrown: ({ database, code }: Values) =>
+        `Migration ${database}: too new for this release, which knows ${code}. The hub finishes what is under way and ends.`,
     },
     backup: {
       recent: ({ age }: Values) => `The last one was made ${age}.`,
@@ -105,6 +114,12 @@ export const health = {
       loopback: ({ items }: Values) => `${items}, on this machine only.`,
       plain: ({ items }: Values) => `${items} is not encrypted: keys and passwords can be read on the way.`,
     },
+    replica: {
+      follows: ({ seconds }: Values) => `Gives the history of calls, ${seconds} s behind.`,
+      behind: ({ seconds, most }: Values) =>
+        `${seconds} s behind, of ${most} at most: the primary gives the history instead.`,
+      away: () => "Does not answer, or holds another database: the primary gives the history instead.",
+    },
   },
   silent: { silent: (_: Values) => "Did not answer in time." },
   remedies: {
@@ -113,6 +128,7 @@ export const health = {
     chain: "Find out who changed the ledger, and restore it from a backup. The command checks all of it.",
     completeness:
       "Keep a copy of the database and of the checkpoints, and restore from a backup. The command says from where on.",
+    schema: "Start the newer release here as well.",
     backup:
       "Make one, and see that it is made every day. Where the database is backed up in another way, set MCPHUB_BACKUP_DAYS to 0.",
     master_key:
@@ -124,6 +140,7 @@ export const health = {
     disk: "Make room, or shorten the history with MCPHUB_TRAFFIC_DAYS.",
     clock: "Set the clocks by NTP: times of events come from the database, times of calls from the hub.",
     sign_in: "Name who may come with MCPHUB_GITHUB_ALLOW or MCPHUB_OIDC_ALLOW.",
+    replica: "Look at the replica and its connection to the primary. It is read again by itself.",
     address: "Put a proxy with TLS in front and set MCPHUB_PUBLIC_URL to its https address.",
   },
   degraded: (parts: string) => `The hub is not well: ${parts}.`,

@@ -19,6 +19,7 @@ export const health: Shape<typeof en> = {
     ledger: "이벤트 저장소",
     chain: "해시 체인",
     completeness: "완전성",
+    schema: "데이터베이스 스키마",
     backup: "백업",
     master_key: "마스터 키",
     retention: "보관 기간",
@@ -29,6 +30,7 @@ export const health: Shape<typeof en> = {
     clock: "시계",
     sign_in: "로그인",
     address: "주소",
+    replica: "복제 서버",
   },
   found: {
     database: { answers: () => "응답합니다." },
@@ -48,6 +50,13 @@ export const health: Shape<typeof en> = {
       unknown: () => "비교할 체크포인트가 없습니다.",
       empty: () => "아직 기록된 것이 없습니다.",
       elsewhere: () => "체크포인트는 다른 노드가 서명합니다.",
+    },
+    schema: {
+      current: ({ code }) => `이 릴리스와 같은 마이그레이션 ${code}입니다.`,
+      newer: ({ database, code }) =>
+        `마이그레이션 ${database}: 이 릴리스의 ${code}보다 새롭지만 그대로 쓸 수 있습니다.`,
+      outgrown: ({ database, code }) =>
+        `마이그레이션 ${database}: ${code}까지만 아는 이 릴리스에는 너무 새롭습니다. 허브는 진행 중인 일을 마치고 종료합니다.`,
     },
     backup: {
       recent: ({ age }) => `마지막 백업은 ${age}에 만들었습니다.`,
@@ -100,6 +109,11 @@ export const health: Shape<typeof en> = {
       loopback: ({ items }) => `${items} 주소는 이 컴퓨터에서만 열립니다.`,
       plain: ({ items }) => `${items} 주소는 암호화되지 않아 키와 비밀번호가 중간에서 읽힐 수 있습니다.`,
     },
+    replica: {
+      follows: ({ seconds }) => `호출 기록을 여기에서 읽습니다. ${seconds}초 뒤처져 있습니다.`,
+      behind: ({ seconds, most }) => `${seconds}초 뒤처져(최대 ${most}초) 호출 기록을 주 서버에서 읽습니다.`,
+      away: () => "응답하지 않거나 다른 데이터베이스여서 호출 기록을 주 서버에서 읽습니다.",
+    },
   },
   silent: { silent: () => "제때 응답하지 않았습니다." },
   remedies: {
@@ -109,6 +123,7 @@ export const health: Shape<typeof en> = {
     chain: "누가 원장을 바꿨는지 확인하고 백업에서 복구하세요. 아래 명령은 전체를 검사합니다.",
     completeness:
       "데이터베이스와 체크포인트의 사본을 보관하고 백업에서 복구하세요. 아래 명령은 어디부터 다른지 알려 줍니다.",
+    schema: "여기에도 새 릴리스를 시작하세요.",
     backup:
       "백업을 만들고, 매일 만들어지게 하세요. 데이터베이스를 다른 방법으로 백업한다면 MCPHUB_BACKUP_DAYS 값을 0으로 두세요.",
     master_key:
@@ -121,6 +136,7 @@ export const health: Shape<typeof en> = {
     disk: "공간을 비우거나 MCPHUB_TRAFFIC_DAYS 값으로 기록 기간을 줄이세요.",
     clock: "NTP로 시계를 맞추세요. 이벤트 시각은 데이터베이스, 호출 시각은 허브의 시계를 따릅니다.",
     sign_in: "MCPHUB_GITHUB_ALLOW 또는 MCPHUB_OIDC_ALLOW 값으로 들어올 수 있는 사람을 정하세요.",
+    replica: "복제 서버와 주 서버 연결을 확인하세요. 따라잡으면 저절로 다시 읽습니다.",
     address: "앞에 TLS 프록시를 두고 MCPHUB_PUBLIC_URL 값을 https 주소로 바꾸세요.",
   },
   degraded: (parts) => `허브에 이상이 있습니다: ${parts}`,

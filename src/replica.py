@@ -6,14 +6,15 @@ newest on the replica, both by the primary's clock. That holds for any kind of r
 
 from typing import Any
 
+import psycopg
 import structlog
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from mcphub.gateway.store import DATABASE_AWAY
 from mcphub.postgres.pool import Preferred
 
 log = structlog.get_logger()
 
+AWAY = (psycopg.Error, PoolTimeout, TooManyRequests)
 LOOK_SECONDS = 2.0  # between two looks
 ANSWERS_WITHIN = 1.0  # seconds
 NEWEST = "select extract(epoch from max(seen_at)) from public.node"
@@ -43,11 +44,11 @@ class ReplicaLag:
     async def round(self) -> None:
         try:
             newest = await _newest(self._primary)
-        except DATABASE_AWAY:
+        except AWAY:
             return  # nothing to compare with, and nobody else to ask
         try:
             there = await _newest(self._replica)
-        except DATABASE_AWAY:
+        except AWAY:
             there = None
         self.seconds = max(0.0, newest - there) if newest is not None and there is not None else None
         if not self.follows:

@@ -95,7 +95,8 @@ async def find(
         "model": model,
         "vector": literal(vector) if vector is not None else None,
     }
-    rows = await (await db.execute(_find(vector is not None, share), given)).fetchall()
+    # Planned each time, half a millisecond: a plan for any arrays takes them for short, and compares each with each.
+    rows = await (await db.execute(_find(vector is not None, share), given, prepare=False)).fetchall()
     return Found([place - 1 for place, *_ in rows], rows[0][2] if rows else 0.0, rows[0][3] if rows else 0)
 
 

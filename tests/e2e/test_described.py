@@ -41,8 +41,9 @@ CHECKS = [
 
 # Ends the caller's session, or never ends, or takes a process of its own each time.
 LEFT_OUT = r"logs/stream|events/stream|projections/stream|/check$|auth/logout|user/sessions$|rebuild"
-# What succeeds only where something is parked, was rebuilt beside, or was kept: no visit makes that.
+# What succeeds only where something is parked, was rebuilt beside, kept, or not found: no visit makes that.
 SPECIAL = {
+    "DELETE /api/admin/search/misses",
     "POST /api/admin/projections/{name}/check",
     "POST /api/admin/projections/{name}/retry",
     "GET /api/requests/payloads/{request_id}",

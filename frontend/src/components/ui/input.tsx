@@ -50,7 +50,7 @@ export function SearchInput({ value, onChange, className, placeholder, onKeyDown
           type="button"
           aria-label={m.common.clearSearch}
           onClick={() => onChange("")}
-          className="absolute top-1.5 right-1.5 rounded p-0.5 text-ink-3 hover:text-ink"
+          className="absolute top-1 right-1 rounded p-1 text-ink-3 hover:text-ink"
         >
           <X className="size-4" aria-hidden />
         </button>

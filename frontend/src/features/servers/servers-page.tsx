@@ -99,22 +99,24 @@ function Found({ all, filters, onClear }: FoundProps) {
   const m = useMessages(serversTexts);
   const shown = useMemo(() => narrowed(all, filters), [all, filters]);
   const q = useDeferredValue(filters.q?.trim() ?? "");
-  const { data: best } = useQuery(bestToolsQuery(q));
+  const { data: best, isLoading } = useQuery(bestToolsQuery(q));
   const tools = useMemo(
     () => toolsFound(shown, filters.q ?? "", best, all, filters),
     [shown, filters, best, all],
   );
   return (
     <>
-      <ServersTable
-        rows={shown}
-        empty={
-          <EmptyState
-            title={m.servers.noMatch}
-            action={<Button onClick={onClear}>{m.servers.clearFilters}</Button>}
-          />
-        }
-      />
+      {shown.length > 0 || (tools.length === 0 && !isLoading) ? (
+        <ServersTable
+          rows={shown}
+          empty={
+            <EmptyState
+              title={m.servers.noMatch}
+              action={<Button onClick={onClear}>{m.servers.clearFilters}</Button>}
+            />
+          }
+        />
+      ) : null}
       {tools.length > 0 ? <ToolsFound tools={tools} /> : null}
     </>
   );

@@ -1,6 +1,6 @@
 """Read model `groups`: one row per living group; a server's new name follows into it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
 
 from msgspec import UNSET, Struct
@@ -66,7 +66,7 @@ class Groups(Projection[GroupRow]):
             case event:
                 return (event.group_id,)  # type: ignore[attr-defined]
 
-    def names(self, row: GroupRow) -> Iterable[str]:
+    def names(self, row: GroupRow) -> Collection[str]:
         return [name for ref in row.servers for name in (ref.server_id, ref.name)]
 
     def evolve(self, row: GroupRow | None, recorded: Recorded) -> GroupRow | None:
@@ -98,9 +98,10 @@ class Groups(Projection[GroupRow]):
                 return None
             case UserErased():
                 return None
-            case ServerRenamed() if any(_means(ref, event) for ref in row.servers):
-                renamed = ServerRef(event.server_id, event.name)
-                return replace(row, servers=[renamed if _means(ref, event) else ref for ref in row.servers])
+            case ServerRenamed():
+                named = ServerRef(event.server_id, event.name)
+                servers = [named if _means(ref, event) else ref for ref in row.servers]
+                return replace(row, servers=servers) if named in servers else row
         return row
 
 

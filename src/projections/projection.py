@@ -5,7 +5,7 @@ The projector loads the rows a batch touches, evolves them in memory and writes 
 the whole ledger. Both agree by construction, and a test compares them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from operator import attrgetter
@@ -62,7 +62,7 @@ class Projection(Generic[Row]):
         """The row an event belongs to, several of them, or None when it changes no row."""
         raise NotImplementedError
 
-    def names(self, row: Row) -> Iterable[str]:
+    def names(self, row: Row) -> Collection[str]:
         """What a row names of other things, for a projection whose `key` asks for who names something."""
         raise NotImplementedError
 
@@ -195,8 +195,10 @@ class Table(Generic[Row]):
             for column, keys in self._having.items():
                 keys.setdefault(getattr(after, column), set()).add(key)
         if self._naming is not None:
+            known = self._names(before) if before is not None else ()
             for name in self._names(after):
-                self._naming.setdefault(name, set()).add(key)
+                if name not in known:
+                    self._naming.setdefault(name, set()).add(key)
 
     def _of(self, wanted: Rows) -> set[Key]:
         """Looked up in an index that is made when first asked for: most columns never are."""

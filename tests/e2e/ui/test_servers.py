@@ -1,7 +1,7 @@
 """Servers as their users and administrators see them: how they do, their tools, what they need, what was asked."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -10,7 +10,7 @@ from tests.e2e.ui.conftest import MakeReader
 from tests.support.rest import Admin, Person
 from tests.support.upstreams import SERVERS, HttpServer, Upstreams
 from tests.support.waiting import eventually
-from tests.support.web import Reader, UiPage
+from tests.support.web import Reader, UiPage, faults, words_of_another_language
 
 GONE = "http://127.0.0.1:9/mcp"
 
@@ -101,9 +101,34 @@ def test_a_search_finds_servers_and_tools_and_stands_in_the_address(
     expect(page).to_have_url(f"{reader.url}/servers/{server.name}/tools/whoami")
     page.go_back()
     expect(page.get_by_role("searchbox")).to_have_value("whoami")
-    page.get_by_role("searchbox").fill("nothing of that name")
+    page.goto(f"{reader.url}/servers?q=whoami&status=disabled")
     page.get_by_role("button", name="Clear the filters").click()
     expect(row(page, other)).to_be_visible()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("ko", "dark")])
+def test_tools_are_found_by_what_korean_words_mean_though_no_text_has_them(
+    open_reader: MakeReader,
+    make_user: Callable[[str], Person],
+    server: HttpServer,
+    language: Literal["en", "ko"],
+    theme: Literal["light", "dark"],
+) -> None:
+    server.become(
+        {"name": "create_ticket", "description": "Opens a new issue.", "inputSchema": {"type": "object"}},
+        {"name": "count_birds", "description": "How many there are.", "inputSchema": {"type": "object"}},
+    )
+    person = make_user("seeker")
+    person.group("only", server.name)
+    person.rest.post(f"/api/servers/{server.name}/tools")
+    page = open_reader(person, language=language, theme=theme).go("/servers")
+
+    page.get_by_role("searchbox").fill("이슈 등록")
+
+    expect(row(page, f"{server.name}/create_ticket")).to_contain_text("Opens a new issue.")
+    assert faults(page) == []
+    assert words_of_another_language(page, language) == []
 
 
 @pytest.mark.thorough

@@ -23,3 +23,21 @@ def test_a_renamed_server_keeps_its_old_name_in_groups_of_the_trunk():
     assert names(trunk, "ann") == names(trunk, "bob") == ["DESK"]
     assert trunk.resolve(ServerRef("gone", "DESK")) is trunk.servers["desk"]
     assert trunk.resolve(ServerRef("gone", "Office")) is None
+
+
+def test_groups_of_another_branch_are_not_there_for_a_new_name():
+    trunk = modelled(*member("ann"), added("desk"), grouped("ann", "g", "desk"))
+    renamed = (ServerRenamed(server_id="desk", old_name="DESK", name="Office"), [server_tag("desk"), SERVERS])
+    again = (ServerRenamed(server_id="desk", old_name="Office", name="Hall"), [server_tag("desk"), SERVERS])
+    for fact in recorded(renamed, since=trunk.position + 1):
+        trunk.apply(fact)
+
+    one, other = Branch(trunk), Branch(trunk)
+    for fact in recorded(grouped("ann", "h", "desk"), since=trunk.position + 1):
+        one.apply(fact)
+    for fact in recorded(again, since=trunk.position + 1):
+        other.apply(fact)
+
+    assert names(one, "ann") == ["Office", "DESK"]
+    assert names(other, "ann") == ["Hall"]
+    assert names(trunk, "ann") == ["Office"]

@@ -14,7 +14,7 @@ from tests.support.web import UiPage
 
 PAGES = [UiPage("/admin/health", who="admin")]
 NAMES = [
-    *("Database", "Event store", "Hash chain", "Completeness", "Backup", "Master key", "Retention"),
+    *("Database", "Event store", "Hash chain", "Completeness", "Schema", "Backup", "Master key", "Retention"),
     "Access decisions",
     *("Read tables", "Servers", "Disk", "Clock", "Sign-in", "Address"),
 ]

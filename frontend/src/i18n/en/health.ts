@@ -19,7 +19,7 @@ export const health = {
     ledger: "Event store",
     chain: "Hash chain",
     completeness: "Completeness",
-    schema: "Database schema",
+    schema: "Schema",
     backup: "Backup",
     master_key: "Master key",
     retention: "Retention",

@@ -19,7 +19,7 @@ export const health: Shape<typeof en> = {
     ledger: "이벤트 저장소",
     chain: "해시 체인",
     completeness: "완전성",
-    schema: "데이터베이스 스키마",
+    schema: "스키마",
     backup: "백업",
     master_key: "마스터 키",
     retention: "보관 기간",

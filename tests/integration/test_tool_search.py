@@ -314,6 +314,15 @@ async def test_another_model_takes_over_when_it_has_every_vector(pool):
     await world.gateway.stop(0)
 
 
+async def test_a_search_is_planned_for_its_own_lists_however_often_it_was_asked(pool):
+    async with pool.connection() as db:
+        for _ in range(8):
+            await index.find(db, {"issu": 1.0}, index.visible([]), 5)
+        kept = await db.execute("select count(*) from pg_prepared_statements where statement like '%%query_term%%'")
+
+        assert await kept.fetchone() == (0,)
+
+
 async def test_the_tables_of_an_older_form_are_made_anew(pool):
     async with pool.connection() as db:
         await db.execute("insert into tool_catalog values (gen_random_uuid(), 's', 't', 'd', 'text')")

@@ -101,13 +101,12 @@ def path_with_uvx() -> str:
 
 def uvx(package: str, **env: str) -> dict[str, Any]:
     """The entry of a server from PyPI; `env` is what it needs."""
-    return _fetched("uvx", [package], {**env, "UV_CACHE_DIR": str(CACHE / "uv"), "UV_EXCLUDE_NEWER": AS_OF})
+    return _fetched("uvx", [package], {**env, "UV_EXCLUDE_NEWER": AS_OF})
 
 
 def npx(package: str, **env: str) -> dict[str, Any]:
     """The entry of a server from npm; `env` is what it needs."""
-    cache = {"npm_config_cache": str(CACHE / "npm-cache"), "npm_config_before": AS_OF}
-    return _fetched("npx", ["-y", package], {**env, **cache})
+    return _fetched("npx", ["-y", package], {**env, "npm_config_before": AS_OF})
 
 
 def _fetched(command: str, args: list[str], env: dict[str, str]) -> dict[str, Any]:

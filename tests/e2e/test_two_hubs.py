@@ -37,7 +37,7 @@ def two_hubs(empty_database: Database, start_hub: StartHub) -> tuple[RunningHub,
 
 
 @pytest.mark.parametrize(
-    "rounds", [pytest.param(100, id="short"), pytest.param(1000, id="long", marks=pytest.mark.soak)]
+    "rounds", [pytest.param(40, id="short"), pytest.param(1000, id="long", marks=pytest.mark.soak)]
 )
 async def test_two_administrators_demoting_each_other_on_two_nodes_leave_exactly_one(
     two_hubs: tuple[RunningHub, RunningHub], rounds: int

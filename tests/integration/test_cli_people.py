@@ -249,6 +249,7 @@ def test_changes_from_the_host_say_so_in_the_ledger(commands: Commands, database
     assert found == [("system:cli", "cli", "RegisterUser")]
 
 
+@pytest.mark.thorough
 def test_what_was_done_is_taken_back_and_what_cannot_be_says_why(commands: Commands, database: Database) -> None:
     create(commands, "ann")
     locked = commands.json("user", "deactivate", "ann")["position"]

@@ -132,6 +132,7 @@ async def test_personal_groups_only_narrow_it(a_company: Callable[..., Company],
         assert (await refusal(other, "forge__echo")).startswith("-32602 Unknown tool")
 
 
+@pytest.mark.thorough
 async def test_a_change_of_the_audience_counts_for_the_next_request_and_is_heard(
     a_company: Callable[..., Company], upstreams: Upstreams
 ) -> None:

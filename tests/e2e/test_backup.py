@@ -117,6 +117,7 @@ def cleared_keys(checkpoints: Path) -> list[str]:
     return [key for line in lines for key in line.get("cleared", ())]
 
 
+@pytest.mark.thorough
 async def test_a_hub_moves_to_a_managed_server_and_back(
     start_hub: StartHub, empty_database: Database, upstreams: Upstreams
 ) -> None:

@@ -178,6 +178,7 @@ async def test_crawler_gets_the_tenant_percent_encoded_in_its_query_and_the_key_
     assert stream.facts["x-api-key"] == only(recorder.calls(name)).facts["x-api-key"] == "crawl-token"
 
 
+@pytest.mark.thorough
 async def test_tracker_cli_is_one_process_a_user_with_that_users_values(
     hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:
@@ -204,6 +205,7 @@ async def test_tracker_cli_is_one_process_a_user_with_that_users_values(
         assert call.facts["TRACKER_API_TOKEN"] == user.username
 
 
+@pytest.mark.thorough
 async def test_a_value_for_tracker_cli_that_would_be_an_option_is_refused(
     upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:
@@ -217,6 +219,7 @@ async def test_a_value_for_tracker_cli_that_would_be_an_option_is_refused(
     assert [error["code"] for error in refused.value.response.json()["errors"]] == ["value_not_allowed"]
 
 
+@pytest.mark.thorough
 async def test_legacy_box_is_disabled_and_never_dialled(
     hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:
@@ -236,6 +239,7 @@ async def test_legacy_box_is_disabled_and_never_dialled(
 # settings-openapi.json
 
 
+@pytest.mark.thorough
 async def test_inventory_gets_the_key_as_its_header_and_only_the_language_of_the_client(
     hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:
@@ -252,6 +256,7 @@ async def test_inventory_gets_the_key_as_its_header_and_only_the_language_of_the
     assert "x-key" not in only(recorder.received(server=name, event="document")).facts
 
 
+@pytest.mark.thorough
 async def test_clock_is_one_tool_with_an_optional_text(
     hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:
@@ -272,6 +277,7 @@ async def test_clock_is_one_tool_with_an_optional_text(
     assert recorder.received(server=name, event="document") == []
 
 
+@pytest.mark.thorough
 async def test_billing_without_its_variable_needs_setup_and_asks_for_no_token(
     hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:
@@ -286,6 +292,7 @@ async def test_billing_without_its_variable_needs_setup_and_asks_for_no_token(
     assert recorder.received(server=name) == []
 
 
+@pytest.mark.thorough
 async def test_browser_is_a_process_a_session_started_by_its_first_use_and_ended_when_it_is_idle(
     hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:
@@ -312,6 +319,7 @@ async def test_browser_is_a_process_a_session_started_by_its_first_use_and_ended
     assert status_of(hub, name)["isolation"] == "per-session"
 
 
+@pytest.mark.thorough
 async def test_vault_gets_the_users_value_as_the_whole_authorization(
     hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:
@@ -326,6 +334,7 @@ async def test_vault_gets_the_users_value_as_the_whole_authorization(
     assert [slot["label"] for slot in status_of(hub, name)["slots"]] == ["Vault bearer"]
 
 
+@pytest.mark.thorough
 async def test_mailer_is_passed_the_tag_of_the_client_and_nothing_else(
     hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:
@@ -344,6 +353,7 @@ async def test_mailer_is_passed_the_tag_of_the_client_and_nothing_else(
 # settings-hostile.json, without its bad entries
 
 
+@pytest.mark.thorough
 async def test_github_pr_keeps_its_slash_and_its_authorization_over_a_redirect_within_its_origin_only(
     hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:
@@ -366,6 +376,7 @@ async def test_github_pr_keeps_its_slash_and_its_authorization_over_a_redirect_w
     assert recorder.received(server=away) == recorder.received(server=other) == []
 
 
+@pytest.mark.thorough
 def test_a_value_of_one_name_is_saved_for_its_other_consumer_unless_it_is_for_one_only(
     serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:
@@ -391,6 +402,7 @@ def has_value(person: Person, *servers: str) -> list[bool]:
     return ["USER_SHARED_TOKEN" in json.dumps(saved.get(server, {})) for server in servers]
 
 
+@pytest.mark.thorough
 async def test_jira_gets_its_values_verbatim_and_a_text_that_is_no_slot(
     hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:
@@ -407,6 +419,7 @@ async def test_jira_gets_its_values_verbatim_and_a_text_that_is_no_slot(
     assert (facts["authorization"], facts["x-note"]) == ("Basic me@example.com:s3cr3t", "${NOT_A_SLOT}")
 
 
+@pytest.mark.thorough
 async def test_inferred_is_streamable_http_and_stays_as_it_was_written(
     hub: RunningHub, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:
@@ -422,6 +435,7 @@ async def test_inferred_is_streamable_http_and_stays_as_it_was_written(
     assert "type" not in config
 
 
+@pytest.mark.thorough
 async def test_composite_sends_nothing_while_one_of_its_two_values_is_missing(
     hub: RunningHub, recorder: Recorder, upstreams: Upstreams, serve: Serve, make_user: MakeUser, fresh_name: Any
 ) -> None:

@@ -26,6 +26,7 @@ IN_FLIGHT = 150  # 32 run and 64 wait
 @pytest.mark.parametrize(
     ("users", "seconds"), [pytest.param(6, 3, id="short"), pytest.param(70, 60, id="long", marks=pytest.mark.soak)]
 )
+@pytest.mark.thorough
 async def test_mixed_lists_and_calls_of_many_users_are_answered(
     hub: RunningHub,
     upstreams: Upstreams,

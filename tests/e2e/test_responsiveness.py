@@ -112,6 +112,7 @@ async def bystander() -> AsyncIterator[list[float]]:
     worst.append(float(out))
 
 
+@pytest.mark.thorough
 async def test_calls_stay_quick_and_served_while_facts_pour_in_tables_are_rebuilt_and_passwords_hashed(
     own_hub: RunningHub, caller: Ide
 ) -> None:

@@ -63,7 +63,7 @@ def runtimes(hub: RunningHub) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     "windows",
     [
-        pytest.param(6, id="300 calls, 60 sessions"),
+        pytest.param(2, id="100 calls, 20 sessions"),
         pytest.param(20, id="1,000 calls, 200 sessions", marks=pytest.mark.thorough),
     ],
 )

@@ -183,6 +183,7 @@ async def test_what_belongs_on_a_stream_gets_there_from_the_other_node_and_so_do
     assert [(node["name"], node["living"]) for node in nodes] == [("first", True), ("second", True)]
 
 
+@pytest.mark.thorough
 async def test_a_hub_drains_and_ends_when_the_database_becomes_too_new_for_its_code(
     two_hubs: tuple[RunningHub, RunningHub], empty_database: Database
 ) -> None:

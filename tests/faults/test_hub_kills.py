@@ -117,6 +117,7 @@ async def test_a_killed_hub_loses_nothing_and_leaves_no_process(
 
 
 @pytest.mark.parametrize(("kills", "seed"), SEEDED)
+@pytest.mark.thorough
 async def test_a_killed_database_server_comes_back_and_nothing_is_lost(
     hub: RunningHub, busy: Busy, recorder: Recorder, kills: int, seed: int
 ) -> None:

@@ -173,6 +173,7 @@ async def test_after_no_answer_it_is_asked_again_within_the_hour(hub, github):
     assert len(github.asked) > asked
 
 
+@pytest.mark.thorough
 async def test_an_account_that_became_somebody_elses_is_no_membership(hub, github):
     ann = await signed_in(hub)
     for token in github.tokens.values():
@@ -184,6 +185,7 @@ async def test_an_account_that_became_somebody_elses_is_no_membership(hub, githu
     assert shut_outs(hub) == [(ann.user_id, "membership_unconfirmed", "system:membership")]
 
 
+@pytest.mark.thorough
 async def test_the_last_administrator_stays_and_another_is_demoted(hub, github):
     ann = await signed_in(hub)
     await run(hub, lambda: SetAdmin(ann.user_id, True))
@@ -203,6 +205,7 @@ async def test_the_last_administrator_stays_and_another_is_demoted(hub, github):
     assert (await root.data("GET", "/api/admin/users?q=ann"))[0]["isAdmin"] is False
 
 
+@pytest.mark.thorough
 async def test_tokens_are_sealed_and_leave_with_what_they_were_for(hub, github):
     ann = await signed_in(hub)
     await signed_in(hub)
@@ -221,6 +224,7 @@ async def test_tokens_are_sealed_and_leave_with_what_they_were_for(hub, github):
     assert (rows(hub), grant_keys(hub)) == ([], 0)
 
 
+@pytest.mark.thorough
 async def test_without_an_allow_list_a_token_is_kept_only_of_somebody_who_belongs_to_something(
     hub, github, oidc, database, home
 ):
@@ -240,6 +244,7 @@ async def test_without_an_allow_list_a_token_is_kept_only_of_somebody_who_belong
         assert (rows(open_hub), grant_keys(open_hub)) == ([], 0)
 
 
+@pytest.mark.thorough
 async def test_who_came_before_there_was_an_allow_list_has_a_day_to_sign_in(hub, github, database, home):
     github.account = LEFT
     async with running_api(database.app_dsn, home, hub_env(github)) as open_hub:
@@ -254,6 +259,7 @@ async def test_who_came_before_there_was_an_allow_list_has_a_day_to_sign_in(hub,
     assert shut_outs(hub) == [(ann.user_id, "membership_unconfirmed", "system:membership")]
 
 
+@pytest.mark.thorough
 async def test_somebody_waiting_for_an_administrator_keeps_what_the_sign_in_gave(database, home, github):
     env = hub_env(github, MCPHUB_GITHUB_ALLOW="acme", MCPHUB_NEW_USERS="pending")
     async with running_api(database.app_dsn, home, env) as hub:
@@ -269,6 +275,7 @@ async def test_somebody_waiting_for_an_administrator_keeps_what_the_sign_in_gave
         assert shut_outs(hub) == []
 
 
+@pytest.mark.thorough
 async def test_two_hubs_ask_once(hub, github, database, home):
     await signed_in(hub)
     later(hub)
@@ -280,6 +287,7 @@ async def test_two_hubs_ask_once(hub, github, database, home):
     assert github.asked.count("/api/v3/user") == asked + 1
 
 
+@pytest.mark.thorough
 async def test_a_round_that_is_cut_off_is_made_up_for(hub, github, monkeypatch):
     await signed_in(hub)
     later(hub)
@@ -303,6 +311,7 @@ async def test_a_round_that_is_cut_off_is_made_up_for(hub, github, monkeypatch):
 # refresh tokens
 
 
+@pytest.mark.thorough
 async def test_refresh_tokens_rotate_and_the_newest_is_asked_with(hub, oidc):
     ann = await signed_in(hub, OIDC)
     for _ in range(3):
@@ -315,6 +324,7 @@ async def test_refresh_tokens_rotate_and_the_newest_is_asked_with(hub, oidc):
     assert (await me(ann))["isActive"] is True
 
 
+@pytest.mark.thorough
 async def test_a_refresh_token_is_not_lost_when_the_rest_of_the_look_fails(hub, oidc):
     ann = await signed_in(hub, OIDC)
     oidc.broken["/jwks"] = 503
@@ -329,6 +339,7 @@ async def test_a_refresh_token_is_not_lost_when_the_rest_of_the_look_fails(hub, 
 
 
 @pytest.mark.parametrize("id_token", [True, False])
+@pytest.mark.thorough
 async def test_who_left_the_group_is_out(hub, oidc, id_token):
     ann = await signed_in(hub, OIDC)
     oidc.id_token_on_refresh = id_token
@@ -341,6 +352,7 @@ async def test_who_left_the_group_is_out(hub, oidc, id_token):
     assert shut_outs(hub) == [(ann.user_id, "not_a_member", "system:membership")]
 
 
+@pytest.mark.thorough
 async def test_who_was_disabled_at_the_provider_is_out(hub, oidc):
     ann = await signed_in(hub, OIDC)
     oidc.account.disabled = True
@@ -351,6 +363,7 @@ async def test_who_was_disabled_at_the_provider_is_out(hub, oidc):
     assert shut_outs(hub) == [(ann.user_id, "membership_unconfirmed", "system:membership")]
 
 
+@pytest.mark.thorough
 async def test_a_github_app_gives_refresh_tokens_and_those_rotate_too(hub, github):
     github.refresh_tokens = True
     ann = await signed_in(hub)

@@ -341,6 +341,7 @@ def test_it_starts_again_after_it_was_killed(launch: Launch) -> None:
     assert hub.stop() == 0
 
 
+@pytest.mark.thorough
 def test_commands_work_beside_a_running_hub_which_sees_what_they_change(launch: Launch) -> None:
     hub = launch().start()
     commands = Commands(hub.home)

@@ -56,7 +56,7 @@ def wiki(their_hub: RunningHub, upstreams: Upstreams) -> HttpServer:
     return made
 
 
-@pytest.fixture(params=["local", "github"])
+@pytest.fixture(params=["github", pytest.param("local", marks=pytest.mark.thorough)])
 def account(request: pytest.FixtureRequest, their_hub: RunningHub, somewhere: Company) -> Account:
     if request.param == "local":
         person = their_hub.admin.user("ann", sign_in=False)

@@ -90,13 +90,16 @@ LOOKS: list[tuple[Language, Theme]] = [("en", "light"), ("ko", "dark")]
 
 
 def looks() -> list[Any]:
-    """Every page in each language and theme; of the two looks the short run takes one, page by page in turn."""
+    """Every page in each language and theme; of the two looks the normal run takes one, page by page in turn.
+
+    The short form leaves out pages of a single thing, which their own tests open.
+    """
     return [
         pytest.param(
             page,
             *look,
             id=f"{page.route}-{'-'.join(look)}",
-            marks=[] if at == number % len(LOOKS) else [pytest.mark.soak],
+            marks=[pytest.mark.soak] if at != number % len(LOOKS) else [pytest.mark.thorough] * ("$" in page.route),
         )
         for number, page in enumerate(announced())
         for at, look in enumerate(LOOKS)

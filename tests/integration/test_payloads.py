@@ -130,6 +130,7 @@ class Away:
 
 
 async def kept(api, payloads, user, calls):
+    await until(lambda: user in api.services.model.users, within=10, what="the user is known")
     ids = []
     for number in range(calls):
         request = Request(Session(user, "k"), "tools/call", 10)

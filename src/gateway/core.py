@@ -144,7 +144,7 @@ class HubGateway(Listener):
             traffic=traffic,
             limits=limits,
             view_of=self.view_of,
-            subscribe_again=self._relay.subscribe_again,
+            subscribe_again=self._relay.aside.subscribe_again,
             opened=self._prewarming.begin,
             nodes=nodes,
         )
@@ -319,7 +319,7 @@ class HubGateway(Listener):
             told = set()
             for method, known in session.listed.items():  # of what it has asked for
                 offer = LISTED[method]
-                seen = self._relay.seen_by(session.asker, offer, now)
+                seen = self._relay.lists.seen_by(session.asker, offer, now)
                 if seen != known or self._concerns(session, offer.changed, changed, now):
                     session.listed[method] = seen
                     told.add(offer.changed)

@@ -23,6 +23,7 @@ from mcphub.domain.keys import well_formed
 from mcphub.domain.settings_file import objects
 from mcphub.domain.vault import Vault
 from mcphub.gateway import errors, wire
+from mcphub.gateway.call import Call, log_ended
 from mcphub.gateway.errors import Answer
 from mcphub.gateway.exchange import Exchange, Header, Part, begin_stream, failed, loose_stream, respond
 from mcphub.gateway.exposure import NOTHING, Asked, UnknownMode, asked_in, is_smart
@@ -30,7 +31,7 @@ from mcphub.gateway.lifecycle import Lifecycle, NotStored, TooManySessions, one_
 from mcphub.gateway.load import TooBusy
 from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, LATEST_HANDSHAKE_VERSION, MODERN_VERSION
 from mcphub.gateway.rate import Admission
-from mcphub.gateway.relay import Call, Relay, log_ended
+from mcphub.gateway.relay import Relay
 from mcphub.gateway.session import (
     COME_BACK_MS,
     Asker,
@@ -525,7 +526,7 @@ class Front:
             return self._own_result(protocol, asker.principal), protocol
         server = self._model.servers[asker.view.id]
         request.server = server.slug
-        result = await self._relay.open_server(asker, server, request.public_id)
+        result = await self._relay.aside.open_server(asker, server, request.public_id)
         protocol = wire.text(wire.members(result), "protocolVersion") or client.protocol
         return result, protocol if protocol in HANDSHAKE_VERSIONS else LATEST_HANDSHAKE_VERSION
 

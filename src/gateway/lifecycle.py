@@ -17,10 +17,10 @@ from mcphub.domain.codec import Recorded
 from mcphub.domain.events import KeyRevoked, KeyRotated, SignedOut, UserDeactivated, UserDeleted, UserErased
 from mcphub.domain.ids import new_id
 from mcphub.gateway import wire
+from mcphub.gateway.call import Call
 from mcphub.gateway.envelope import without_reserved
 from mcphub.gateway.exposure import NOTHING, Asked, choice
 from mcphub.gateway.nodes import Answered, Cancelled, Ended, Message, Moved, Nodes, Put
-from mcphub.gateway.relay import Call
 from mcphub.gateway.session import Asker, Client, Limits, Session, Sessions, asked_by, new_session_id, session_digest
 from mcphub.gateway.store import DATABASE_AWAY, Options, Row, SessionRows
 from mcphub.gateway.traffic import Session as SessionRow

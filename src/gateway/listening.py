@@ -109,7 +109,7 @@ class Listeners:
         for kind in kinds:
             for offer in LISTED.values():
                 if offer.changed == KINDS[kind].changed:
-                    listening.listed[offer.list_method] = self._relay.seen_by(asker, offer, now)
+                    listening.listed[offer.list_method] = self._relay.lists.seen_by(asker, offer, now)
         self._lifecycle.begin(listening)
         try:
             with suppress(TimeoutError):
@@ -147,7 +147,7 @@ class Listeners:
         asker, now = listening.asker, datetime.now(UTC)
         servers = visible_servers(self._model, asker.principal, now, asker.view) if kinds else []
         await asyncio.gather(
-            *(self._relay.attend(asker, server) for server in servers),
+            *(self._relay.aside.attend(asker, server) for server in servers),
             *(self._subscribe(listening, uri) for uri in uris),
         )
 

@@ -7,13 +7,10 @@ Promises:
 """
 
 import asyncio
-import re
 import time
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Protocol
 
 import structlog
 from msgspec import Raw
@@ -21,11 +18,12 @@ from msgspec import Raw
 from mcphub.domain.access import AccessModel, Capability, decide
 from mcphub.domain.left_out import LeftOut
 from mcphub.domain.settings_state import ServerState
-from mcphub.domain.substitution import MissingVariables, UnusableValue
 from mcphub.domain.tool_book import definition_of
-from mcphub.domain.vault import Unopenable
-from mcphub.gateway import errors, log_levels, tasks, wire
-from mcphub.gateway.envelope import notification_without_reserved, with_trace, without_reserved
+from mcphub.gateway import errors, log_levels, wire
+from mcphub.gateway.aside import Aside
+from mcphub.gateway.call import Call, log_ended
+from mcphub.gateway.client_lists import WHY_OFFERED, ClientLists
+from mcphub.gateway.envelope import with_trace
 from mcphub.gateway.errors import (
     Answer,
     BadParams,
@@ -36,16 +34,16 @@ from mcphub.gateway.errors import (
     UnknownName,
     ValuesMissing,
 )
-from mcphub.gateway.exposure import Shown, choice, lists_why, pinned, settled
+from mcphub.gateway.failures import code_of, explained, variables
 from mcphub.gateway.injection import Injector
 from mcphub.gateway.kinds import LISTED, NAMED, PROMPTS, RESOURCES, TOOLS, Offer
-from mcphub.gateway.meta_tools import DEFINITIONS, NAMES
+from mcphub.gateway.meta_tools import NAMES
 from mcphub.gateway.payloads import Payloads
-from mcphub.gateway.router import MOST_PAGES, Fetched, Gathered, Listing, Named, Router
+from mcphub.gateway.router import Router
 from mcphub.gateway.server_calls import ServerCalls, Told
 from mcphub.gateway.server_list import described, renamed
-from mcphub.gateway.server_tools import PREFIX, tool_name
-from mcphub.gateway.session import Asker, Limits, Session, passed_back
+from mcphub.gateway.server_tools import PREFIX
+from mcphub.gateway.session import Asker, Limits
 from mcphub.gateway.telling import Tells, telling
 from mcphub.gateway.tool_calls import ToolCalls, reports_error
 from mcphub.gateway.tool_search import SearchParts, ToolSearch
@@ -54,148 +52,17 @@ from mcphub.gateway.turns import Turns
 from mcphub.gateway.upstream.runtime import (
     Pool,
     Reply,
-    UpstreamBroken,
-    UpstreamRefused,
-    UpstreamTimeout,
-    UpstreamUnavailable,
-    UpstreamUnreachable,
 )
 from mcphub.gateway.upstream.stderr import secrets_of
-from mcphub.gateway.why import DEFINITION, PROMPT, WHY, Why
-from mcphub.logging import log_often
+from mcphub.gateway.why import WHY, Why
 from mcphub.metrics import TOOL_ERROR
-from mcphub.tracing import REQUEST, REVISION, SESSION, Trace, Tracing
+from mcphub.tracing import REQUEST, REVISION, SESSION, Tracing
 
 log = structlog.get_logger()
 
-WHY_OFFERED = {TOOLS: DEFINITION, PROMPTS: PROMPT}
-TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")
-TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 CALLING = {"tools/call", "tasks/result"}  # what a tool's own result answers
 SUBSCRIBING = {"resources/subscribe", "resources/unsubscribe"}
-LOG_MESSAGE = b'"notifications/message"'
 CONTROL_TOTAL = 600.0  # seconds a request that is no tool call may take with all its progress
-
-
-class Answerer(Protocol):
-    """Where an answer goes: an exchange, or a part of a batch."""
-
-    def put(self, frame: bytes, *, droppable: bool = False) -> None: ...
-
-    async def finish(self, frame: bytes) -> None: ...
-
-
-class Call:
-    """A request under way; to the upstream it is the caller, to its session something that can be cancelled.
-
-    Args:
-        session: None for a one-shot request.
-        can_ask: may the upstream ask the client something before it answers?
-        headers: inbound, lower case; only for the server's `passthroughHeaders`.
-    """
-
-    __slots__ = (
-        "_task", "answerer", "asker", "can_ask", "cancelled", "headers", "message", "note", "refused", "repeated",
-        "request", "session", "trace", "traced", "traceparent", "tracestate", "untouched", "upstream_ms", "wait_ms",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        message: wire.Msg,
-        asker: Asker,
-        session: Session | None,
-        request: Request,
-        answerer: Answerer,
-        *,
-        headers: Mapping[str, str],
-        can_ask: bool,
-    ) -> None:
-        self.message = message
-        self.asker = asker
-        self.session = session
-        self.request = request
-        self.answerer = answerer
-        self.headers = headers
-        self.traceparent, self.tracestate = _trace(headers, message)
-        self.traced = bool(self.traceparent)  # by the client
-        self.trace: Trace | None = None
-        if not self.traced:
-            self.traceparent = _begun_by(request)
-        self.can_ask = can_ask
-        self.untouched = False  # are the two sides neighbours in all but the hub, as far as it is known by now?
-        self.repeated: Mapping[str, str] = {}
-        self.cancelled = ""  # why, once it is
-        self.refused: Answer | None = None  # what the hub itself answered in the server's place
-        self.note = ""  # for the row of a call that ends well
-        self.wait_ms: float | None = None
-        self.upstream_ms: float | None = None
-        self._task = asyncio.current_task()
-
-    @property
-    def request_id(self) -> str:
-        return self.request.public_id
-
-    @property
-    def log_level(self) -> str | None:
-        """The least of what a server logs that the client wants to hear; '' for everything, None for nothing."""
-        return self.session.log_level if self.session is not None else ""
-
-    @property
-    def opens_urls(self) -> bool:
-        """Can the client take its user to an address instead of an answer?"""
-        session = self.session
-        return session is not None and session.client.opens_urls and session.asker.protocol >= "2025-11-25"
-
-    @property
-    def repeats(self) -> Mapping[str, str] | None:
-        """The client's own headers that repeat arguments; None for a client that knows of no such thing."""
-        return None
-
-    def outgoing(self, params: bytes, *, modern: bool) -> bytes:
-        """The parameters as a runtime of that era takes them.
-
-        Raises:
-            Answer: it takes no such request.
-        """
-        self.untouched = self.asker.verbatim and not modern
-        if self.untouched:
-            return params
-        if self.message.method in tasks.METHODS:
-            raise NotSupported(self.message.method)
-        return without_reserved(tasks.plain(params) if self.message.method == "tools/call" else params)
-
-    def incoming(self, result: bytes) -> bytes:
-        """A result as the client may have it: no upstream speaks in the hub's place."""
-        return result if self.untouched else without_reserved(result)
-
-    def notify(self, frame: bytes) -> None:
-        if LOG_MESSAGE in frame[:200]:
-            level = self.log_level
-            if level is None or (level and log_levels.below(frame, level)):
-                return
-        self.answerer.put(frame if self.untouched else notification_without_reserved(frame), droppable=True)
-
-    async def ask(self, method: str, params: bytes) -> Reply:
-        session = self.session
-        if not self.can_ask or session is None or session.closed or not session.answers(method):
-            return Reply(error=wire.error(errors.METHOD_NOT_FOUND, f"The client does not take {method[:64]}."))
-        id_, future = session.question()
-        self.answerer.put(wire.request(id_, method, params if self.untouched else without_reserved(params)))
-        try:
-            reply = await future
-        finally:
-            session.questions.pop(id_, None)
-        return reply if self.untouched else passed_back(reply)
-
-    def cancel(self, reason: str) -> None:
-        if not self.cancelled and self._task is not None:
-            self.cancelled = reason
-            self._task.cancel()
-
-    def uncancel(self) -> None:
-        """The cancellation was meant for the call, not for the task that answers."""
-        if self._task is not None:
-            self._task.uncancel()
 
 
 class Relay:
@@ -213,12 +80,14 @@ class Relay:
         tracing: Tracing | None = None,
         search: SearchParts | None = None,
     ) -> None:
-        self.router = Router(model, self._all, deadline=limits.list_deadline, page=limits.page)
+        self.aside = Aside(model, pool, injector, limits)
+        self.router = Router(model, self.aside.everything, deadline=limits.list_deadline, page=limits.page)
         self.server_calls = ServerCalls(model, self.router)
         self._tool_calls = ToolCalls(self.router)
         self.search: ToolSearch | None = None
         if search is not None:
             self.search = ToolSearch(search, model, self.router, pool.status, self.server_calls.checker)
+        self.lists = ClientLists(model, self.router, self.search)
         self._why = Why(model, self.router, pool.status, limits.public_url)
         self._model = model
         self._pool = pool
@@ -363,46 +232,11 @@ class Relay:
         now = datetime.now(UTC)
         call.request.ledger_position = self._model.position
         gathered = await self.router.gather(call.asker, offer, now)
-        listing = self._listing(call, gathered, wire.text(params, "cursor"))
+        listing = self.lists.page(call.asker, gathered, wire.text(params, "cursor"))
         call.request.ledger_position = gathered.position
         _counted(call.request, listing.shown, gathered.left_out)
         self._note_listed(call, offer)
         return wire.result(bytes(call.message.id), listing.result)
-
-    def _listing(self, call: Call, gathered: Gathered, cursor: str | None) -> Listing:
-        asker, offer = call.asker, gathered.offer
-        why = offer in WHY_OFFERED and lists_why(self._model, asker.principal, asker.asked)
-        more = [(WHY, WHY_OFFERED[offer])] if why else []
-        if offer is not TOOLS:
-            return self.router.page(gathered, cursor, more)
-        mode = self._settled(asker, gathered)
-        asker.row.mode = mode
-        if mode == "tools":
-            return self.router.page(gathered, cursor, more)
-        if mode == "search" and self.search is not None:
-            self.search.vectors.wake()
-            return self.router.cut([*DEFINITIONS, *self._pinned(asker, gathered), *more], TOOLS, cursor)
-        each = [(tool_name(server.slug), self.router.as_one(server, found)) for server, found in gathered.lists]
-        ones = [(name, one.definition) for name, one in each if one is not None]
-        return self.router.cut([*ones, *more], TOOLS, cursor)
-
-    def _settled(self, asker: Asker, gathered: Gathered) -> Shown:
-        mode = choice(self._model, asker.principal, asker.view, asker.asked)
-        shown = settled(self._model, mode, gathered.shown, len(gathered.chunks))
-        return "servers" if shown == "search" and self.search is None else shown
-
-    def _pinned(self, asker: Asker, gathered: Gathered) -> Named:
-        """Tools that are listed beside the meta-tools, as far as the asker may use them."""
-        wanted = pinned(self._model, asker.principal)
-        if not wanted:
-            return []
-        shown = {
-            item.exposed: raw
-            for server, found in gathered.lists
-            if any(name in found.by_exposed for name in wanted)
-            for item, raw in self.router.shown(server, found)
-        }
-        return [(name, shown[name]) for name in wanted if name in shown]
 
     async def _through_meta_tool(
         self, call: Call, search: ToolSearch, name: str, params: wire.Members
@@ -438,7 +272,7 @@ class Relay:
     def _note_listed(self, call: Call, offer: Offer) -> None:
         """From now on the client is told when this list becomes another one."""
         if call.session is not None:
-            call.session.listed[offer.list_method] = self.seen_by(call.asker, offer, datetime.now(UTC))
+            call.session.listed[offer.list_method] = self.lists.seen_by(call.asker, offer, datetime.now(UTC))
 
     async def _complete(self, call: Call) -> "bytes | _UpstreamError":
         params = _members(call.message)
@@ -685,16 +519,16 @@ class Relay:
                 reason="not_recorded",
             ) from None
         except Exception as error:
-            raise self.explained(error, server, request.public_id) from error
+            raise explained(error, server, request.public_id, self._limits.public_url) from error
         id_ = bytes(call.message.id)
         if reply.error is not None:
-            code = _code(reply.error)
+            code = code_of(reply.error)
             if code == str(errors.URL_ELICITATION_REQUIRED) and method == "tools/call" and not call.opens_urls:
                 raise errors.page_wanted(spec.slug, reply.error, request.public_id)
             return _UpstreamError(wire.failure(id_, reply.error), code)
         if reply.refused and spec.slots:
             why, public = "it answered HTTP 401", self._limits.public_url
-            rejected = errors.values_rejected(spec.slug, why, _variables(server), public, request.public_id)
+            rejected = errors.values_rejected(spec.slug, why, variables(server), public, request.public_id)
             if call.opens_urls:
                 raise rejected
             reply = Reply(result=errors.with_text(reply.result or b"{}", str(rejected)))
@@ -702,53 +536,6 @@ class Relay:
         if method in CALLING and reports_error(result):
             call.note = TOOL_ERROR
         return wire.result(id_, call.incoming(result))
-
-    def explained(self, error: Exception, server: ServerState, request_id: str) -> Exception:
-        """What the caller is told about a failure on the way to a server."""
-        slug, public = server.slug, self._limits.public_url
-        match error:
-            case Answer():
-                return error
-            case MissingVariables() if error.hub:
-                return errors.hub_values_missing(slug, error.names, request_id)
-            case MissingVariables():
-                return errors.values_missing(slug, error.names, public, request_id)
-            case UnusableValue():
-                return errors.value_unusable(str(error), slug, public, request_id)
-            case Unopenable():
-                return errors.unavailable(slug, str(error), None, request_id)
-            case UpstreamRefused() if server.spec.slots:
-                return errors.values_rejected(slug, str(error), _variables(server), public, request_id)
-            case UpstreamUnavailable() if error.refused and server.spec.slots:
-                return errors.values_rejected(slug, error.reason, _variables(server), public, request_id)
-            case UpstreamUnavailable():
-                return errors.unavailable(slug, error.reason, error.next_retry_at, request_id)
-            case UpstreamTimeout():
-                return errors.timed_out(slug, error.seconds, request_id)
-            case UpstreamUnreachable():
-                return errors.unreachable(slug, str(error), request_id, sent=error.sent)
-            case UpstreamBroken():
-                return errors.broken(slug, str(error), request_id)
-        return error
-
-    async def open_server(self, asker: Asker, server: ServerState, request_id: str) -> bytes:
-        """The InitializeResult of a server opened for the asker.
-
-        Raises:
-            Answer: it cannot be opened, and why.
-        """
-        identity = asker.identity(self._model, server.server_id)
-        try:
-            inject = await self._injector.prepare(server.spec, asker.principal.user_id)
-            async with self._pool.lease(server.spec, identity, inject) as runtime:
-                return runtime.initialize_result
-        except Exception as error:
-            raise self.explained(error, server, request_id) from error
-
-    async def attend(self, asker: Asker, server: ServerState) -> None:
-        """Opens a server for somebody who wants to hear what it says by itself; failing is no news to them."""
-        with suppress(Answer):
-            await self._aside(asker, server, "ping", b"{}")
 
     async def subscribe(self, asker: Asker, uri: str) -> tuple[str, str]:
         """Subscribes to a resource under the address the client knows; returns (server id, its own address for it).
@@ -760,114 +547,10 @@ class Relay:
             server, own = self._model.servers[asker.view.id], uri
         else:
             server, own = await self.router.find(asker, RESOURCES, uri, datetime.now(UTC))
-        reply = await self._aside(asker, server, "resources/subscribe", b'{"uri":' + wire.encode(own) + b"}")
+        reply = await self.aside.ask(asker, server, "resources/subscribe", b'{"uri":' + wire.encode(own) + b"}")
         if reply.error is not None:
             raise Answer(f"Server '{server.slug}' takes no subscription to it.", reason="not_subscribed")
         return server.server_id, own
-
-    async def _aside(self, asker: Asker, server: ServerState, method: str, params: bytes) -> Reply:
-        """A request of the hub itself on behalf of somebody, outside any call.
-
-        Raises:
-            Answer: it was not answered.
-        """
-        control = self._limits.control_timeout
-        try:
-            inject = await self._injector.prepare(server.spec, asker.principal.user_id)
-            async with self._pool.lease(server.spec, asker.identity(self._model, server.server_id), inject) as runtime:
-                return await runtime.call(
-                    method, params, None, timeout=control, reset_on_progress=False, max_total=control
-                )
-        except Exception as error:
-            explained = self.explained(error, server, "aside")
-            raise explained if isinstance(explained, Answer) else error from error
-
-    async def subscribe_again(self, session: Session) -> None:
-        """After a restart the upstreams are new ones, and know nothing of what the client subscribed to.
-
-        What the session may no longer see is left alone.
-        """
-        reasons = self._model.reasons(session.principal, session.asker.view, datetime.now(UTC))
-        for (server_id, uri), _ in list(session.subscriptions.items()):
-            server = self._model.servers.get(server_id)
-            if server is None or reasons.get(server_id) != "allowed":
-                continue
-            try:
-                await self._aside(session.asker, server, "resources/subscribe", b'{"uri":' + wire.encode(uri) + b"}")
-            except Exception as error:
-                log.warning("subscription_lost", server=server.slug, why=type(error).__name__)
-
-    async def _all(self, asker: Asker, server: ServerState, offer: Offer) -> Fetched:
-        """Everything of a kind that a server has, page by page; nothing when it has no such kind.
-
-        Raises:
-            Answer: it cannot be listed.
-        """
-        identity = asker.identity(self._model, server.server_id)
-        control = self._limits.control_timeout
-        found: list[bytes] = []
-        try:
-            inject = await self._injector.prepare(server.spec, asker.principal.user_id)
-            async with self._pool.lease(server.spec, identity, inject) as runtime:
-                params = b"{}"
-                for _ in range(MOST_PAGES):
-                    reply = await runtime.call(
-                        offer.list_method, params, None, timeout=control, reset_on_progress=False, max_total=control
-                    )
-                    if reply.error is not None:
-                        if _code(reply.error) == str(errors.METHOD_NOT_FOUND):
-                            return Fetched([])
-                        raise UpstreamBroken(f"it answered {offer.list_method} with error {_code(reply.error)}")
-                    page = wire.members(reply.result or b"")
-                    found += wire.items(bytes(page.get(offer.member, b"[]")))
-                    cursor = wire.text(page, "nextCursor")
-                    if cursor is None:
-                        break
-                    params = b'{"cursor":' + wire.encode(cursor) + b"}"
-        except wire.Unreadable:
-            raise self._unlisted(UpstreamBroken(f"its answer to {offer.list_method} cannot be read"), server) from None
-        except Exception as error:
-            raise self._unlisted(error, server) from error
-        return Fetched(found, telling(lambda: secrets_of(server.spec, inject())))
-
-    def _unlisted(self, why: Exception, server: ServerState) -> Exception:
-        failure = self.explained(why, server, "list")
-        if isinstance(failure, ServerFailed):
-            failure.server = server.spec.slug
-            failure.told = lambda request_id: self.explained(why, server, request_id)
-        return failure
-
-    def seen_by(self, asker: Asker, offer: Offer, at: datetime) -> object:
-        """What a client's list depends on; equal means an equal list. At a server's own address the server itself says
-        when its list is another one, so that is not in it.
-        """
-        mode = choice(self._model, asker.principal, asker.view, asker.asked) if offer is TOOLS else ""
-        why = offer in WHY_OFFERED and lists_why(self._model, asker.principal, asker.asked)
-        beside = tuple(pinned(self._model, asker.principal)) if offer is TOOLS and mode in ("search", "auto") else ()
-        if mode == "search" and not beside and self.search is not None and self.search.on:
-            return mode, why  # the same for everybody, whatever there is
-        return mode, why, beside, self._servers_seen(asker, offer, at)
-
-    def _servers_seen(self, asker: Asker, offer: Offer, at: datetime) -> tuple[object, ...]:
-        """Of each server what a list depends on; kept while neither facts nor lists are others."""
-        standing = (*self.router.standing(asker), asker.verbatim, self._model.alive(asker.principal, at))
-        place = ("seen", offer.list_method)
-        kept: tuple[object, tuple[object, ...]] | None = asker.kept.get(place)
-        if kept is not None and kept[0] == standing:
-            return kept[1]
-        reasons = self._model.reasons(asker.principal, asker.view, at)
-        seen = tuple(
-            (
-                server.server_id,
-                server.offers_at[offer.kind],
-                asker.identity(self._model, server.server_id).credential_version,
-                self.router.withheld(asker, server) if offer is TOOLS else (),
-                0 if asker.verbatim else self.router.version(asker, server, offer),
-            )
-            for server in (self._model.servers[server_id] for server_id, why in reasons.items() if why == "allowed")
-        )
-        asker.kept[place] = (standing, seen)
-        return seen
 
 
 def _cut_loose(failure: Answer) -> None:
@@ -892,55 +575,6 @@ def _counted(request: Request, shown: int, left_out: LeftOut) -> None:
     request.shown, request.filtered, request.left_out = shown, left_out.filtered, left_out
 
 
-def log_ended(request: Request, status: Status, took: float, reason: str) -> None:
-    """The one line of a request."""
-    fields = {
-        "request_id": request.public_id,
-        "user_id": request.session.user_id,
-        "session_id": request.session.session_id,
-        "method": request.method,
-        "server": request.server,
-        "tool": request.tool,
-        "status": status,
-        "ms": round(took, 2),
-        "position": request.ledger_position,
-    }
-    if request.trace_id:
-        fields["trace_id"] = request.trace_id
-    if reason:
-        fields["why"] = reason
-    foreign = f"{request.method} {request.server} {request.tool} {reason}"  # the rest are numbers, and ids of the hub
-    log_often(log, __name__, "mcp_request", fields, foreign)
-
-
-def _trace(headers: Mapping[str, str], message: wire.Msg) -> tuple[str, str]:
-    """(traceparent, tracestate): of the client's headers, else of its `_meta`; '' when it has none.
-
-    W3C Trace Context, sections 3.2 and 3.3; what is none is as good as not sent.
-    """
-    parent, state = headers.get("traceparent", ""), headers.get("tracestate", "")
-    if not parent or not TRACEPARENT.fullmatch(parent):
-        parent = state = ""
-        if b"traceparent" in (params := bytes(message.params)):
-            with suppress(wire.Unreadable):
-                meta = wire.members(wire.members(params).get("_meta", b""))
-                parent, state = wire.text(meta, "traceparent") or "", wire.text(meta, "tracestate") or ""
-    if parent and TRACEPARENT.fullmatch(parent):
-        return parent, state if TRACESTATE.fullmatch(state) else ""
-    return "", ""
-
-
-def _begun_by(request: Request) -> str:
-    """The trace of a client that has none, where none is sent: its servers may know the request by it."""
-    number = request.id.hex
-    return f"00-{number}-{number[16:]}-01"
-
-
-def _variables(server: ServerState) -> list[str]:
-    """What a server takes of its users, as the settings page calls it."""
-    return [slot.name for slot in server.spec.slots.values()]
-
-
 def _members(message: wire.Msg) -> wire.Members:
     try:
         return wire.members(message.params)
@@ -954,10 +588,3 @@ def _status(answer: Answer) -> Status:
     if isinstance(answer, ServerFailed) and answer.timed_out:
         return "TimedOut"
     return "Failed"
-
-
-def _code(error: bytes) -> str:
-    try:
-        return bytes(wire.members(error).get("code", b"")).decode()[:20]
-    except (wire.Unreadable, UnicodeDecodeError):
-        return ""

@@ -16,6 +16,7 @@ from mcphub.domain.access import AccessModel, Principal, View
 from mcphub.domain.ids import new_id
 from mcphub.gateway import bridge, errors, tasks, wire
 from mcphub.gateway.bridge import MANY_ROUNDS, Question
+from mcphub.gateway.call import Call, log_ended
 from mcphub.gateway.envelope import (
     NAMING,
     SERVER_INFO,
@@ -36,7 +37,7 @@ from mcphub.gateway.load import Load, TooBusy
 from mcphub.gateway.param_headers import PREFIX
 from mcphub.gateway.parked import Conversation, Parked, Subject
 from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSION
-from mcphub.gateway.relay import Call, Relay, log_ended
+from mcphub.gateway.relay import Relay
 from mcphub.gateway.session import ASKED_BY_SERVERS, Asker, Client, Limits, Send, passed_back
 from mcphub.gateway.traffic import Request, TrafficWriter
 from mcphub.gateway.upstream.runtime import Reply
@@ -396,7 +397,7 @@ class Stateless:
             }, self._server_info
         server = self._model.servers[asker.view.id]
         request.server = server.slug
-        opened = wire.members(await self._relay.open_server(asker, server, request.public_id))
+        opened = wire.members(await self._relay.aside.open_server(asker, server, request.public_id))
         own = dict(wire.members(opened.get("capabilities", b"")))
         own.pop("logging", None)  # here it is each request that says what it wants to hear
         own.pop("tasks", None)  # those of an older server; this revision's are an extension

@@ -36,7 +36,7 @@ test("durations grow from milliseconds to hours", () => {
 test("numbers are grouped, and a share has one decimal", () => {
   expect(en.number(1882)).toBe("1,882");
   expect(ko.percent(0.011)).toBe("1.1%");
-  expect(en.bytes(1234)).toBe("1.2 KB");
+  expect([1234, 5_600_000, 76_798_500_000].map(en.bytes)).toEqual(["1.2 KB", "5.6 MB", "76.8 GB"]);
 });
 
 test("relative times say now for a moment, then minutes, hours and days", () => {

@@ -18,6 +18,7 @@ from contextlib import ExitStack
 
 import httpx
 import psycopg
+from _bars import Bars
 from _cluster import HOST, Server, folder
 from _hub import Hub, client, conditions, far, secret_of
 from _nodes import nodes, recording_upstream
@@ -92,12 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=8, help="of load before the kill, and after it")
     options = parser.parse_args()
-    failures: list[str] = []
-
-    def bar(holds: bool, what: str) -> None:
-        print(f"{'ok    ' if holds else 'NOT OK'} {what}", flush=True)
-        if not holds:
-            failures.append(what)
+    bar = Bars()
 
     with ExitStack() as stack:
         first, second = pair(stack)
@@ -156,8 +152,7 @@ def main() -> None:
     bar(set(after["outcomes"]) == {"answered"}, f"calls after it: {after['outcomes']}")
     bar(checked.broken_at is None, f"the chain holds over {checked.events} events")
     bar(broken == 0, f"calls with one start and one end: {whole}, others: {broken}")
-    if failures:
-        raise SystemExit(1)
+    bar.end()
 
 
 if __name__ == "__main__":

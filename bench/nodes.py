@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx
 import psycopg
+from _bars import Bars
 from _client import VERSION
 from _cluster import primary
 from _hub import client, conditions, far, secret_of
@@ -160,12 +161,7 @@ async def main() -> None:
     parser.add_argument("--users", type=int, default=12)
     parser.add_argument("--sessions", type=int, default=36)
     options = parser.parse_args()
-    failures: list[str] = []
-
-    def bar(holds: bool, what: str) -> None:
-        print(f"{'ok    ' if holds else 'NOT OK'} {what}", flush=True)
-        if not holds:
-            failures.append(what)
+    bar = Bars()
 
     with ExitStack() as stack:
         database = stack.enter_context(primary()).make_hub_database()
@@ -229,8 +225,7 @@ async def main() -> None:
         f"a stream ended {took * 1000:.0f} ms after its user was to be locked out at another node",
     )
     bar(broken == 0, f"calls with one start and one end: {whole}, others: {broken}")
-    if failures:
-        raise SystemExit(1)
+    bar.end()
 
 
 if __name__ == "__main__":

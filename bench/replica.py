@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import psycopg
+from _bars import Bars
 from _cluster import Server
 from _hub import conditions
 from _nodes import Node, nodes
@@ -28,12 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--most", type=int, default=4, help="seconds the replica may be behind")
     options = parser.parse_args()
-    failures: list[str] = []
-
-    def bar(holds: bool, what: str) -> None:
-        print(f"{'ok    ' if holds else 'NOT OK'} {what}", flush=True)
-        if not holds:
-            failures.append(what)
+    bar = Bars()
 
     with ExitStack() as stack:
         first, second = pair(stack)
@@ -66,8 +62,7 @@ def main() -> None:
         bar(until(node, "away"), f"killed, it is found to be away after {time.monotonic() - began:.1f} s")
         shown, here = history(node), rows(first)
         bar(here == shown, f"the primary is asked: calls {here}, shown {shown}")
-    if failures:
-        raise SystemExit(1)
+    bar.end()
 
 
 def found(node: Node) -> dict[str, Any]:

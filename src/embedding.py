@@ -71,8 +71,9 @@ class Embedding:
 
     def _by_document(self) -> str:
         said = self._document()
-        named = said["openaiApiEmbeddingModel"]
-        return "openai" if said["openaiApiBaseUrl"] and isinstance(named, str) and named not in ("", BUILT_IN) else ""
+        base, named = said["openaiApiBaseUrl"], said["openaiApiEmbeddingModel"]
+        elsewhere = isinstance(base, str) and base.startswith("http")  # a placeholder of an earlier hub is no address
+        return "openai" if elsewhere and isinstance(named, str) and named not in ("", BUILT_IN) else ""
 
     def _endpoint(self) -> Embedder:
         given, said = self._settings.embedding, self._document()

@@ -85,7 +85,10 @@ def _system(document: Mapping[str, Any], notes: Notes) -> None:
         notes.error(("systemConfig", "routing", "skipAuth"), "skip_auth_refused", "nobody passes without a key")
     _body_limit(("systemConfig", "routing", "jsonBodyLimit"), routing.get("jsonBodyLimit"), notes)
     for member, value in objects(system, "install").items():
-        _mirror(("systemConfig", "install", member), value, notes)
+        _address(("systemConfig", "install", member), value, notes)
+    base = objects(system, "smartRouting").get("openaiApiBaseUrl")
+    if not _placeholder(base):
+        _address(("systemConfig", "smartRouting", "openaiApiBaseUrl"), base, notes, query=False)
     for path in _not_applied(system, routing):
         notes.warn(("systemConfig", *path), "not_applied", "kept and without effect here")
 
@@ -100,8 +103,12 @@ def _body_limit(path: Path, value: Any, notes: Notes) -> None:
         notes.warn(path, "size_capped", "more than 10mb is taken for 10mb")
 
 
-def _mirror(path: Path, url: Any, notes: Notes) -> None:
-    """Package mirrors go into the environment of children as they stand."""
+def _address(path: Path, url: Any, notes: Notes, *, query: bool = True) -> None:
+    """One that stands on the record, or in the environment of children, as it was written: no place for a secret.
+
+    Args:
+        query: may it have one?
+    """
     if url in (None, ""):
         return
     try:
@@ -111,7 +118,14 @@ def _mirror(path: Path, url: Any, notes: Notes) -> None:
     if split is None or split.scheme not in {"http", "https"} or not split.netloc or any(char <= " " for char in url):
         notes.error(path, "bad_url", "an address begins with http:// or https:// and names a host")
     elif "@" in split.netloc:
-        notes.error(path, "credentials_in_url", "a mirror's address holds no credentials")
+        notes.error(path, "credentials_in_url", "this address holds no credentials")
+    elif not query and (split.query or split.fragment):
+        notes.error(path, "bad_url", "this address has no query; a key has a member of its own")
+
+
+def _placeholder(value: Any) -> bool:
+    """As earlier hubs filled from their environment."""
+    return isinstance(value, str) and value.startswith("${")
 
 
 def _not_applied(system: Mapping[str, Any], routing: Mapping[str, Any]) -> Iterator[Path]:
@@ -122,6 +136,8 @@ def _not_applied(system: Mapping[str, Any], routing: Mapping[str, Any]) -> Itera
         yield ("nameSeparator",)
     if objects(system, "smartRouting").get("dbUrl"):
         yield ("smartRouting", "dbUrl")
+    if _placeholder(objects(system, "smartRouting").get("openaiApiBaseUrl")):
+        yield ("smartRouting", "openaiApiBaseUrl")
     for key in ("oauthServer", "toolResultCompression", "enableSessionRebuild", "activityLog", "discovery"):
         if system.get(key):
             yield (key,)

@@ -293,6 +293,33 @@ def test_an_empty_list_of_users_is_no_warning():
     assert checked({"mcpServers": {}, "users": []}) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("https://ann:secret@embeddings.example/v1", "credentials_in_url"),
+        ("https://embeddings.example/v1?key=abc", "bad_url"),
+        ("embeddings.example/v1", "bad_url"),
+        (7, "bad_url"),
+        ("https://embeddings.example/v1", None),
+        ("http://127.0.0.1:8080/v1", None),
+        ("", None),
+    ],
+)
+def test_the_address_of_an_embedder_holds_no_secret(url, code):
+    errors, _ = checked({"mcpServers": {}, "systemConfig": {"smartRouting": {"openaiApiBaseUrl": url}}})
+
+    assert errors == ([("/systemConfig/smartRouting/openaiApiBaseUrl", code)] if code else [])
+
+
+def test_an_embedder_whose_address_an_earlier_hub_filled_in_is_kept_and_has_no_effect():
+    routing = {"openaiApiBaseUrl": "${EMBEDDINGS_URL}"}
+
+    assert checked({"mcpServers": {}, "systemConfig": {"smartRouting": routing}}) == (
+        [],
+        [("/systemConfig/smartRouting/openaiApiBaseUrl", "not_applied")],
+    )
+
+
 def test_mirrors_hold_no_credentials():
     install = {"npmRegistry": "https://name:password@npm.example.com", "pythonIndexUrl": "pypi"}
 

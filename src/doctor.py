@@ -25,18 +25,18 @@ from msgspec import Struct
 from psycopg.conninfo import conninfo_to_dict
 
 from mcphub.api.health import LITTLE_SPACE, TOO_LITTLE_SPACE
-from mcphub.backup_age import AGES, backup_age
 from mcphub.domain.vault import Ring, RingUnusable, loose
 from mcphub.foundation import Foundation
 from mcphub.gateway.upstream import contained
 from mcphub.http_server import PortUnusable, close_all, listen
-from mcphub.master_keys import MOST_DAYS, Standing, standing
+from mcphub.operations.backup_age import AGES, backup_age
+from mcphub.operations.master_keys import MOST_DAYS, Standing, standing
+from mcphub.operations.retention import OLDEST, Kept, kept
 from mcphub.postgres.home import LOCK_FILE, HomeUnusable
 from mcphub.postgres.migrate import MigrationError, migrations_folder, pending
 from mcphub.postgres.pool import explain
 from mcphub.postgres.programs import PostgresFailed
 from mcphub.postgres.server_checks import DatabaseUnusable
-from mcphub.retention import OLDEST, Kept, kept
 from mcphub.settings import Settings
 
 FEW_FILES = 4096

@@ -14,10 +14,10 @@ import structlog
 from msgspec import Struct
 from psycopg_pool import ConnectionPool
 
-from mcphub.backup import back_up_first
 from mcphub.domain.hub import Hub, plugged
 from mcphub.domain.vault import MasterKeys, Ring, RingUnusable, Vault, WrappedKey, new_ring_text
-from mcphub.master_keys import RingFile
+from mcphub.operations.backup import back_up_first
+from mcphub.operations.master_keys import RingFile
 from mcphub.postgres.data_key import DataKeys
 from mcphub.postgres.embedded import EmbeddedPostgres
 from mcphub.postgres.home import AlreadyRunning, HomeLock

@@ -30,7 +30,6 @@ from mcphub.api.env_scheduler import EnvScheduler
 from mcphub.api.metrics import Scrape
 from mcphub.api.metrics_port import MetricsPort
 from mcphub.api.services import Commands, Services
-from mcphub.checkpoints import Checkpoints
 from mcphub.domain.access import AccessModel
 from mcphub.domain.checkpoint import SIGNING
 from mcphub.domain.settings_file import objects
@@ -53,6 +52,8 @@ from mcphub.http_server import HttpServer, PortUnusable, close_all, listen
 from mcphub.logging import LogRing
 from mcphub.loop_lag import Collections, LoopLag
 from mcphub.metrics import FactTimes, Metrics
+from mcphub.operations.checkpoints import Checkpoints
+from mcphub.operations.sealing import DaySealer
 from mcphub.periodic import Periodic
 from mcphub.postgres.migrate import newest_schema, outgrown
 from mcphub.postgres.pool import Preferred, read_pool
@@ -62,7 +63,6 @@ from mcphub.projections.requests import Requests
 from mcphub.projections.tail import Tail
 from mcphub.replica import LOOK_SECONDS, ReplicaLag
 from mcphub.roles import Erasure, KeyExpiry, KeyRemains, KeyUse, utc_now
-from mcphub.sealing import DaySealer
 from mcphub.search.misses import Misses
 from mcphub.search.tables import SCHEMA
 from mcphub.search.vectors import Vectors

@@ -25,7 +25,7 @@ from psycopg.conninfo import conninfo_to_dict
 from mcphub.doctor import Finding, examine, running_hub
 from mcphub.foundation import Foundation
 from mcphub.logging import PROBLEMS, redacted
-from mcphub.master_keys import standing
+from mcphub.operations.master_keys import standing
 from mcphub.postgres.embedded import PostgresFailed
 from mcphub.postgres.home import HomeUnusable
 from mcphub.postgres.migrate import migrations_folder, pending

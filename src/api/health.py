@@ -15,12 +15,12 @@ import structlog
 from msgspec import Struct, field
 
 from mcphub.api.services import Services
-from mcphub.backup_age import AGES, backup_age
-from mcphub.checkpoints import Compared, compare
-from mcphub.master_keys import MOST_DAYS, STANDING, standing_of
+from mcphub.operations.backup_age import AGES, backup_age
+from mcphub.operations.checkpoints import Compared, compare
+from mcphub.operations.master_keys import MOST_DAYS, STANDING, standing_of
+from mcphub.operations.retention import OLDEST, kept
 from mcphub.postgres.ledger import verify
 from mcphub.postgres.migrate import newest_schema
-from mcphub.retention import OLDEST, kept
 
 log = structlog.get_logger()
 

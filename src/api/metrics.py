@@ -16,9 +16,9 @@ from msgspec import Struct
 
 from mcphub.api.health import STANDINGS, python_version
 from mcphub.api.services import Services
-from mcphub.backup_age import AGES, backup_age
 from mcphub.gateway.protocol import HANDSHAKE_VERSIONS, MODERN_VERSION
 from mcphub.metrics import MOST_SERVERS, OTHER, Histogram
+from mcphub.operations.backup_age import AGES, backup_age
 
 log = structlog.get_logger()
 

@@ -13,7 +13,6 @@ from psycopg_pool import AsyncConnectionPool
 from mcphub.api.access_log import AccessLog
 from mcphub.api.incoming import incoming
 from mcphub.api.streams import OpenStreams
-from mcphub.checkpoints import Checkpoints
 from mcphub.domain.access import AccessModel
 from mcphub.domain.actor import ACTOR, current
 from mcphub.domain.hub import Command, Hub
@@ -21,6 +20,7 @@ from mcphub.domain.vault import Vault
 from mcphub.gateway.rejections import Rejections
 from mcphub.gateway.tool_search import SearchParts
 from mcphub.metrics import Metrics
+from mcphub.operations.checkpoints import Checkpoints
 from mcphub.projections.directory import Directory
 from mcphub.projections.projector import Projector
 from mcphub.projections.tail import Tail

@@ -26,11 +26,11 @@ from mcphub.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from mcphub.backup import About, Stored
     from mcphub.domain.checkpoint import Checkpoint, Signed
     from mcphub.domain.vault import Ring
-    from mcphub.forgetting import Forgotten, Known
     from mcphub.foundation import Foundation
+    from mcphub.operations.backup import About, Stored
+    from mcphub.operations.forgetting import Forgotten, Known
     from mcphub.settings import Settings
 
 EMBEDDED = "embedded"
@@ -54,8 +54,8 @@ def backup(home: Path | None, folder: Path, with_keys: bool, as_json: bool) -> N
     def work(base: "Foundation") -> "About":
         import psycopg
 
-        from mcphub.backup import write_backup
-        from mcphub.checkpoints import CheckpointFile
+        from mcphub.operations.backup import write_backup
+        from mcphub.operations.checkpoints import CheckpointFile
         from mcphub.postgres.pool import explain
 
         ring = _ring_text(base.settings) if with_keys else ""
@@ -144,7 +144,7 @@ def restore(home: Path | None, folder: Path, keys: Path | None, checkpoints: Pat
     """
 
     async def main() -> None:
-        from mcphub.backup import read_about
+        from mcphub.operations.backup import read_about
 
         about = read_about(folder)
         settings = settings_of(home)
@@ -165,7 +165,7 @@ def restore(home: Path | None, folder: Path, keys: Path | None, checkpoints: Pat
 
 
 def _fill(base: "Foundation", folder: Path, about: "About", ring: "Ring", kept: "Sequence[Signed]") -> None:
-    from mcphub.backup import restore
+    from mcphub.operations.backup import restore
 
     progress = Progress("restoring")
     try:
@@ -179,7 +179,7 @@ async def _settled(base: "Foundation", about: "About", kept: "Sequence[Checkpoin
     from mcphub.api.auth.accounts import name_digest
     from mcphub.domain.actor import acting, system
     from mcphub.folded import fold
-    from mcphub.forgetting import forget_again, known_behind
+    from mcphub.operations.forgetting import forget_again, known_behind
 
     found = await asyncio.to_thread(_verified, base)
     holds = found.broken_at is None and (found.position, found.hash) == (about.position, about.hash)
@@ -266,7 +266,7 @@ def _kept_elsewhere(settings: "Settings", named: Path | None) -> "list[Signed]":
     Raises:
         CheckpointsUnusable: a file holds something else.
     """
-    from mcphub.checkpoints import CheckpointFile, read_checkpoints
+    from mcphub.operations.checkpoints import CheckpointFile, read_checkpoints
 
     return CheckpointFile(settings.checkpoint_folder).read() + (read_checkpoints(named) if named else [])
 
@@ -274,7 +274,7 @@ def _kept_elsewhere(settings: "Settings", named: Path | None) -> "list[Signed]":
 def _go_on(settings: "Settings", folder: Path, about: "About") -> None:
     """The hub's file goes on from where the backup was. What spoke of the ledger that is no more is kept: it is what
     shows that there was one."""
-    from mcphub.checkpoints import CheckpointFile
+    from mcphub.operations.checkpoints import CheckpointFile
 
     own = CheckpointFile(settings.checkpoint_folder)
     for path in (own.path, own.key_path):
@@ -308,8 +308,8 @@ def ring_of_home(settings: "Settings") -> "Ring":
 
 def _ring_of(settings: "Settings", folder: Path, keys: Path | None, about: "About") -> "tuple[Ring, str]":
     """The ring to restore with, and its text when it is still to be put into its place."""
-    from mcphub.backup import RING
     from mcphub.domain.vault import Ring
+    from mcphub.operations.backup import RING
 
     if settings.master_keys or settings.ring_path.exists():
         return Ring.parse(_ring_text(settings)), ""
@@ -376,7 +376,7 @@ def move(home: Path | None, to: str, as_json: bool) -> None:
 
 
 def _moved(source: "Foundation", new: "Foundation", where: str) -> "list[Stored]":
-    from mcphub.backup import move
+    from mcphub.operations.backup import move
 
     progress = Progress("moving")
     try:
@@ -393,8 +393,8 @@ async def _make_room(settings: "Settings", there: "Settings") -> None:
     """
     import psycopg
 
-    from mcphub.backup import BackupUnusable
     from mcphub.foundation import Foundation
+    from mcphub.operations.backup import BackupUnusable
     from mcphub.postgres.copying import left_for
 
     if not settings.database_url:

@@ -10,7 +10,7 @@ from mcphub.cli.shared import Progress, answer, at_home, home_option, json_optio
 
 if TYPE_CHECKING:
     from mcphub.foundation import Foundation
-    from mcphub.master_keys import Rotated, Standing
+    from mcphub.operations.master_keys import Rotated, Standing
 
 
 @click.group()
@@ -27,7 +27,7 @@ def status(home: Path | None, as_json: bool) -> None:
     def work(base: "Foundation") -> "Standing":
         import psycopg
 
-        from mcphub.master_keys import standing
+        from mcphub.operations.master_keys import standing
 
         with psycopg.connect(base.database.read_only, autocommit=True) as db:
             return standing(db)
@@ -63,7 +63,7 @@ def rotate(home: Path | None, all_restarted: bool, as_json: bool) -> None:
     def work(base: "Foundation") -> "Rotated":
         from mcphub.domain.actor import acting
         from mcphub.domain.vault import Ring
-        from mcphub.master_keys import RotationRefused, rotate, rotate_to
+        from mcphub.operations.master_keys import RotationRefused, rotate, rotate_to
 
         progress = Progress("wrapping anew")
         try:

@@ -132,8 +132,8 @@ def export(home: Path | None, since: int, bundle: Path | None, with_days: bool, 
 
 
 async def _bundled(home: Path | None, folder: Path, with_days: bool, as_json: bool) -> None:
-    from mcphub.bundle import write_bundle
-    from mcphub.checkpoints import CheckpointFile
+    from mcphub.operations.bundle import write_bundle
+    from mcphub.operations.checkpoints import CheckpointFile
 
     def work(base: "Foundation") -> int:
         import psycopg

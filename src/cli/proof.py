@@ -13,11 +13,11 @@ import click
 from mcphub.cli.shared import FAILED, UNUSABLE, answer, at_home, fail, home_option, json_option, run
 
 if TYPE_CHECKING:
-    from mcphub.checkpoints import CheckpointFile, Compared
     from mcphub.domain.checkpoint import Checkpoint
     from mcphub.foundation import Foundation
+    from mcphub.operations.checkpoints import CheckpointFile, Compared
+    from mcphub.operations.sealing import CheckedDay
     from mcphub.postgres.ledger import Checked
-    from mcphub.sealing import CheckedDay
 
 INCOMPLETE = 3  # exit code: what is there holds, and something is missing
 NOTED = re.compile(r"(\d+):([0-9a-fA-F]{64})")
@@ -45,9 +45,9 @@ def verify(home: Path | None, against: str | None, public_key: str | None, as_js
     def work(base: "Foundation") -> int:
         import psycopg
 
-        from mcphub.checkpoints import CheckpointFile, compare
+        from mcphub.operations.checkpoints import CheckpointFile, compare
+        from mcphub.operations.sealing import check
         from mcphub.postgres.ledger import verify
-        from mcphub.sealing import check
 
         checkpoints = _evidence(against, public_key, CheckpointFile(base.settings.checkpoint_folder))
         with psycopg.connect(base.database.read_only, autocommit=True) as db, db.transaction():
@@ -77,8 +77,8 @@ def _evidence(against: str | None, key: str | None, own: "CheckpointFile") -> "l
     Raises:
         CheckpointsUnusable: it cannot be read, or is not signed with the key.
     """
-    from mcphub.checkpoints import PUBLIC_KEY, CheckpointsUnusable, must_be_signed, read_checkpoints
     from mcphub.domain.checkpoint import Checkpoint
+    from mcphub.operations.checkpoints import PUBLIC_KEY, CheckpointsUnusable, must_be_signed, read_checkpoints
 
     if against and (noted := NOTED.fullmatch(against)):
         return [Checkpoint(position=int(noted[1]), hash=noted[2].lower(), at=0)]
@@ -174,9 +174,9 @@ def checkpoint(home: Path | None, public_key: bool, as_json: bool) -> None:
     def work(base: "Foundation") -> None:
         import psycopg
 
-        from mcphub.checkpoints import Checkpoints
         from mcphub.domain.checkpoint import SIGNING, encode
         from mcphub.domain.checkpoint import public_key as of
+        from mcphub.operations.checkpoints import Checkpoints
 
         secret = base.vault.secret(SIGNING)
         if public_key:

@@ -140,13 +140,13 @@ def failure(error: Exception) -> tuple[str, int] | None:
     import psycopg
     from psycopg_pool import PoolTimeout
 
-    from mcphub.backup import BackupUnusable
-    from mcphub.bundle import BundleExists
-    from mcphub.checkpoints import CheckpointRefused, CheckpointsUnusable
     from mcphub.domain.errors import Refused
     from mcphub.domain.vault import RingUnusable
     from mcphub.http_server import PortUnusable
-    from mcphub.master_keys import RotationRefused
+    from mcphub.operations.backup import BackupUnusable
+    from mcphub.operations.bundle import BundleExists
+    from mcphub.operations.checkpoints import CheckpointRefused, CheckpointsUnusable
+    from mcphub.operations.master_keys import RotationRefused
     from mcphub.postgres.copying import NotTheSame
     from mcphub.postgres.home import AlreadyRunning, HomeUnusable
     from mcphub.postgres.migrate import MigrationError

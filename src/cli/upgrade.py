@@ -27,7 +27,7 @@ def upgrade_database(home: Path | None, programs: Path | None, as_json: bool) ->
 
     async def main() -> None:
         from mcphub.logging import configure
-        from mcphub.upgrade import upgrade
+        from mcphub.operations.upgrade import upgrade
 
         settings = settings_of(home)
         if settings.database_url:

@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mcphub.backup import read_about, restore
 from mcphub.domain.vault import Ring
+from mcphub.operations.backup import read_about, restore
 from mcphub.postgres.embedded import EmbeddedPostgres
 from tests.e2e.conftest import StartHub
 from tests.e2e.test_backup import answered, cli, furnish, told

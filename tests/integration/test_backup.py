@@ -13,8 +13,6 @@ import msgspec
 import psycopg
 import pytest
 
-from mcphub.backup import About, BackupUnusable, move, read_about, restore, write_backup
-from mcphub.checkpoints import CheckpointFile, CheckpointsUnusable
 from mcphub.domain.access import AccessModel
 from mcphub.domain.actor import acting, system
 from mcphub.domain.checkpoint import SIGNING, Checkpoint, sign
@@ -23,7 +21,9 @@ from mcphub.domain.hub_variables import SetHubVariable
 from mcphub.domain.users import SetUpAdmin
 from mcphub.domain.vault import Ring, RingUnusable, Vault, WrappedKey, key_of
 from mcphub.folded import fold
-from mcphub.forgetting import Forgotten, Known, forget_again
+from mcphub.operations.backup import About, BackupUnusable, move, read_about, restore, write_backup
+from mcphub.operations.checkpoints import CheckpointFile, CheckpointsUnusable
+from mcphub.operations.forgetting import Forgotten, Known, forget_again
 from mcphub.postgres import copying
 from mcphub.postgres.copying import NotTheSame
 from mcphub.postgres.data_key import DataKeys

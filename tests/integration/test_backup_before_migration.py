@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from mcphub.backup import back_up_first, read_about, restore
 from mcphub.domain.vault import Ring, Vault, WrappedKey
+from mcphub.operations.backup import back_up_first, read_about, restore
 from mcphub.postgres.data_key import DataKeys
 from mcphub.postgres.migrate import MigrationError, load, migrate, migrations_folder, pending
 from mcphub.postgres.pool import command_pool

@@ -10,19 +10,19 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mcphub import auditor
-from mcphub.bundle import BundleExists, write_bundle
-from mcphub.checkpoints import (
+from mcphub.domain.checkpoint import Checkpoint, is_signed_by, public_key
+from mcphub.domain.events import ServiceTokenRemoved, UserActivated, UserErased
+from mcphub.operations import auditor
+from mcphub.operations.bundle import BundleExists, write_bundle
+from mcphub.operations.checkpoints import (
     CheckpointFile,
     CheckpointRefused,
     Checkpoints,
     CheckpointsUnusable,
     compare,
 )
-from mcphub.domain.checkpoint import Checkpoint, is_signed_by, public_key
-from mcphub.domain.events import ServiceTokenRemoved, UserActivated, UserErased
+from mcphub.operations.sealing import DaySealer, check
 from mcphub.postgres.ledger import verify
-from mcphub.sealing import DaySealer, check
 from tests.conftest import Database, drop_database
 from tests.support.ledger import Teller, telling
 

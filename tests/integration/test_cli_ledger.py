@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from mcphub.cli import commands as all_commands
 from mcphub.domain.hub import plugged
+from mcphub.operations.sealing import DaySealer
 from mcphub.postgres.ledger import Factory
 from mcphub.postgres.pool import command_pool
-from mcphub.sealing import DaySealer
 from tests.conftest import Database, drop_database
 from tests.support.commands import Commands
 from tests.support.short_form import in_short_form

@@ -8,10 +8,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mcphub import master_keys
 from mcphub.domain.actor import acting, system
 from mcphub.domain.vault import MasterKeys, Ring, RingUnusable, Vault, WrappedKey, with_fresh_key
-from mcphub.master_keys import RingFile, Rotated, RotationRefused, rotate, rotate_to, standing
+from mcphub.operations import master_keys
+from mcphub.operations.master_keys import RingFile, Rotated, RotationRefused, rotate, rotate_to, standing
 from mcphub.postgres.data_key import DataKeys
 from mcphub.postgres.pool import command_pool
 from tests.conftest import Database

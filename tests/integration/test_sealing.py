@@ -9,11 +9,11 @@ import pytest
 from mcphub.domain.actor import acting, system
 from mcphub.domain.hub import plugged
 from mcphub.domain.seals import SealDay
+from mcphub.operations.sealing import DaySealer, check
 from mcphub.postgres.access_log import AccessRow, add_rows
 from mcphub.postgres.days import ACCESS, TRAFFIC, days, digest
 from mcphub.postgres.ledger import Factory
 from mcphub.postgres.pool import command_pool
-from mcphub.sealing import DaySealer, check
 
 TODAY = datetime.now(UTC).date()
 OVER = TODAY - timedelta(days=2)  # yesterday is over only when its last calls had time to be written

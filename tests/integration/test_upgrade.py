@@ -6,15 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from mcphub import upgrade as upgrading
-from mcphub.backup import BackupUnusable
 from mcphub.domain.vault import RingUnusable, new_ring_text
+from mcphub.operations import upgrade as upgrading
+from mcphub.operations.backup import BackupUnusable
+from mcphub.operations.upgrade import upgrade
 from mcphub.postgres.copying import NotTheSame
 from mcphub.postgres.embedded import EmbeddedPostgres, OtherMajor
 from mcphub.postgres.migrate import load, migrate, migrations_folder
 from mcphub.postgres.programs import PostgresFailed
 from mcphub.settings import read
-from mcphub.upgrade import upgrade
 from tests.conftest import Database
 from tests.integration.test_backup import RING, lived_in, sums
 from tests.support.older_postgres import OlderCluster

@@ -26,7 +26,6 @@ from mcphub.api.auth.accounts import NewAccount, name_digest
 from mcphub.api.auth.links import OneTimeLinks
 from mcphub.api.door import Door
 from mcphub.api.services import Commands, Services
-from mcphub.checkpoints import Checkpoints
 from mcphub.domain.access import ALL, AccessModel, View
 from mcphub.domain.actor import acting, system
 from mcphub.domain.checkpoint import SIGNING
@@ -42,6 +41,7 @@ from mcphub.gateway.trial import Trial
 from mcphub.gateway.upstream.contained import Contained
 from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
 from mcphub.logging import LogRing
+from mcphub.operations.checkpoints import Checkpoints
 from mcphub.postgres.data_key import DataKeys
 from mcphub.postgres.ledger import Factory
 from mcphub.postgres.pool import command_pool, read_pool

@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mcphub import auditor
 from mcphub.domain.checkpoint import Checkpoint, SealedDay, encode, is_signed_by, public_key, read_line, sign
+from mcphub.operations import auditor
 
 SECRET = b"\7" * 32
 KEY = public_key(SECRET)

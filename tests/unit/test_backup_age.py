@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from mcphub.backup_age import backup_age
 from mcphub.doctor import _backup
+from mcphub.operations.backup_age import backup_age
 
 DAY = timedelta(days=1)
 

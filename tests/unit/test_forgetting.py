@@ -1,7 +1,7 @@
 """What checkpoints say of the time behind a backup."""
 
 from mcphub.domain.checkpoint import Checkpoint
-from mcphub.forgetting import Known, known_behind
+from mcphub.operations.forgetting import Known, known_behind
 
 
 def checkpoint(after: int, position: int, *, erased: str = "", cleared: str = "") -> Checkpoint:

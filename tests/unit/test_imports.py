@@ -37,26 +37,20 @@ MAY_IMPORT = {
         "settings",
         "logging",
         "periodic",
-        "checkpoints",
-        "master_keys",
         "metrics",
-        "backup_age",
+        "operations",
         "replica",
-        "retention",
     },
     "settings": set(),
     "logging": set(),
     "periodic": set(),
-    "checkpoints": {"domain", "postgres"},
-    "master_keys": {"domain", "postgres"},
+    "operations": {"domain", "postgres", "projections", "roles", "settings"},
     "replica": {"postgres"},
-    "retention": {"settings"},
     "demo_server": set(),
     "address": set(),
     "http_server": set(),
     "loop_lag": {"periodic"},
     "metrics": {"domain"},
-    "backup_age": set(),
     "tracing": {"settings", "logging", "metrics"},
 }
 # Modules at the top level that put the rooms together; only these may know the management API.
@@ -66,7 +60,7 @@ SHARED = {"mcphub.domain.codec"}
 SHARED_WITH = {"postgres", "search"}
 # Runs between the hub and a server's process, so it starts in a few milliseconds: nothing of ours.
 # An auditor runs it without the hub.
-ALONE = {"mcphub.gateway.upstream.sandbox", "mcphub.auditor"}
+ALONE = {"mcphub.gateway.upstream.sandbox", "mcphub.operations.auditor"}
 
 # The rules need no I/O and no threads; what they cannot import they cannot do.
 NOT_IN_DOMAIN = {

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from mcphub.master_keys import Standing
-from mcphub.retention import Kept, kept
+from mcphub.operations.master_keys import Standing
+from mcphub.operations.retention import Kept, kept
 from mcphub.settings import read
 
 TODAY = date(2026, 11, 26)

@@ -23,9 +23,9 @@ import psycopg
 import structlog
 from msgspec import Struct
 
-from mcphub.checkpoints import CheckpointFile, CheckpointsUnusable
 from mcphub.domain.checkpoint import SIGNING, Signed, is_signed_by, public_key
 from mcphub.domain.vault import HUB, Ring, WrappedKey
+from mcphub.operations.checkpoints import CheckpointFile, CheckpointsUnusable
 from mcphub.postgres import copying
 from mcphub.postgres.copying import NotTheSame, Sum, Table
 from mcphub.postgres.migrate import MigrationError, migrate, migrations_folder

@@ -14,9 +14,9 @@ import psycopg
 import structlog
 from msgspec import Struct
 
-from mcphub.backup import BackupUnusable, read_about, restore, write_backup
-from mcphub.checkpoints import CheckpointFile
 from mcphub.domain.vault import Ring
+from mcphub.operations.backup import BackupUnusable, read_about, restore, write_backup
+from mcphub.operations.checkpoints import CheckpointFile
 from mcphub.postgres.embedded import MAJOR, EmbeddedPostgres, clusters
 from mcphub.postgres.home import HomeLock
 from mcphub.postgres.programs import Programs

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 import psycopg
 
-from mcphub import auditor
-from mcphub.checkpoints import CheckpointFile
 from mcphub.domain.codec import decode
 from mcphub.domain.events import DaySealed
+from mcphub.operations import auditor
+from mcphub.operations.checkpoints import CheckpointFile
 from mcphub.postgres import days
 from mcphub.postgres.transfer import export
 

@@ -79,6 +79,8 @@ class Guard:
             Problem: not let in, and why.
             Accepted: the reader asked to see a position that is not there yet.
         """
+        if connection.scope["method"] == "OPTIONS":  # type: ignore[typeddict-item]  # there are no websockets
+            return  # Litestar answers itself, with the methods there are and nothing else
         who = handler.opt["who"]
         here = incoming()
         ORIGIN.set(Origin(here.ip, here.agent))

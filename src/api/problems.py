@@ -11,6 +11,7 @@ import psycopg
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.params import QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 from psycopg_pool import PoolTimeout, TooManyRequests
 
@@ -203,8 +204,19 @@ def _place(found: Finding) -> tuple[str, str, str] | tuple[str, str, str, int, i
 
 def _field(item: Any) -> tuple[str, str, str]:
     key = str(item.get("key", "")) if isinstance(item, dict) else ""
+    if key == "data":  # the handler's name for the body
+        return ("", "invalid_value", "a body is needed")
     text = str(item.get("message", "")) if isinstance(item, dict) else str(item)
     return (f"/{key}" if key else "", "invalid_value", text)
+
+
+def _as_sent(request: Request[Any, Any, Any], error: ValidationException) -> None:
+    """Names a parameter as the caller wrote it, not as the handler does."""
+    parameters = request.route_handler.parsed_fn_signature.parameters
+    for item in error.extra if isinstance(error.extra, list) else []:
+        parameter = parameters.get(str(item.get("key", ""))) if isinstance(item, dict) else None
+        if parameter is not None and isinstance(parameter.kwarg_definition, QueryParameter):
+            item["key"] = parameter.kwarg_definition.name or item["key"]
 
 
 def _http(error: HTTPException) -> Problem:
@@ -224,6 +236,8 @@ def _http(error: HTTPException) -> Problem:
 
 def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """The one exception handler of the application."""
+    if isinstance(error, ValidationException):
+        _as_sent(request, error)
     problem = problem_of(error)
     if problem.code == "internal_error":
         log.error("request_failed", path=request.url.path, method=request.method, exc_info=error)

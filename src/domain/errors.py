@@ -265,7 +265,7 @@ class Unrecordable(Invalid):
 
 class UnknownScope(Invalid):
     code = "unknown_scope"
-    remedy = "Name servers and groups that exist, and one of the modes tools, servers, auto."
+    remedy = "Name servers and groups that exist, and one of the modes tools, servers, search, auto."
 
     def __init__(self, what: str) -> None:
         super().__init__(f"The scope names {what}, which does not exist.")

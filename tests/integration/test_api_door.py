@@ -249,10 +249,18 @@ async def test_a_preflight_is_answered_for_listed_origins_only(api):
     ours = await ask(api.app, "/api/servers", method="OPTIONS", headers=[(b"origin", ORIGIN.encode()), wanted])
     theirs = await ask(api.app, "/api/servers", method="OPTIONS", headers=[(b"origin", b"http://evil.example"), wanted])
 
-    assert ours[0] == 204
+    assert (ours[0], theirs[0]) == (204, 204)
     assert b"PUT" in ours[1][b"access-control-allow-methods"]
     assert b"access-control-allow-origin" not in theirs[1]
     assert b"access-control-allow-methods" not in theirs[1]
+
+
+async def test_anybody_is_told_the_methods_of_an_address_and_nothing_else(api):
+    for path, method in (("/config", b"GET"), ("/api/user/groups", b"POST"), ("/api/admin/users", b"POST")):
+        status, headers, body = await ask(api.app, path, method="OPTIONS")
+
+        assert (status, body) == (204, b"")
+        assert method in headers[b"allow"]
 
 
 # addresses
@@ -335,6 +343,21 @@ async def test_an_unknown_field_is_named_with_its_place(api):
     assert answer.json()["errors"] == [
         {"pointer": "/nmae", "code": "unknown_field", "detail": "this field is not known"}
     ]
+
+
+async def test_what_is_wrong_is_named_as_the_caller_wrote_it(api):
+    admin = await api.user("admin", admin=True)
+
+    answers = [
+        await admin.get("/api/admin/users?state=nowhere"),
+        await admin.get("/api/requests?from=never"),
+        await admin.get("/api/admin/users?limit=many"),
+        await admin.send("POST", "/api/user/groups"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [422, 422, 422, 422]
+    assert [answer.json()["errors"][0]["pointer"] for answer in answers] == ["/state", "/from", "/limit", ""]
+    assert answers[3].json()["errors"][0]["detail"] == "a body is needed"
 
 
 # what nobody expected

@@ -191,7 +191,7 @@ def test_a_clean_up_does_what_its_trial_said_and_the_data_keys_are_gone(
 
         trial = admin.rest.post("/api/env-vars/cleanup", {"dryRun": True})
         kept = stored_keys(hub.home)
-        real = admin.rest.post("/api/env-vars/cleanup")
+        real = admin.rest.post("/api/env-vars/cleanup", {"dryRun": False})
 
         assert own <= kept
         assert real["items"] == trial["items"]
@@ -200,7 +200,7 @@ def test_a_clean_up_does_what_its_trial_said_and_the_data_keys_are_gone(
         assert own.isdisjoint(stored_keys(hub.home))
         assert slot(ann, name)["configured"] is False
         assert knock(hub, ann, f"{name}-kept")["content"][0]["text"] == "come in"
-        assert admin.rest.post("/api/env-vars/cleanup")["removed"] == 0
+        assert admin.rest.post("/api/env-vars/cleanup", {"dryRun": False})["removed"] == 0
 
 
 def test_a_hub_variable_set_by_rest_reaches_the_server_and_nothing_else(start_hub: Any) -> None:

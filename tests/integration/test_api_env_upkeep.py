@@ -87,9 +87,9 @@ async def test_a_trial_clean_up_names_exactly_what_the_real_one_destroys(api, pe
 
     trial = await admin.data("POST", CLEAN, {"dryRun": True})
     after_trial = await token_keys(api)
-    answer = await admin.post(CLEAN, {})
+    answer = await admin.post(CLEAN, {"dryRun": False})
     real = answer.json()["data"]
-    again = await admin.data("POST", CLEAN, {})
+    again = await admin.data("POST", CLEAN, {"dryRun": False})
 
     assert trial == {"dryRun": True, "removed": 1, "items": real["items"]}
     assert places(real["items"]) == [(bob.user_id, "desk", "DESK_TOKEN")]
@@ -100,11 +100,23 @@ async def test_a_trial_clean_up_names_exactly_what_the_real_one_destroys(api, pe
     assert again == {"dryRun": False, "removed": 0, "items": []}
 
 
+async def test_who_does_not_say_that_orphans_are_to_be_destroyed_is_told_of_them_only(api, people):
+    _, admin = people
+    await settle(api, admin, lambda servers: servers.pop("desk"))
+    keys = await token_keys(api)
+
+    answers = [await admin.post(CLEAN, {}), await admin.send("POST", CLEAN)]
+
+    assert [(answer.status_code, answer.json()["data"]["dryRun"]) for answer in answers] == [(200, True), (200, True)]
+    assert [answer.json()["data"]["removed"] for answer in answers] == [1, 1]
+    assert await token_keys(api) == keys
+
+
 async def test_what_is_asked_for_stays_whatever_else_is_purged(api, people):
     bob, admin = people
     await settle(api, admin, lambda servers: servers.pop("desk"))
 
-    await admin.data("POST", CLEAN, {})
+    await admin.data("POST", CLEAN, {"dryRun": False})
 
     assert (await bob.get(VARS)).json()["data"] == {
         "git": {"GITHUB_TOKEN": "••••••••"},
@@ -125,7 +137,7 @@ async def test_many_orphans_go_in_appends_of_a_bounded_size(api, people):
 
     await api.services.commands.shown(await asyncio.to_thread(save))
 
-    assert (await admin.data("POST", CLEAN, {}))["removed"] == 121
+    assert (await admin.data("POST", CLEAN, {"dryRun": False}))["removed"] == 121
     assert await issues(admin, "ORPHANED_KEY") == []
 
 

@@ -2432,7 +2432,7 @@ export interface components {
         };
         /** CleanUp */
         CleanUp: {
-            /** @default false */
+            /** @default true */
             dryRun?: boolean;
         };
         /** CleanUpAnswer */
@@ -8059,7 +8059,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CleanUp"];
+                "application/json": components["schemas"]["CleanUp"] | null;
             };
         };
         responses: {

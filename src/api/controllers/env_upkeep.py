@@ -34,9 +34,9 @@ class ValidationAnswer(Envelope, kw_only=True):
 
 
 class CleanUp(Schema, kw_only=True):
-    """With `dryRun` nothing is removed."""
+    """Nothing is removed unless `dryRun` is false: what is destroyed does not come back."""
 
-    dry_run: bool = False
+    dry_run: bool = True
 
 
 class CleanUpResult(Out, kw_only=True):
@@ -128,12 +128,16 @@ class EnvUpkeepController(Controller):
         who=ADMIN,
     )
     async def clean_up(
-        self, data: JSONBody[CleanUp], upkeep: NamedDependency[Upkeep], services: NamedDependency[Services]
+        self,
+        upkeep: NamedDependency[Upkeep],
+        services: NamedDependency[Services],
+        data: JSONBody[CleanUp | None] = None,
     ) -> CleanUpAnswer:
         """For good: their data keys are destroyed. A variable that is asked for again meanwhile keeps its value."""
-        found = await upkeep.purge(dry_run=data.dry_run)
+        dry_run = (data or CleanUp()).dry_run
+        found = await upkeep.purge(dry_run=dry_run)
         items = await _named(services.directory, upkeep.removals(found))
-        result = CleanUpResult(dry_run=data.dry_run, removed=len(items), items=items)
+        result = CleanUpResult(dry_run=dry_run, removed=len(items), items=items)
         return CleanUpAnswer(data=result, position=incoming().position or UNSET)
 
     @get("/admin/env-scheduler/status", operation_id="envScheduler", summary="The regular round over values", who=ADMIN)

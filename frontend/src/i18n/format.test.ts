@@ -29,6 +29,13 @@ test("what was reckoned for one time holds for those around it, in zones that ar
   expect(said(newYork, "2026-11-01T06:00:01Z")).toBe("2026-11-01 01:00:01");
 });
 
+test("a zone nobody knows is as if none had been chosen", () => {
+  const unknown = makeFormat("en", "Mars/Olympus");
+
+  expect(unknown.time(AT)).toBe(makeFormat("en", "").time(AT));
+  expect(unknown.timeZone).toBe(Intl.DateTimeFormat().resolvedOptions().timeZone);
+});
+
 test("durations grow from milliseconds to hours", () => {
   expect([212, 1400, 271_233, 7_500_000].map(en.duration)).toEqual(["212 ms", "1.4 s", "4m 31s", "2h 5m"]);
 });

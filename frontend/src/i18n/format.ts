@@ -7,10 +7,20 @@ const DAY = 24 * HOUR;
 const QUARTER = 15 * MINUTE * 1000; // milliseconds
 const MOST_QUARTERS = 2000;
 
+/** A script may have chosen a zone that this browser has never heard of, and Intl would throw at it. */
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch {
+    return false; // also for "", the browser's own
+  }
+}
+
 /** How numbers, times and durations are written in a language and a time zone. Times are always of 24 hours. */
 export function makeFormat(language: Language, timeZone: string) {
   const tag = TAGS[language];
-  const zone = timeZone === "" ? undefined : timeZone;
+  const zone = isTimeZone(timeZone) ? timeZone : undefined;
   const number = new Intl.NumberFormat(tag);
   const percent = new Intl.NumberFormat(tag, {
     style: "percent",

@@ -3,15 +3,11 @@
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from mcphub.cli.people import execute, present, the_user
 from mcphub.cli.shared import UNUSABLE, answer, fail, home_option, json_option, operator, run, table
-
-if TYPE_CHECKING:
-    from mcphub.domain.access import Key
 
 
 @click.group()
@@ -27,6 +23,8 @@ def list_keys(home: Path | None, owner: str | None, as_json: bool) -> None:
     """Show the keys; of a key itself only its beginning and end are known."""
 
     async def work() -> None:
+        from mcphub.domain.keys import key_standing
+
         async with present(home) as (base, state):
             only = the_user(base, state, owner).user_id if owner else None
             keys = [key for key in state.model.keys.values() if only in (None, key.user_id)]
@@ -38,7 +36,9 @@ def list_keys(home: Path | None, owner: str | None, as_json: bool) -> None:
                     "name": key.name,
                     "username": names[key.user_id].username,
                     "masked": f"mcphub_{key.prefix}…{key.last4}",
-                    "state": state_of(key, now),
+                    "state": key_standing(
+                        now, revoked=key.revoked, expires_at=key.expires_at, grace_until=key.grace_until
+                    ),
                     "expiresAt": key.expires_at,
                     "used": key.used,
                 }
@@ -51,12 +51,6 @@ def list_keys(home: Path | None, owner: str | None, as_json: bool) -> None:
         answer(rows, table(("USER", "NAME", "KEY", "STATE", "EXPIRES", "ID"), shown), as_json=as_json)
 
     run(work())
-
-
-def state_of(key: "Key", now: datetime) -> str:
-    if key.revoked:
-        return "revoked"
-    return "usable" if key.usable(now) else "expired"
 
 
 @key.command("issue")

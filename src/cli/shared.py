@@ -196,12 +196,19 @@ def answer(value: Any, text: str, *, as_json: bool) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Columns side by side; an empty cell is a dash."""
-    cells = [list(head), *([str(cell) if cell not in (None, "") else "-" for cell in row] for row in rows)]
+    """Columns side by side; an empty cell is a dash.
+
+    What other people and servers have named tells a terminal nothing: no escape sequence, no other line.
+    """
+    cells = [list(head), *([_plain(str(cell)) if cell not in (None, "") else "-" for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
     )
+
+
+def _plain(text: str) -> str:
+    return text if text.isprintable() else "".join(char if char.isprintable() else "�" for char in text)
 
 
 class Progress:

@@ -255,6 +255,14 @@ class BadName(Invalid):
         self.remedy = f"Give a name of at most {most} characters."
 
 
+class Unprintable(Invalid):
+    code = "invalid_text"
+    remedy = "Leave line breaks and control characters out."
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The {what} holds characters that are not shown.")
+
+
 class Unrecordable(Invalid):
     code = "invalid_text"
     remedy = "Leave the NUL character out; PostgreSQL keeps no text that holds one."

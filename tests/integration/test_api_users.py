@@ -48,6 +48,8 @@ async def test_what_cannot_be_a_user_is_refused_and_leaves_nothing_sealed(api):
         problem(await admin.post(USERS, {"username": "no good", "password": PASSWORD})),
         problem(await admin.post(USERS, {"username": "eve", "password": "short"})),
         problem(await admin.post(USERS, {"username": "eve", "pasword": PASSWORD})),
+        problem(await admin.post(USERS, {"username": "eve", "email": "eve@corp.example\nBcc: x@corp.example"})),
+        problem(await admin.post(USERS, {"username": "eve", "displayName": "admin\u202e"})),
     ]
 
     assert refused == [
@@ -56,6 +58,8 @@ async def test_what_cannot_be_a_user_is_refused_and_leaves_nothing_sealed(api):
         (422, "invalid_username"),
         (422, "weak_password"),
         (422, "unknown_field"),
+        (422, "invalid_text"),
+        (422, "invalid_text"),
     ]
     assert await owners() == before
 

@@ -203,7 +203,7 @@ def test_a_key_is_shown_once_and_kept_nowhere(commands: Commands, database: Data
     assert entry["headers"]["Authorization"] == f"Bearer {value}"
     [row] = commands.json("key", "list", "--user", "ann")
     assert row["masked"] == f"mcphub_{value[7:11]}…{value[-4:]}"
-    assert (row["name"], row["state"], row["used"]) == ("IDE", "usable", False)
+    assert (row["name"], row["state"], row["used"]) == ("IDE", "active", False)
     assert value[7:] not in everything_recorded(database)
 
 

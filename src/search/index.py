@@ -1,13 +1,17 @@
 """The index in PostgreSQL: what is in it, what is missing of it, and the one query that searches it."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import struct
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from msgspec import Struct
 from psycopg import AsyncConnection, sql
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
 
 from mcphub.search import tables
 from mcphub.search.document import Document, weights
@@ -20,6 +24,8 @@ MEANING = """
     select content_hash, -(embedding <#> %(vector)s::vector) as dense
     from vector_embeddings where model_id = %(model)s"""
 NO_MEANING = "select null::uuid as content_hash, null::float8 as dense where false"
+
+CHANGED = "update tool_catalog_version set version = gen_random_uuid()"
 
 Vector = Sequence[float]
 
@@ -53,19 +59,38 @@ class Found(Struct, frozen=True):
         return self.lexical_max >= SURE * math.log(1 + self.tools / 1.5)
 
 
+class Uuids(bytes):
+    """An array of uuid as PostgreSQL receives it: half as long as its text, and read in a fiftieth of the time."""
+
+    OF = psycopg.adapters.types["uuid"]
+
+    @classmethod
+    def of(cls, hashes: Collection[UUID]) -> "Uuids":
+        # dimensions, has nulls, type; length, lower bound
+        head = struct.pack(">iIIii", 1, 0, cls.OF.oid, len(hashes), 1)
+        return cls(head + b"".join(b"\0\0\0\x10" + hash.bytes for hash in hashes))
+
+
+class UuidsDumper(Dumper):
+    format = Format.BINARY
+    oid = Uuids.OF.array_oid
+
+    def dump(self, obj: Uuids) -> bytes:
+        return obj
+
+
+psycopg.adapters.register_dumper(Uuids, UuidsDumper)
+
+
 class Visible(Struct, frozen=True):
-    """What is searched: content hashes, and the terms of those that are not in the index.
+    """What is searched: content hashes, and the terms of those that are not in the index."""
 
-    Args:
-        hashes: as PostgreSQL reads an array of uuid.
-    """
-
-    hashes: str
+    hashes: Uuids
     own: Sequence[tuple[UUID, Mapping[str, float]]] = ()
 
 
-def visible(hashes: Iterable[UUID], own: Sequence[tuple[UUID, Mapping[str, float]]] = ()) -> Visible:
-    return Visible("{" + ",".join(map(str, hashes)) + "}", own)
+def visible(hashes: Collection[UUID], own: Sequence[tuple[UUID, Mapping[str, float]]] = ()) -> Visible:
+    return Visible(Uuids.of(hashes), own)
 
 
 async def find(
@@ -130,14 +155,18 @@ async def add(db: AsyncConnection[Any], entries: Sequence[Entry]) -> None:
             [(one.content_hash, one.server_id, one.tool, one.definition, one.embedded) for one in entries],
         )
         await cursor.executemany(
-            "insert into tool_terms (term, content_hash, weight) select term, %s, weight"
-            " from unnest(%s::text[], %s::real[]) as given (term, weight) on conflict do nothing",
-            [(one.content_hash, list(one.weights), list(one.weights.values())) for one in entries],
+            "insert into tool_terms (term, content_hash, weight, number) select term, content_hash, weight, number"
+            " from unnest(%s::text[], %s::real[]) as given (term, weight), tool_catalog where content_hash = %s"
+            " on conflict do nothing",
+            [(list(one.weights), list(one.weights.values()), one.content_hash) for one in entries],
         )
+        await cursor.execute(CHANGED)
 
 
 async def remove(db: AsyncConnection[Any], hashes: Sequence[UUID]) -> None:
-    await db.execute("delete from tool_catalog where content_hash = any(%s)", (list(hashes),))
+    async with db.transaction():
+        await db.execute("delete from tool_catalog where content_hash = any(%s)", (list(hashes),))
+        await db.execute(CHANGED)
 
 
 async def servers(db: AsyncConnection[Any]) -> set[str]:

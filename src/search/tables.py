@@ -11,7 +11,7 @@ log = structlog.get_logger()
 
 SCHEMA = "search"
 LOCK = 7_206_031
-VERSION = 1  # raise when the tables are others: they are made again, and everything is indexed anew
+VERSION = 2  # raise when the tables are others: they are made again, and everything is indexed anew
 
 
 async def ensure(db: AsyncConnection[Any]) -> bool:

@@ -20,6 +20,7 @@ from mcphub.search import index
 from mcphub.search.embedder import Embedder, EmbedderInfo, EmbeddingFailed, UniversalSentenceEncoder
 from mcphub.search.heap import give_back
 from mcphub.search.index import Model
+from mcphub.search.many import MANY, keep_neighbours
 
 log = structlog.get_logger()
 
@@ -53,9 +54,13 @@ class Vectors:
     Args:
         pool: connections whose search path is the schema `search`.
         make: the embedder that is configured; None for none.
+        many: above so many vectors their neighbours are indexed.
     """
 
-    def __init__(self, pool: AsyncConnectionPool[Any], make: Callable[[], Embedder | None]) -> None:
+    def __init__(
+        self, pool: AsyncConnectionPool[Any], make: Callable[[], Embedder | None], *, many: int = MANY
+    ) -> None:
+        self.many = many
         self.state: State = "asleep"
         self.why = ""  # it failed
         self.possible = True  # can the database keep vectors?
@@ -70,6 +75,7 @@ class Vectors:
         self._queries: OrderedDict[tuple[int, str], array[float]] = OrderedDict()
         self._pruned = 0.0
         self._passed_over = 0.0  # until then, monotonic seconds
+        self._near: int | None = None  # the model whose neighbours are indexed
 
     def wake(self) -> None:
         """Search is needed: the model is loaded, and tools get their vectors."""
@@ -98,6 +104,10 @@ class Vectors:
     def model(self) -> Model | None:
         """Of the vectors that queries are compared with."""
         return self._serving.model if self._serving is not None else None
+
+    def near(self, model: int) -> bool:
+        """Are the neighbours of this model's vectors indexed?"""
+        return self._near == model
 
     async def of_query(self, text: str, english: str) -> Asked | None:
         """None when there is none, or none in time; then words alone count.
@@ -187,6 +197,9 @@ class Vectors:
         if filled:
             await asyncio.to_thread(give_back)
         await self._takes_over(wanted)
+        async with self._pool.connection() as db:
+            model = wanted.model
+            self._near = model.model_id if await keep_neighbours(db, model, self.many) else None
 
     async def _load(self) -> None:
         self._remake = False

@@ -4,20 +4,33 @@ import asyncio
 import json
 import math
 import unicodedata
+from importlib.resources import files
 
 import pytest
 
 from mcphub.gateway.meta_tools import DEFINITIONS, MOST_SCHEMA, arguments, fitting, summary
 from mcphub.search.document import Document, weights
 from mcphub.search.embedder import EmbeddingFailed, Endpoint, OpenAICompatible, UniversalSentenceEncoder
-from mcphub.search.glossary import built_in, made_of, terms
+from mcphub.search.glossary import LANGUAGES, built_in, made_of, terms
 from mcphub.search.index import Found
 from mcphub.search.misses import words_of
 from mcphub.search.prefixes import Prefixes
-from mcphub.search.words import clean, first, split, words
+from mcphub.search.words import clean, first, has_hangul, split, words
 
 KO = made_of(
     {"ko": {"지라": "jira", "이슈": "issue", "이슈 목록": "list issues", "일": "task"}, "en": {"pr": "pull request"}}
+)
+EN = made_of(
+    {
+        "en": {
+            "get rid of": "delete",
+            "call off": "cancel",
+            "meeting": "event",
+            "new": "create",
+            "news": "headlines",
+            "don't forget": "remind",
+        }
+    }
 )
 
 
@@ -77,6 +90,49 @@ def test_a_query_is_its_words_its_synonyms_and_what_its_korean_means():
     assert terms("merge the PR", KO) == {"merg": 1.0, "pr": 1.0, "pull": 0.4, "request": 0.4}
     found = terms("이슈 목록", KO)
     assert (found["list"], found["issu"]) == (1.0, 0.6)
+
+
+def test_words_that_mean_something_together_hardly_count_alone():
+    assert terms("getting rid of it", EN) == {"get": 0.3, "rid": 0.3, "delet": 1.0}
+    assert terms("get it", EN) == {"get": 1.0}
+
+
+def test_a_verb_finds_its_particle_behind_what_it_is_about():
+    assert [meaning for _, meaning in EN.explained("call tomorrow's meeting off")] == ["cancel", "event"]
+    assert [meaning for _, meaning in EN.explained("call one two three four five off")] == []
+
+
+def test_the_longest_phrase_counts_and_a_word_as_it_is_written_before_its_stem():
+    assert [meaning for _, meaning in EN.explained("call off the call")] == ["cancel"]
+    assert [meaning for _, meaning in EN.explained("news")] == ["headlines"]
+    assert [meaning for _, meaning in EN.explained("Don't forget it")] == ["remind"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_word_that_comes_with_the_hub_is_explained_twice_or_without_a_meaning(language):
+    text = (files("mcphub.search") / "meanings" / f"{language}.txt").read_text("utf-8")
+    lines = [line.partition(": ") for line in text.splitlines() if line and not line.startswith("#")]
+    said = [word for _, _, after in lines for word in after.split(", ")]
+
+    assert len(said) == len(set(said)) > 1_000
+    assert all(word == unicodedata.normalize("NFC", word).lower().strip() != "" for word in said)
+    assert all(list(words(meaning)) and not has_hangul(meaning) for meaning, *_ in lines)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("슬랙에 공지 올려줘", {"slack", "post"}),
+        ("컨플 문서 밑으로 옮겨", {"confluenc", "move"}),
+        ("배포 다시 되돌려", {"rollback"}),
+        ("내일 회의 취소해줘", {"delet", "event"}),
+        ("kick the nightly build off", {"trigger", "start"}),
+        ("who's on duty", {"call"}),
+        ("hand PROJ-1 over to Ann", {"assign"}),
+    ],
+)
+def test_what_people_say_is_put_in_the_words_of_tools(said, meant):
+    assert meant <= {term for term, weight in terms(said, made_of(built_in())).items() if weight >= 0.6}
 
 
 def test_ours_wins_over_what_every_hub_knows():

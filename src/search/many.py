@@ -1,0 +1,217 @@
+"""Searching among more tools than are worth being compared one by one.
+
+Up to `MANY` visible tools each is compared (`index.find`). Above, candidates come from the words and from an index of
+neighbours (HNSW), and these are ranked as any other tools are. The index is made when there are that many vectors, and
+dropped when there are no longer.
+"""
+
+import time
+from array import array
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from functools import cache
+from heapq import nsmallest
+from typing import Any
+from uuid import UUID
+
+import structlog
+from msgspec import Struct
+from psycopg import AsyncConnection, sql
+
+from mcphub.search import tables
+from mcphub.search.index import Found, Model, Uuids, Vector, literal
+
+log = structlog.get_logger()
+
+MANY = 20_000
+FEWER = 0.9  # of them, and the index goes: one that is made takes a minute, and tools come and go
+CANDIDATES = 200  # by words, and as many by meaning
+SAMPLE = 1_000  # visible tools that give the scale of the scores by meaning, within some hundredths
+WIDEST = 4_000  # dimensions that the index takes
+BUILD_KB = 512 << 10  # of memory at most; what does not fit is built slower
+
+LOCK = tables.LOCK + 1
+PREFIX = "vector_neighbours_"  # and the number of the model
+
+# Neighbours are asked whether they may be seen one by one, nearest first, until enough are: no filter is too narrow.
+NEAR = """
+    select content_hash from vector_embeddings as e
+    where model_id = {model} and (
+        select case when number < %(numbers)s then get_bit(%(visible)s, number) else 0 end <> 0
+        from tool_catalog where tool_catalog.content_hash = e.content_hash
+    )
+    order by (embedding::halfvec({dim})) <#> %(vector)s::vector::halfvec({dim}) limit %(candidates)s"""
+DENSE = """(
+        select -(embedding <#> %(vector)s::vector) from vector_embeddings as e
+        where model_id = {model} and e.content_hash = one.content_hash
+    )"""
+NOTHING_NEAR = "select null::uuid as content_hash where false"
+NOT_DENSE = "null::float8"
+SCAN = """
+    select set_config('hnsw.ef_search', %s::text, true), set_config('hnsw.iterative_scan', 'strict_order', true)"""
+
+
+class Crowd(Struct, frozen=True):
+    """Very many tools to look among, by their numbers in the catalog; those outside of it have numbers below zero.
+
+    Args:
+        version: of the catalog that the numbers are of.
+        visible: a bit for each number.
+        numbers, places: of a tool, and its place in the list; sorted by number.
+        sample: content hashes.
+    """
+
+    version: UUID
+    visible: bytes
+    numbers: Sequence[int]
+    places: Sequence[int]
+    sample: Uuids
+    own: Sequence[tuple[int, Mapping[str, float]]]
+
+    def place(self, number: int) -> int:
+        return self.places[bisect_left(self.numbers, number)]
+
+
+async def crowd(
+    db: AsyncConnection[Any], hashes: Sequence[UUID], own: Sequence[tuple[UUID, Mapping[str, float]]]
+) -> Crowd:
+    """Takes some hundredths of a second, and serves until the catalog changes.
+
+    Args:
+        own: terms of those that may not be in the catalog.
+    """
+    rows = await db.execute(
+        "select version, content_hash, number from tool_catalog_version left join"
+        " (tool_catalog join unnest(%s::uuid[]) as one (content_hash) using (content_hash)) on true",
+        (Uuids.of(hashes),),
+        prepare=False,
+    )
+    found = await rows.fetchall()
+    number_of: dict[UUID, int] = {hash: number for _, hash, number in found if hash is not None}
+    outside = {hash: weights for hash, weights in own if hash not in number_of}
+    sample = nsmallest(SAMPLE, number_of, key=_bytes)
+    numbered = {hash: -number for number, hash in enumerate(outside, 1)} | number_of
+    places = sorted((numbered[hash], place) for place, hash in enumerate(hashes) if hash in numbered)
+    visible = bytearray(max(number_of.values(), default=0) // 8 + 1)
+    for number in number_of.values():
+        visible[number >> 3] |= 1 << (number & 7)
+    return Crowd(
+        version=found[0][0],
+        visible=bytes(visible),
+        numbers=array("i", [number for number, _ in places]),
+        places=array("i", [place for _, place in places]),
+        sample=Uuids.of(sample),
+        own=[(numbered[hash], weights) for hash, weights in outside.items()],
+    )
+
+
+async def find(
+    db: AsyncConnection[Any],
+    terms: Mapping[str, float],
+    among: Crowd,
+    tools: int,
+    most: int,
+    *,
+    vector: Vector | None = None,
+    model: int = 0,
+    share: float = 0.6,
+) -> Found | None:
+    """None when the catalog has changed since `among` was made.
+
+    Args:
+        tools: how many there are, in the catalog or not.
+        vector, model: of the query; None goes by words alone.
+        share: of the score that the vector makes.
+    """
+    own = [(number, term, weight) for number, each in among.own for term, weight in each.items() if term in terms]
+    given = {
+        "terms": list(terms),
+        "weights": list(terms.values()),
+        "version": among.version,
+        "visible": among.visible,
+        "numbers": len(among.visible) * 8,
+        "tools": tools,
+        "own_numbers": [number for number, _, _ in own],
+        "own_terms": [term for _, term, _ in own],
+        "own_weights": [weight for _, _, weight in own],
+        "sample": among.sample,
+        "candidates": CANDIDATES,
+        "most": most,
+        "vector": literal(vector) if vector is not None else None,
+    }
+    async with db.transaction():
+        await db.execute(SCAN, (CANDIDATES,))
+        asked = await db.execute(_find(model, len(vector) if vector is not None else 0, share), given, prepare=False)
+        rows = await asked.fetchall()
+        if not rows:
+            (version,) = await (await db.execute("select version from tool_catalog_version")).fetchone() or (None,)
+            return Found([], 0.0, tools) if version == among.version else None
+    return Found([among.place(number) for number, *_ in rows], rows[0][2], tools)
+
+
+@cache
+def _find(model: int, dim: int, share: float) -> sql.Composed:
+    """Model and dimension stand in it as they are: the index is of one model, and asked for by its very expression."""
+    of = {"model": sql.Literal(model), "dim": sql.Literal(dim)}
+    return sql.SQL(tables.statement("find_many")).format(
+        near=sql.SQL(NEAR if dim else NOTHING_NEAR).format(**of),
+        dense=sql.SQL(DENSE if dim else NOT_DENSE).format(**of),
+        lexical_part=round(1 - share, 3),
+        dense_part=share,
+    )
+
+
+def _bytes(hash: UUID) -> bytes:
+    return hash.bytes
+
+
+# the index of neighbours
+
+
+async def keep_neighbours(db: AsyncConnection[Any], model: Model, many: int = MANY) -> bool:
+    """Makes the index, makes it anew when it is not as it should be, or drops it; returns whether there is one now.
+
+    While it is made, which takes minutes at most, new vectors wait for it, and searches do without.
+    """
+    async with db.transaction():
+        name, there = f"{PREFIX}{model.model_id}", await _there(db, model)
+        first = await (await db.execute("select pg_try_advisory_xact_lock(%s)", (LOCK,))).fetchone()
+        if first != (True,):
+            return there.get(name, False)  # somebody else is at it
+        vectors = await _vectors(db, model)
+        wanted = model.dim <= WIDEST and vectors > (many * FEWER if name in there else many)
+        for other, right in there.items():
+            if other != name or not right or not wanted:
+                await db.execute(sql.SQL("drop index {}").format(sql.Identifier(other)))
+        if wanted and not there.get(name):
+            began = time.monotonic()
+            kilobytes = min(BUILD_KB, 64 << 10 | vectors * (model.dim * 2 + 400) // 1024)
+            await db.execute("select set_config('maintenance_work_mem', %s::text, true)", (kilobytes,))
+            # Several processes would need shared memory, of which containers have little.
+            await db.execute("set local max_parallel_maintenance_workers = 0")
+            await db.execute(
+                sql.SQL(tables.statement("neighbours")).format(
+                    name=sql.Identifier(name), dim=sql.Literal(model.dim), model=sql.Literal(model.model_id)
+                )
+            )
+            log.info("neighbours_indexed", model=model.name, vectors=vectors, took_s=round(time.monotonic() - began, 1))
+    return wanted
+
+
+async def _vectors(db: AsyncConnection[Any], model: Model) -> int:
+    rows = await db.execute("select count(*) from vector_embeddings where model_id = %s", (model.model_id,))
+    (count,) = await rows.fetchone() or (0,)
+    return count
+
+
+async def _there(db: AsyncConnection[Any], model: Model) -> dict[str, bool]:
+    """Name of an index of neighbours → is it whole, and of this model? Without those of other models there are."""
+    of_this = rf"USING hnsw .*halfvec\({model.dim}\).* WHERE \(model_id = {model.model_id}\)"
+    rows = await db.execute(
+        "select relname, indisvalid and indisready and pg_get_indexdef(indexrelid) ~ %s"
+        " from pg_index join pg_class on pg_class.oid = indexrelid"
+        " where indrelid = 'vector_embeddings'::regclass and starts_with(relname, %s)"
+        " and not exists (select from embedding_models where model_id <> %s and relname = %s || model_id)",
+        (of_this, PREFIX, model.model_id, PREFIX),
+    )
+    return dict(await rows.fetchall())

@@ -34,14 +34,13 @@ from mcphub.postgres.server_checks import DatabaseUnusable
 from mcphub.settings import Settings
 
 LAST_BYTES = 512 * 1024  # of a log
-# Settings that are shown as they are.
+# Settings that are shown as they are, and every number.
 SHOWN = {
-    *("home", "host", "port", "public_url", "allowed_hosts", "allowed_origins", "trusted_proxies"),
-    *("new_users", "key_in_url", "egress_allow", "egress_direct", "egress_children", "ca_file", "stdio_commands"),
-    *("stdio_sandbox", "session_idle", "user_rate", "prewarm", "traffic_days", "checkpoints", "migration_backups"),
-    "backup_days",
-    *("audit_mode", "log_level", "log_format", "drain_seconds", "node", "unknown"),
+    *("home", "host", "public_url", "allowed_hosts", "allowed_origins", "trusted_proxies", "new_users"),
+    *("egress_allow", "egress_direct", "ca_file", "stdio_commands", "stdio_sandbox", "checkpoints"),
+    *("audit_mode", "log_level", "log_format", "node", "unknown"),
 }
+SHOWN_OF_EMBEDDING = ("provider", "model", "dimensions")
 SHOWN_OF_DSN = ("host", "port", "dbname", "user", "sslmode", "target_session_attrs")
 SHOWN_OF_PROVIDER = ("kind", "name", "issuer", "callback_url", "scopes", "subject_claim", "groups_claim")
 # What PostgreSQL writes at the end of a line may be anything a user wrote.
@@ -120,10 +119,12 @@ def shown(settings: Settings) -> dict[str, Any]:
     for name, value in structs.asdict(settings).items():
         if name == "insecure":
             continue  # commands have it whatever the environment says
-        if name in SHOWN:
+        if name in SHOWN or isinstance(value, int | float):
             out[name] = value
-        elif name in ("database_url", "database_direct_url"):
+        elif name in ("database_url", "database_direct_url", "database_replica_url"):
             out[name] = _dsn(value)
+        elif name == "embedding":
+            out[name] = {field: getattr(value, field) for field in SHOWN_OF_EMBEDDING}
         elif name == "providers":
             out[name] = [{field: getattr(one, field) for field in SHOWN_OF_PROVIDER} for one in value]
         elif name in ("hub_variables", "config_env"):

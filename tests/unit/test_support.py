@@ -17,6 +17,13 @@ def test_a_setting_that_nobody_said_to_be_harmless_is_only_said_to_be_set(tmp_pa
         "MCPHUB_GITHUB_CLIENT_SECRET": "Pa55word",
         "HUB_REGION": "Pa55word",
         "MCPHUB_TRAFFIC_DAYS": "30",
+        "MCPHUB_PAYLOAD_DAYS": "7",
+        "MCPHUB_DATABASE_REPLICA_URL": DSN.replace("db.", "replica."),
+        "MCPHUB_EMBEDDING_PROVIDER": "openai",
+        "MCPHUB_EMBEDDING_BASE_URL": "https://models.example/v1",
+        "MCPHUB_EMBEDDING_MODEL": "small",
+        "MCPHUB_EMBEDDING_API_KEY": "Pa55word",
+        "MCPHUB_EMBEDDING_DIMENSIONS": "256",
     }
 
     found = shown(read(env, home=tmp_path))
@@ -27,6 +34,9 @@ def test_a_setting_that_nobody_said_to_be_harmless_is_only_said_to_be_set(tmp_pa
         "host": "db.example", "port": "5433", "dbname": "hub", "user": "hub", "sslmode": "verify-full",
     }  # fmt: skip
     assert (found["admin_password"], found["egress_proxy"], found["master_key_file"]) == ("set", "set", "not set")
+    assert (found["access_days"], found["payload_days"], found["key_in_url"]) == (30, 7, True)
+    assert found["database_replica_url"]["host"] == "replica.example"
+    assert found["embedding"] == {"provider": "openai", "model": "small", "dimensions": 256}
     assert (found["traffic_days"], found["hub_variables"], found["providers"][0]["name"]) == (
         30,
         ["HUB_REGION"],

@@ -206,14 +206,14 @@ async def timeline(bench: Bench, count: int) -> None:
     async with read_pool(bench.dsn, search_path="read, public") as pool:
         line = Timeline(pool)
 
-        async def busy(column: str, skip: int) -> str:
+        async def busy(skip: int) -> str:
             rows = await line._tuples(
-                f"select {column} from audit where starts_with({column}, '0') group by 1 order by count(*) desc"
+                "select tagged_user(tags) from ledger where tagged_user(tags) <> '' group by 1 order by count(*) desc"
                 f" limit 1 offset {skip}"
             )
             return str(rows[0][0])
 
-        often, seldom, until = await busy("user_id", 0), await busy("user_id", 9 * count // 1000), datetime.now(UTC)
+        often, seldom, until = await busy(0), await busy(9 * count // 1000), datetime.now(UTC)
         request = (await line._tuples(f"select meta ->> 'request_id' from ledger where position = {count // 2}"))[0][0]
         server = (await line._tuples("select server_id from servers limit 1"))[0][0]
         for what, wanted, before in (

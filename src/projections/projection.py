@@ -50,10 +50,7 @@ class Projection(Generic[Row]):
     key_columns: ClassVar[tuple[str, ...]]
     ddl: ClassVar[str]  # `create table`, without a schema
     indexes: ClassVar[str] = ""  # `create index`; a rebuild makes them when the rows are there
-    handles: ClassVar[tuple[type[Event], ...]]  # other events are not even shown; () means all
-    #: A rebuild in one statement, for a table with a row for each fact; `upto` is the last position it takes.
-    #: Without it a rebuild shows `evolve` the event, its position and its time, but neither metadata nor tags.
-    fill: ClassVar[str] = ""
+    handles: ClassVar[tuple[type[Event], ...]]  # other events are not even shown
     #: Types of which a rebuild may leave out all but the last about each thing, and the field that names the thing: one
     #: makes the row what it is whether or not there was another before, and whatever came in between.
     last_counts: ClassVar[Mapping[type[Event], str]] = {}
@@ -67,7 +64,10 @@ class Projection(Generic[Row]):
         raise NotImplementedError
 
     def evolve(self, row: Row | None, recorded: Recorded) -> Row | None:
-        """The row after one event; None removes it, or leaves it unmade."""
+        """The row after one event; None removes it, or leaves it unmade.
+
+        Of the envelope it may look at position and time alone: a rebuild reads no more of it.
+        """
         raise NotImplementedError
 
     def key_of(self, row: Row) -> Key:
@@ -224,7 +224,7 @@ def fold(projection: Projection[Row], facts: Iterable[Recorded], rows: Iterable[
     table = Table(projection, rows)
     handles = frozenset(projection.handles)
     for recorded in facts:
-        if not handles or type(recorded.event) in handles:
+        if type(recorded.event) in handles:
             table.apply(recorded)
     return table
 

@@ -7,7 +7,6 @@ What takes long is cut into pieces, so that other threads of a hub that rebuilds
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,7 +37,7 @@ Progress = Callable[[int, int], None]
 CHUNK = 2000  # events decoded in one go, a few milliseconds
 LINES = 500  # rows made into lines in one go
 
-# Made in the server while the chunk before is folded here. Only what `evolve` may look at, see Projection.fill.
+# Made in the server while the chunk before is folded here. Only what `evolve` may look at.
 # In UTC a time as text lacks nothing but the minutes of its zone, and costs half of one made by `to_json`.
 CHUNKS = """
     copy (
@@ -103,18 +102,16 @@ def load(db: Connection[Any], schema: str, projections: Sequence[Projection[Any]
     with db.transaction():
         make_tables(db, schema, projections)
     upto = head(db)
-    folded = [projection for projection in projections if not projection.fill]
-    with _filling(db, schema, [projection for projection in projections if projection.fill], upto):
-        tables = {projection.name: Table(projection, touching=False) for projection in folded}  # every row is written
-        concerned = _concerned(folded, tables)
-        for chunk in _chunks(db, upto, concerned):
-            for fact in chunk:
-                for table in concerned[type(fact.event)]:
-                    table.apply(fact)
-            progress(chunk[-1].position, upto)
-        for projection in folded:
-            _copy(db, projection, tables.pop(projection.name))
-            _finish(db, projection)
+    tables = {projection.name: Table(projection, touching=False) for projection in projections}  # every row is written
+    concerned = _concerned(projections, tables)
+    for chunk in _chunks(db, upto, concerned):
+        for fact in chunk:
+            for table in concerned[type(fact.event)]:
+                table.apply(fact)
+        progress(chunk[-1].position, upto)
+    for projection in projections:
+        _copy(db, projection, tables.pop(projection.name))
+        _finish(db, projection)
     progress(upto, upto)
     return upto
 
@@ -181,34 +178,6 @@ def _finish(db: Connection[Any], projection: Projection[Any]) -> None:
         make_indexes(db, projection)
         db.execute("set local default_statistics_target = 10")  # enough to plan by; autovacuum looks closer later
         db.execute(sql.SQL("analyze {}").format(sql.Identifier(projection.name)))
-
-
-@contextmanager
-def _filling(db: Connection[Any], schema: str, projections: Sequence[Projection[Any]], upto: int) -> Iterator[None]:
-    """Meanwhile the server fills, on a connection of its own, the tables that need nobody to fold them."""
-    with (
-        ThreadPoolExecutor(1, "rebuild-fill") as thread,
-        psycopg.connect(db.info.dsn, password=db.info.password, autocommit=True) as own,
-    ):
-        filled: Future[None] = thread.submit(_fill, own, schema, projections, upto)
-        try:
-            yield
-        except BaseException:
-            own.cancel()
-            raise
-        filled.result()
-
-
-def _fill(db: Connection[Any], schema: str, projections: Sequence[Projection[Any]], upto: int) -> None:
-    work_in(db, schema)
-    for projection in projections:
-        table, key = sql.Identifier(projection.name), sql.Identifier(f"{projection.name}_pkey")
-        columns = sql.SQL(", ").join(map(sql.Identifier, projection.key_columns))
-        # An index is made of rows that are there in half the time it takes to add them to it one by one.
-        db.execute(sql.SQL("alter table {} drop constraint {}").format(table, key))
-        db.execute(projection.fill, {"upto": upto})
-        db.execute(sql.SQL("alter table {} add constraint {} primary key ({})").format(table, key, columns))
-        _finish(db, projection)
 
 
 def _swap(db: Connection[Any], projections: Sequence[Projection[Any]], position: int) -> int:

@@ -12,7 +12,6 @@ from msgspec import Struct
 from psycopg import Connection, sql
 
 from mcphub.domain.codec import Recorded, decode, decode_meta
-from mcphub.projections.audit import Audit
 from mcphub.projections.credentials import Credentials
 from mcphub.projections.groups import Groups
 from mcphub.projections.keys import KeyTable
@@ -37,7 +36,7 @@ def all_projections() -> list[Projection[Any]]:
     """Every read table of the schema `read`."""
     from mcphub.projections.servers import Servers, SettingsDocument
 
-    return [Users(), KeyTable(), Groups(), Credentials(), Servers(), Slots(), SettingsDocument(), Audit()]
+    return [Users(), KeyTable(), Groups(), Credentials(), Servers(), Slots(), SettingsDocument()]
 
 
 class Standing(Struct, frozen=True):
@@ -164,7 +163,7 @@ def apply_locked(db: Connection[Any], projections: Sequence[Projection[Any]], *,
 def write(db: Connection[Any], projection: Projection[Any], facts: Sequence[Recorded]) -> None:
     """These facts into the table as it is, without a look at where it stands."""
     handles = frozenset(projection.handles)
-    facts = [fact for fact in facts if not handles or type(fact.event) in handles]
+    facts = [fact for fact in facts if type(fact.event) in handles]
     if not facts:
         return
     table = fold(projection, facts, _load(db, projection, facts))

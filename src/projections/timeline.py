@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from mcphub.domain.codec import decode_meta, encode
 from mcphub.domain.events import EVENT_TYPES
-from mcphub.projections.audit import CATEGORY_OF
+from mcphub.projections.categories import CATEGORY_OF
 from mcphub.projections.history import LAST_BY
 
 __all__ = ["AccessItem", "Choice", "FactItem", "Link", "Place", "Timeline", "Trace", "Wanted", "began_at"]
@@ -33,16 +33,17 @@ CATEGORIES = {
 }
 DONE = "done"  # the outcome of every fact
 
-# The fact itself stays in the ledger; the read table finds it.
-FACT_COLUMNS = """
-    select audit.position, audit.at, audit.type, audit.category, audit.actor, audit.user_id,
+# As the indexes of the ledger have them (0020_ledger_source.sql, 0022_ledger_timeline.sql).
+ACTOR = "(ledger.meta ->> 'actor')"
+USER = "public.tagged_user(ledger.tags)"
+SOURCE = "coalesce(ledger.meta ->> 'source', 'api')"  # what is `api` does not say so
+# What people do is mostly about themselves, and found by whom it is about: the index of actors holds the rest.
+FOR_ANOTHER = f"{ACTOR} <> {USER}"
+FACT_COLUMNS = f"""
+    select ledger.position, ledger.recorded_at as at, ledger.type, {ACTOR} as actor, {USER} as user_id,
            ledger.tags, ledger.data::text as data, ledger.meta::text as meta, ledger.id::text as id
 """
-FACTS = " from audit join public.ledger on ledger.position = audit.position "
-# As the index `ledger_source` has it (0020_ledger_source.sql): what is `api` does not say so.
-SOURCE = "coalesce(ledger.meta ->> 'source', 'api')"
-# What people do is mostly about themselves, and found by whom it is about: the index of actors holds the rest.
-FOR_ANOTHER = "audit.actor <> audit.user_id"
+FACTS = " from public.ledger "
 TEXTS = (
     "name",
     "old_name",
@@ -68,7 +69,7 @@ NEAR = 1000  # positions to each side, in which facts of one cause are looked fo
 
 # Positions of the access log grow with the times rows are recorded at, so its last days are enough when they hold any.
 NEWEST = """
-    select (select max(position) from audit), coalesce(
+    select (select position from public.ledger_head), coalesce(
         (select max(position) from access_log where recorded_at >= now() - interval '1 day'),
         (select max(position) from access_log))
 """
@@ -89,10 +90,10 @@ CHAIN = """
     from public.ledger left join public.ledger as previous on previous.position = ledger.position - 1
     where ledger.position = %s
 """
-HISTORY = """
+HISTORY = f"""
     select ledger.position, ledger.data::text,
-           %(own)s::text is null or coalesce(audit.actor = %(own)s or audit.user_id = %(own)s, false)
-    from public.ledger left join audit on audit.position = ledger.position
+           %(own)s::text is null or {ACTOR} = %(own)s or {USER} = %(own)s
+    from public.ledger
     where ledger.tags @> array[%(tag)s] and ledger.type = any(%(types)s) and ledger.position <= %(upto)s
     order by ledger.position
 """
@@ -189,7 +190,6 @@ class FactItem(Struct):
     position: int
     at: datetime
     type: str
-    category: str
     actor: str
     user_id: str
     tags: list[str]
@@ -200,6 +200,10 @@ class FactItem(Struct):
     @property
     def place(self) -> Place:
         return Place(self.position)
+
+    @property
+    def category(self) -> str:
+        return CATEGORY_OF[self.type]
 
 
 class AccessItem(Struct):
@@ -264,11 +268,6 @@ class Conditions:
     @property
     def joined(self) -> str:
         return " and ".join(self._parts) or "true"
-
-    @property
-    def of_ledger(self) -> bool:
-        """Does one of them look at the fact itself?"""
-        return any("ledger." in part for part in self._parts)
 
     def add(self, part: str, **given: Any) -> None:
         self._parts.append(part)
@@ -355,7 +354,7 @@ class Timeline:
 
     async def began(self) -> datetime | None:
         """When the first fact was recorded."""
-        rows = await self._tuples("select at from audit order by position limit 1")
+        rows = await self._tuples("select recorded_at from public.ledger order by position limit 1")
         return rows[0][0] if rows else None
 
     async def counts(self, wanted: Wanted, since: datetime, until: datetime, bins: int) -> Counter[tuple[int, str]]:
@@ -367,16 +366,16 @@ class Timeline:
             _within(
                 conditions, *await self._between(max(since, wanted.since or since), min(until, wanted.until or until))
             )
-            parts.append((conditions, "audit.at", "audit.category", FACTS if conditions.of_ledger else " from audit "))
+            parts.append((conditions, "recorded_at", "type", FACTS, CATEGORY_OF))
         if wanted.access and wanted.actions():
             conditions = _of_access(wanted)
             conditions.add("at >= %(lower)s and at < %(upper)s", lower=since, upper=until)
-            parts.append((conditions, "at", "action", ACCESS))
+            parts.append((conditions, "at", "action", ACCESS, CATEGORIES))
         step = (until - since) / bins
-        for conditions, at, kind, rows in parts:
+        for conditions, at, kind, rows, category_of in parts:
             query = f"select date_bin(%(step)s, {at}, %(begin)s), {kind}, count(*){rows}{conditions} group by 1, 2"
             for begin, name, count in await self._tuples(query, {**conditions.given, "step": step, "begin": since}):
-                total[min((begin - since) // step, bins - 1), CATEGORIES.get(name, name)] += count
+                total[min((begin - since) // step, bins - 1), category_of[name]] += count
         return total
 
     # about one fact
@@ -404,8 +403,8 @@ class Timeline:
         found = []
         for comparison, end in (("<", "max"), (">", "min")):
             conditions = _of_facts(Wanted(own=own, tag=Choice((tag,))))
-            conditions.add(f"audit.position {comparison} %(position)s", position=position)
-            (row,) = await self._tuples(f"select {end}(audit.position){FACTS}{conditions}", conditions.given)
+            conditions.add(f"ledger.position {comparison} %(position)s", position=position)
+            (row,) = await self._tuples(f"select {end}(ledger.position){FACTS}{conditions}", conditions.given)
             found.append(row[0])
         return found[0], found[1]
 
@@ -441,7 +440,7 @@ class Timeline:
         return Trace(sorted(facts.values(), key=lambda fact: fact.position), before, access)
 
     async def _of(self, conditions: Conditions) -> list[FactItem]:
-        query = f"{FACT_COLUMNS}{FACTS}{conditions} order by audit.position limit %(size)s"
+        query = f"{FACT_COLUMNS}{FACTS}{conditions} order by ledger.position limit %(size)s"
         return await self._rows(FactItem, query, {**conditions.given, "size": MOST_OF_TRACE})
 
     async def history(
@@ -486,15 +485,14 @@ class Timeline:
             types = wanted.types() if wanted.narrowed_by_type_alone else None
             if types is None:
                 _within(conditions, low, high)
-                rows = FACTS if conditions.of_ledger else " from audit "
-                part = f"select audit.position{rows}{conditions} order by audit.position {direction} limit %(size)s"
+                part = f"select ledger.position{FACTS}{conditions} order by ledger.position {direction} limit %(size)s"
             else:
                 conditions = Conditions()
-                conditions.add("audit.type = wanted.type")
+                conditions.add("ledger.type = wanted.type")
                 _within(conditions, low, high)
                 part = (
                     "select few.position from unnest(%(types)s::text[]) as wanted(type) cross join lateral (select"
-                    f" position from audit{conditions} order by position {direction} limit %(size)s) as few"
+                    f" position{FACTS}{conditions} order by position {direction} limit %(size)s) as few"
                 )
                 given["types"] = types
             parts.append(f"({part})")
@@ -504,7 +502,7 @@ class Timeline:
         query = (
             f"{FACT_COLUMNS} from (select position from ({' union '.join(parts)}) as of_any_way"
             f" order by position {direction} limit %(size)s) as found"
-            " join audit on audit.position = found.position join public.ledger on ledger.position = found.position"
+            " join public.ledger on ledger.position = found.position"
             f" order by found.position {direction}"
         )
         return await self._rows(FactItem, query, given)
@@ -542,13 +540,13 @@ def _ways(wanted: Wanted) -> list[Conditions]:
     ways: list[list[tuple[str, dict[str, Any]]]] = []
     if wanted.own is not None:
         given = {"own": wanted.own}
-        ways.append([("audit.user_id = %(own)s", given), (f"audit.actor = %(own)s and {FOR_ANOTHER}", given)])
+        ways.append([(f"{USER} = %(own)s", given), (f"{ACTOR} = %(own)s and {FOR_ANOTHER}", given)])
     if _plain(wanted.actor):
         several = {"actors": list(wanted.actor.only or ())}
         ways.append(
             [
-                (f"audit.user_id = any(%(actors)s::text[]) and not {FOR_ANOTHER}", several),
-                (f"audit.actor = any(%(actors)s::text[]) and {FOR_ANOTHER}", several),
+                (f"{USER} = any(%(actors)s::text[]) and not {FOR_ANOTHER}", several),
+                (f"{ACTOR} = any(%(actors)s::text[]) and {FOR_ANOTHER}", several),
             ]
         )
     if _plain(wanted.source):
@@ -572,14 +570,13 @@ def _text_ways(wanted: Wanted) -> list[tuple[str, dict[str, Any]]]:
     # As JSON writes it, in the whole fact first: taking it apart for each member costs five times as much.
     written = _escaped(encode(wanted.text).decode()[1:-1])
     ways: list[tuple[str, dict[str, Any]]] = [
-        ("audit.type = any(%(of_types)s::text[])", {"of_types": types}),
+        ("ledger.type = any(%(of_types)s::text[])", {"of_types": types}),
         (
-            "(audit.type = any(%(with_texts)s::text[]) and ledger.type = any(%(with_texts)s::text[])"
-            f" and ledger.data::text ilike %(written)s and ({fields}))",
+            f"(ledger.type = any(%(with_texts)s::text[]) and ledger.data::text ilike %(written)s and ({fields}))",
             {"with_texts": WITH_TEXTS, "written": f"%{written}%", "text": f"%{text}%"},
         ),
-        ("audit.user_id = any(%(named)s::text[])", {"named": list(wanted.named)}),
-        (f"audit.actor = any(%(named)s::text[]) and {FOR_ANOTHER}", {"named": list(wanted.named)}),
+        (f"{USER} = any(%(named)s::text[])", {"named": list(wanted.named)}),
+        (f"{ACTOR} = any(%(named)s::text[]) and {FOR_ANOTHER}", {"named": list(wanted.named)}),
         ("ledger.tags && %(tagged)s::text[]", {"tagged": list(wanted.tagged)}),
     ]
     return [way for way in ways if all(way[1].values())]
@@ -604,14 +601,14 @@ def _of_all(wanted: Wanted) -> Conditions:
     """What holds whichever way a fact is one of those."""
     where = Conditions()
     for column, choice in (
-        ("audit.actor", _unplain(wanted.actor)),
-        ("audit.user_id", wanted.user),
+        (ACTOR, _unplain(wanted.actor)),
+        (USER, wanted.user),
         (SOURCE, _unplain(wanted.source)),
         (f"({TRACE})", wanted.trace),
     ):
         where.choose(column, choice)
     if (types := wanted.types()) is not None:
-        where.add("audit.type = any(%(types)s::text[])", types=types)
+        where.add("ledger.type = any(%(types)s::text[])", types=types)
     if wanted.tag.only is not None:
         where.add("ledger.tags && %(tags)s::text[]", tags=list(wanted.tag.only))
     if wanted.tag.never:
@@ -620,14 +617,11 @@ def _of_all(wanted: Wanted) -> Conditions:
 
 
 def _within(conditions: Conditions, low: int | None, high: int | None) -> None:
-    """Between two positions, without them; said of both tables where both are looked at, as no plan sees one's in the
-    other's.
-    """
-    for table in ("audit", "ledger") if conditions.of_ledger else ("audit",):
-        if low is not None:
-            conditions.add(f"{table}.position > %(low)s", low=low)
-        if high is not None:
-            conditions.add(f"{table}.position < %(high)s", high=high)
+    """Between two positions, without them."""
+    if low is not None:
+        conditions.add("ledger.position > %(low)s", low=low)
+    if high is not None:
+        conditions.add("ledger.position < %(high)s", high=high)
 
 
 def _of_access(wanted: Wanted) -> Conditions:

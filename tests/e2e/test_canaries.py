@@ -254,7 +254,7 @@ def test_no_secret_is_in_a_support_bundle(life: Life, tmp_path: Path) -> None:
     assert (tmp_path / "bundle.tar.gz").stat().st_mode & 0o777 == 0o600
     parts = {f"{name}/{part}": content for name in ("bundle", "away") for part, content in unpacked(tmp_path, name)}
     database = json.loads(parts["bundle/database.json"])
-    assert {row["name"] for row in database["projections"]} >= {"users", "audit"}
+    assert {row["name"] for row in database["projections"]} >= {"users", "settings"}
     assert {row["type"] for row in database["events"]} >= {"UserRegistered", "ServiceTokenSaved"}
     assert "invalid input syntax" in parts["bundle/logs/postgres.log"].decode()
     assert json.loads(parts["away/database.json"])["there"]

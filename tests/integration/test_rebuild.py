@@ -8,7 +8,7 @@ import pytest
 from mcphub.domain.errors import Refused
 from mcphub.domain.users import RegisterUser, SetUserActive
 from mcphub.projections.apart import RebuildFailed, compare_apart, rebuild_apart
-from mcphub.projections.rebuild import check, compare, digests, load, rebuild
+from mcphub.projections.rebuild import check, compare, digests, rebuild
 from mcphub.projections.tables import (
     REBUILD_LOCK,
     all_projections,
@@ -18,7 +18,7 @@ from mcphub.projections.tables import (
     standings,
     work_in,
 )
-from tests.support.facts import admin, grouped, issued, member, registered, saved
+from tests.support.facts import grouped, issued, member, saved
 from tests.support.ledger import telling
 
 pytestmark = pytest.mark.slow
@@ -57,7 +57,7 @@ class Readers:
         "select count(*) from read.users where active and user_id like %s",
         "select user_id, username from users where user_id like %s order by registered_at desc limit 5",
         "select keys.name from keys join users using (user_id) where user_id like %s limit 5",
-        "select position, type from audit where user_id like %s order by position desc limit 5",
+        "select name, position from groups where user_id like %s order by position desc limit 5",
     )
 
     def __init__(self, dsn, number=3):
@@ -111,7 +111,7 @@ def test_a_rebuild_makes_the_same_indexes_and_rights(teller, db, database):
     rebuild(db, all_projections())
 
     assert shape() == before
-    assert any("audit_user" in definition for _, definition in before)
+    assert any("keys_user" in definition for _, definition in before)
     with psycopg.connect(database.ro_dsn, autocommit=True) as reader:
         assert reader.execute("select count(*) from read.users").fetchone() == (0,)
 
@@ -293,19 +293,6 @@ def test_a_progress_that_raises_ends_the_process(teller, db, database):
 
     db.execute("select pg_advisory_lock(%(lock)s), pg_advisory_unlock(%(lock)s)", {"lock": REBUILD_LOCK})  # it is gone
     assert check(db, all_projections()) == {}
-
-
-def test_the_server_fills_the_audit_as_python_would(teller, db):
-    """Two ways to the same rows: one statement in a rebuild, a fold otherwise."""
-    some_history(teller, 3)
-    teller.tell(*admin("ann"), registered("ghost"))
-    (audit,) = [projection for projection in all_projections() if projection.fill]
-
-    load(db, "filled", [audit])
-    work_in(db, "read")
-    catch_up(db)
-    assert digests(db, "filled", [audit]) == digests(db, "read", [audit])
-    db.execute("drop schema filled cascade")
 
 
 def test_a_refused_command_leaves_no_trace_in_any_table(teller, db):

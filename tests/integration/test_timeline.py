@@ -12,7 +12,7 @@ from mcphub.domain.codec import JsonMapper
 from mcphub.postgres.pool import read_pool
 from mcphub.projections import timeline as asking
 from mcphub.projections.tables import all_projections, apply_batch, ensure_schema, head, read_facts, work_in
-from mcphub.projections.timeline import Choice, Place, Timeline, Wanted
+from mcphub.projections.timeline import ACTOR, FOR_ANOTHER, SOURCE, TRACE, USER, Choice, Place, Timeline, Wanted
 from tests.support.facts import added, admin, grouped, issued, member, saved
 from tests.support.ledger import ANYTHING, telling
 
@@ -114,3 +114,22 @@ async def test_a_span_of_time_holds_the_facts_recorded_in_it(facts, database):
         found = await Timeline(pool).page(Wanted(since=since, until=until), before=None, size=100)
 
     assert Counter(item.position for item in found) == expected
+
+
+@pytest.mark.parametrize(
+    ("index", "condition"),
+    [
+        ("ledger_user", f"{USER} = 'x'"),
+        ("ledger_actor", f"{ACTOR} = 'x' and {FOR_ANOTHER}"),
+        ("ledger_source", f"{SOURCE} = 'cli'"),
+        ("ledger_trace", f"({TRACE}) = 'x'"),
+        ("ledger_type", "ledger.type = 'x'"),
+    ],
+)
+def test_the_ledger_has_an_index_for_each_way(database, index, condition):
+    """Said as the index has it; said otherwise, the whole ledger is looked through."""
+    with psycopg.connect(database.app_dsn) as db:
+        db.execute("set enable_seqscan = off")
+        plan = "\n".join(row[0] for row in db.execute(f"explain select position from ledger where {condition}"))
+
+    assert f" {index} " in plan

@@ -69,8 +69,8 @@ def undone(facts, position):
 
 
 def tables(facts):
-    """Every row of every read table, without when and where it stands; the audit's rows are the facts themselves. And
-    the order of the settings document, which no table holds.
+    """Every row of every read table, without when and where it stands. And the order of the settings document, which no
+    table holds.
     """
     settings = SettingsState()
     for event, _ in facts:
@@ -81,7 +81,6 @@ def tables(facts):
             for key, row in fold(projection, recorded(*facts)).rows.items()
         }
         for projection in all_projections()
-        if projection.name != "audit"
     }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mcphub.domain.events import EVENT_TYPES
-from mcphub.projections.audit import CATEGORY_OF
+from mcphub.projections.categories import CATEGORY_OF
 from mcphub.projections.timeline import CATEGORIES
 
 TEXTS = Path(__file__).parents[2] / "frontend" / "src" / "i18n"
@@ -31,3 +31,8 @@ def test_every_row_of_the_access_log_has_a_sentence(language: str) -> None:
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_every_category_has_a_name(language: str) -> None:
     assert {*CATEGORY_OF.values(), *CATEGORIES.values()} - block(language, "categories") == set()
+
+
+def test_every_event_type_has_a_category() -> None:
+    assert set(CATEGORY_OF) == set(EVENT_TYPES)
+    assert "other" not in CATEGORY_OF.values()

@@ -7,7 +7,6 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from mcphub.domain.events import (
-    EVENT_TYPES,
     AuditorGranted,
     AuditorRevoked,
     GroupChanged,
@@ -38,7 +37,6 @@ from mcphub.domain.events import (
     UserRestored,
     server_tag,
 )
-from mcphub.projections.audit import CATEGORY_OF, Audit
 from mcphub.projections.credentials import Credentials
 from mcphub.projections.groups import Groups
 from mcphub.projections.keys import KeyTable
@@ -270,24 +268,6 @@ def test_the_rest_of_the_document_is_one_row():
         ["jira"],
         2,
     )
-
-
-# audit
-
-
-def test_every_fact_has_its_line_with_who_and_whom():
-    found = rows(Audit(), *member("bob"), added("jira"))
-
-    assert [(row.type, row.category, row.user_id, row.actor) for row in found.values()] == [
-        ("UserRegistered", "users", "bob", "system:test"),
-        ("UserActivated", "users", "bob", "system:test"),
-        ("ServerAdded", "servers", "", "system:test"),
-    ]
-
-
-def test_every_event_type_has_a_category():
-    assert set(CATEGORY_OF) == set(EVENT_TYPES)
-    assert "other" not in CATEGORY_OF.values()
 
 
 # the machinery

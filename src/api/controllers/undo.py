@@ -21,7 +21,6 @@ from mcphub.domain.codec import encode as encode_event
 from mcphub.domain.errors import NotUndoable, Outdated, PreviewOutdated, Refused
 from mcphub.domain.events import about
 from mcphub.domain.hub import Command
-from mcphub.projections.audit import CATEGORY_OF
 from mcphub.projections.timeline import FactItem
 
 
@@ -147,7 +146,6 @@ def _items(command: Command, plan: Plan) -> list[FactItem]:
             position=0,
             at=now,
             type=type(tagged.decision).__name__,
-            category=CATEGORY_OF[type(tagged.decision).__name__],
             actor=meta.actor,
             user_id=about(tagged.decision),
             tags=sorted(tagged.tags),

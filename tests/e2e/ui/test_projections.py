@@ -40,8 +40,8 @@ def test_all_tables_are_compared_and_made_anew_and_the_page_says_what_came_of_it
     expect(found).to_be_visible(timeout=WORK_WITHIN)
     assert int(found.inner_text().rpartition("#")[2].replace(",", "").rstrip(".")) >= at
     expect(page.get_by_text("Equal to a rebuild")).to_have_count(len(tables))
-    row(page, "audit").get_by_role("link", name="audit", exact=True).click()
-    (view,) = [view for view in admin.rest.get("/api/admin/projections") if view["name"] == "audit"]
+    row(page, "credentials").get_by_role("link", name="credentials", exact=True).click()
+    (view,) = [view for view in admin.rest.get("/api/admin/projections") if view["name"] == "credentials"]
     expect(page.get_by_text(view["checked"]["checksum"])).to_be_visible()
     expect(page.get_by_text(f"at #{view['checked']['position']:,},")).to_be_visible()
 

@@ -59,6 +59,7 @@ from mcphub.domain.events import (
     about,
 )
 from mcphub.domain.hub_variables import HubVariables
+from mcphub.domain.server_refs import ServerRefs
 from mcphub.domain.servers import ServerState, SettingsState
 from mcphub.domain.tool_book import TOOL_FACTS, ToolBook, applied
 from mcphub.domain.tool_names import KnownTools
@@ -87,7 +88,7 @@ GroupFact = GroupCreated | GroupChanged | GroupActivated | GroupDeactivated | Gr
 USER_FACTS, KEY_FACTS, GROUP_FACTS = (frozenset(get_args(facts)) for facts in (UserFact, KeyFact, GroupFact))
 
 
-class User(Struct):
+class User(Struct, gc=False):
     """What the gateway and the browser session check know of a user; names are sealed and not here."""
 
     user_id: str
@@ -111,7 +112,7 @@ class User(Struct):
     sessions: dict[str, int] = {}  # living browser and script sessions: id → position of SignedIn
 
 
-class Key(Struct):
+class Key(Struct, gc=False):
     key_id: str
     user_id: str
     name: str
@@ -140,20 +141,20 @@ WARNED = timedelta(days=7)  # how long before its end a key's owner is told
 MOST_REMEMBERED = 2000  # users whose visible servers are kept
 
 
-class Group(Struct):
+class Group(Struct, gc=False):
     group_id: str
     user_id: str
     name: str
     slug: str
     description: str
-    servers: list[ServerRef]
+    refs: tuple[int, ...]  # the servers it names, see AccessModel.refs
     active: bool
     created_at: datetime
     updated_at: datetime
     position: int
 
 
-class Credential(Struct, frozen=True):
+class Credential(Struct, frozen=True, gc=False):
     """A user's stored value for one slot. `position` is its version."""
 
     sealed: str
@@ -245,6 +246,7 @@ class AccessModel:
         self.key_by_digest: dict[str, Key] = {}
         self.keys_of: dict[str, dict[str, Key]] = {}
         self.groups_of: dict[str, dict[str, Group]] = {}
+        self.refs = ServerRefs()
         self.credentials: dict[str, dict[str, dict[str, Credential]]] = {}  # user → server → variable
         self.settings = SettingsState()
         self.tools: dict[str, ToolBook] = {}  # server → what its lists brought; none before the first one
@@ -256,8 +258,6 @@ class AccessModel:
         self._meant: dict[tuple[str, str], tuple[Audience, frozenset[str], bool]] = {}
         # user → (key, view) → what `reasons` found; of the users who asked last
         self._visible: dict[str, dict[tuple[str, View], dict[str, Reason]]] = {}
-        # server id or name → group → user, of groups that named it at some time; None until a server is renamed
-        self._naming: dict[str, dict[str, str]] | None = None
         self._latest_of: dict[str, int] = {}  # user → position of the last fact about them
         self._latest_of_all = 0  # of the last fact about no user
 
@@ -271,17 +271,23 @@ class AccessModel:
         """Folds one fact in. Facts come in order; one already folded is passed over, so a tail may start again."""
         if recorded.position <= self.position:
             return
-        self.position = recorded.position
+        self.position = position = recorded.position
         event = recorded.event
         if user_id := about(event):
             if self._visible:
                 self._visible.pop(user_id, None)
-            self._latest_of[user_id] = recorded.position
+            self._latest_of[user_id] = position
         else:
             self._visible.clear()
-            self._latest_of_all = recorded.position
-        # By area first: each of a million facts would be compared with forty types.
-        AREAS.get(type(event), AccessModel._other)(self, event, recorded)
+            self._latest_of_all = position
+        self.fold((recorded,))
+
+    def fold(self, facts: Iterable[Recorded]) -> None:
+        """Folds facts into a model that nobody has asked yet: in order, each once, and `position` is the caller's."""
+        for recorded in facts:
+            event = recorded.event
+            # By area first: each of a million facts would be compared with forty types.
+            AREAS.get(type(event), AccessModel._other)(self, event, recorded)
 
     def _person(self, event: UserFact, recorded: Recorded) -> None:
         match event:
@@ -361,18 +367,25 @@ class AccessModel:
                     if (value := getattr(event, name)) is not UNSET:
                         setattr(key, name, value)
 
+    def _save_value(self, event: ServiceTokenSaved, recorded: Recorded) -> None:
+        of_user = self.credentials.get(event.user_id)
+        if of_user is None:
+            of_user = self.credentials[event.user_id] = {}
+        values = of_user.get(event.server_id)
+        if values is None:
+            values = of_user[event.server_id] = {}
+        values[event.variable] = Credential(
+            event.sealed, event.data_key, event.mask, event.fingerprint, recorded.position, recorded.at
+        )
+
+    def _remove_value(self, event: ServiceTokenRemoved, _: Recorded) -> None:
+        self.credentials.get(event.user_id, {}).get(event.server_id, {}).pop(event.variable, None)
+
     def _tool(self, event: Any, recorded: Recorded) -> None:
         self.tools[event.server_id] = applied(self.tools.get(event.server_id), event, recorded.position)
 
     def _other(self, event: Event, recorded: Recorded) -> None:
         match event:
-            case ServiceTokenSaved():
-                values = self.credentials.setdefault(event.user_id, {}).setdefault(event.server_id, {})
-                values[event.variable] = Credential(
-                    event.sealed, event.data_key, event.mask, event.fingerprint, recorded.position, recorded.at
-                )
-            case ServiceTokenRemoved():
-                self.credentials.get(event.user_id, {}).get(event.server_id, {}).pop(event.variable, None)
             case HubVariableSet() | HubVariableRemoved():
                 self.hub_variables.apply(recorded)
             case EnvSchedulerConfigured() | EnvVarsChecked():
@@ -428,7 +441,9 @@ class AccessModel:
         self.keys_of.setdefault(key.user_id, {})[key.key_id] = key
 
     def _group(self, event: GroupFact, recorded: Recorded) -> None:
-        groups = self.groups_of.setdefault(event.user_id, {})
+        groups = self.groups_of.get(event.user_id)
+        if groups is None:
+            groups = self.groups_of[event.user_id] = {}
         match event:
             case GroupCreated():
                 groups[event.group_id] = Group(
@@ -437,13 +452,12 @@ class AccessModel:
                     event.name,
                     event.slug,
                     event.description,
-                    list(event.servers),
+                    self.refs.numbers(event.servers),
                     True,
                     event.made or recorded.at,
                     recorded.at,
                     recorded.position,
                 )
-                self._note_names(groups[event.group_id])
                 return
             case GroupDeleted():
                 groups.pop(event.group_id, None)
@@ -452,11 +466,11 @@ class AccessModel:
         group.updated_at, group.position = recorded.at, recorded.position
         match event:
             case GroupChanged():
-                for name in ("name", "slug", "description", "servers"):
+                for name in ("name", "slug", "description"):
                     if (value := getattr(event, name)) is not UNSET:
                         setattr(group, name, value)
                 if event.servers is not UNSET:
-                    self._note_names(group)
+                    group.refs = self.refs.numbers(event.servers)
             case GroupActivated():
                 group.active = True
             case GroupDeactivated():
@@ -464,45 +478,8 @@ class AccessModel:
 
     def _rename_in_groups(self, event: ServerRenamed) -> None:
         """Into every group that means the server, by its id or because it took the name of one that is gone."""
-        living, by_name = self.servers, self.settings.by_name
-        server, now = living[event.server_id], ServerRef(event.server_id, event.name)
-        renamed: dict[str, str] = {}
-        for group_id, user_id in self._that_named(event.server_id).items():
-            group = self.groups_of.get(user_id, {}).get(group_id)
-            if group is None:
-                continue
-            servers = [
-                now
-                if ref.server_id == now.server_id or (ref.server_id not in living and by_name(ref.name) is server)
-                else ref
-                for ref in group.servers
-            ]
-            if now in servers:
-                group.servers = servers
-                renamed[group_id] = user_id
-        if self._naming is not None:
-            for name in (now.server_id, now.name):
-                self._naming.setdefault(name, {}).update(renamed)
-
-    def _that_named(self, server_id: str) -> dict[str, str]:
-        """Group → user, of groups that named the server at some time, by its id or the name it has: they may still."""
-        if self._naming is None:
-            self._naming = {}
-            for groups in self.groups_of.values():
-                for group in groups.values():
-                    self._note_names(group)
-        server = self.servers.get(server_id)
-        return {**self._naming.get(server_id, {}), **self._naming.get(server.name if server else "", {})}
-
-    def _note_names(self, group: Group) -> None:
-        if self._naming is None:
-            return
-        for ref in group.servers:
-            for name in (ref.server_id, ref.name):
-                known = self._naming.get(name)
-                if known is None:
-                    known = self._naming[name] = {}
-                known[group.group_id] = group.user_id
+        former = self.servers[event.server_id].name
+        self.refs.rename(former, ServerRef(event.server_id, event.name), self.servers)
 
     # questions
 
@@ -532,6 +509,10 @@ class AccessModel:
         """Names the state of a user's values for a server without holding any: it is part of the runtime's key."""
         stored = self.credentials_of(user_id, server_id)
         return ",".join(f"{name}@{stored[name].position}" for name in sorted(stored))
+
+    def named_by(self, group: Group) -> list[ServerRef]:
+        """The servers of a group, by the names they have now, or had last."""
+        return self.refs.of(group.refs)
 
     def resolve(self, ref: ServerRef) -> ServerState | None:
         """The living server a group means: by id, else another server that carries the name now."""
@@ -654,7 +635,7 @@ class AccessModel:
         return self._members(active) if self.groups_of.get(user_id) else None
 
     def _members(self, groups: Iterable[Group]) -> set[str]:
-        found = (self.resolve(ref) for group in groups for ref in group.servers)
+        found = (self.resolve(ref) for group in groups for ref in self.named_by(group))
         return {server.server_id for server in found if server is not None}
 
     def _scoped(self, user_id: str, scope: Scope | None) -> set[str] | None:
@@ -704,6 +685,8 @@ AREAS: dict[type[Event], Callable[[AccessModel, Any, Recorded], None]] = {
     **dict.fromkeys(KEY_FACTS, AccessModel._key),
     **dict.fromkeys(GROUP_FACTS, AccessModel._group),
     **dict.fromkeys(TOOL_FACTS, AccessModel._tool),
+    ServiceTokenSaved: AccessModel._save_value,
+    ServiceTokenRemoved: AccessModel._remove_value,
 }
 
 

@@ -4,11 +4,12 @@ A thousand users differ by a handful between one day and the next. So a branch t
 what a fact is about, before the model's own fold changes it: the rules stay in one place.
 """
 
+from collections.abc import Iterable
 from copy import copy
 
 from mcphub.domain.access import GROUP_FACTS, KEY_FACTS, USER_FACTS, AccessModel
 from mcphub.domain.codec import Recorded
-from mcphub.domain.events import ServerRenamed, about
+from mcphub.domain.events import Event, about
 from mcphub.domain.tool_book import TOOL_FACTS
 
 DICTS = (
@@ -35,11 +36,16 @@ class Branch(AccessModel):
             setattr(self.settings, name, dict(getattr(trunk.settings, name)))
         self.hub_variables, self.env_checks = copy(trunk.hub_variables), copy(trunk.env_checks)
         self.hub_variables.stored = dict(trunk.hub_variables.stored)
-        self._naming = trunk._naming  # one for all: it grows only, and whoever names no longer is looked at and left
+        self.refs = trunk.refs.branch()
         self._copied: set[tuple[str, str]] = set()  # what it is, and its id
 
-    def apply(self, recorded: Recorded) -> None:
-        event = recorded.event
+    def fold(self, facts: Iterable[Recorded]) -> None:
+        for recorded in facts:
+            self._take(recorded.event)
+            super().fold((recorded,))
+
+    def _take(self, event: Event) -> None:
+        """What a fact is about becomes the branch's own."""
         kind = type(event)
         if user_id := about(event):
             if kind in USER_FACTS:
@@ -54,10 +60,6 @@ class Branch(AccessModel):
             self._take_tool(event.server_id, event.tool)  # type: ignore[attr-defined]
         elif server_id := getattr(event, "server_id", ""):
             self._take_server(server_id)
-            if isinstance(event, ServerRenamed):  # groups mean servers by their names, too
-                for group_id, owner in self._that_named(server_id).items():
-                    self._take_group(owner, group_id)
-        super().apply(recorded)
 
     def _first(self, what: str, id: str) -> bool:
         """Is this one still the trunk's?"""

@@ -29,14 +29,14 @@ class Event(Decision, frozen=True, kw_only=True, omit_defaults=True, tag_field="
         return obj
 
 
-class ServerRef(Struct, frozen=True):
+class ServerRef(Struct, frozen=True, gc=False):
     """A server as a group names it: the id it had, and the name, which counts again when another server takes it."""
 
     server_id: str
     name: str
 
 
-class Scope(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Scope(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a key is narrowed to. None means not narrowed; an empty list means nothing."""
 
     servers: list[str] | None = None  # server ids

@@ -175,7 +175,7 @@ def _groups(model: AccessModel, owner: str) -> Iterator[str]:
 def _group(model: AccessModel, id: str, at: datetime) -> Thing:
     user_id, _, group_id = id.rpartition("/")
     group: Group = model.groups_of[user_id][group_id]
-    found = [(ref, model.resolve(ref)) for ref in group.servers]
+    found = [(ref, model.resolve(ref)) for ref in model.named_by(group)]
     return {
         "id": group_id,
         "userId": user_id,

@@ -45,7 +45,7 @@ def definition_of(raw: bytes) -> Definition:
     return Definition(sha256(text).hexdigest(), text if storable else None)
 
 
-class Known(Struct):
+class Known(Struct, gc=False):
     """A definition on the record."""
 
     hash: str
@@ -55,7 +55,7 @@ class Known(Struct):
     waiting: int = 0  # position of the fact since which it waits for approval; 0 for one that does not
 
 
-class ToolRecord(Struct):
+class ToolRecord(Struct, gc=False):
     """A tool of a server. `definitions` are in the order they came in, by hash."""
 
     first_seen: datetime

@@ -8,7 +8,6 @@ Rules held here:
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -435,7 +434,10 @@ def _group(event: GroupFact) -> Way:
 
     def place(state: AccessModel) -> dict[str, Any] | None:
         group = state.groups_of.get(user_id, {}).get(group_id)
-        return None if group is None else {name: copy(getattr(group, name)) for name in members}
+        if group is None:
+            return None
+        named = state.named_by(group)
+        return {name: named if name == "servers" else getattr(group, name) for name in members}
 
     def back(before: dict[str, Any] | None, now: AccessModel) -> Build:
         if before is None:

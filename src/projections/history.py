@@ -202,8 +202,7 @@ class History:
         kept = {(position - before) // CHUNK * CHUNK for before in kept_before}
         on_the_way = {}
         for reached, facts in _chunks(db, base.position, position):
-            for fact in facts:
-                model.apply(fact)
+            model.fold(facts)
             model.position = reached
             if reached in kept:
                 on_the_way[reached] = model

@@ -43,9 +43,10 @@ def whole(model):
     """Everything the model holds but what it remembers of its answers, and how it decides for everybody."""
     asked = {user: explain(model, Principal(user), LATER) for user in model.users}
     by_key = {key: explain(model, Principal(one.user_id, key), LATER) for key, one in model.keys.items()}
-    remembered = {"_visible", "_meant", "_naming", "_copied"}
+    remembered = {"_visible", "_meant", "_copied"}
     held = {name: value for name, value in vars(model).items() if name not in remembered}
     held |= {name: vars(held[name]) for name in ("settings", "hub_variables", "env_checks")}
+    held["refs"] = model.refs._refs
     held["_name_digest"] = held["_membership_digest"] = None
     assert {key.key_id: id(key) for key in model.key_by_digest.values()} == {k: id(v) for k, v in model.keys.items()}
     assert all(model.keys[id] is key for keys in model.keys_of.values() for id, key in keys.items())

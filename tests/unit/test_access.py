@@ -177,7 +177,7 @@ def test_a_renamed_server_stays_in_its_groups():
     model = modelled(*HUB, grouped("bob", "g1", "jira"), renamed)
 
     assert shown(model) == ["jira"]
-    assert model.groups_of["bob"]["g1"].servers == [ServerRef("jira", "Tracker")]
+    assert model.named_by(model.groups_of["bob"]["g1"]) == [ServerRef("jira", "Tracker")]
 
 
 def test_a_server_that_took_a_groups_name_stays_in_it_when_it_is_renamed():
@@ -186,7 +186,7 @@ def test_a_server_that_took_a_groups_name_stays_in_it_when_it_is_renamed():
     model = modelled(*taken, of_server(ServerRenamed, "jira2", old_name="JIRA", name="Tracker"))
 
     assert shown(model) == ["jira2"]
-    assert model.groups_of["bob"]["g1"].servers == [ServerRef("jira2", "Tracker")]
+    assert model.named_by(model.groups_of["bob"]["g1"]) == [ServerRef("jira2", "Tracker")]
 
 
 def test_a_removed_servers_name_counts_again_when_another_server_takes_it():

@@ -6,7 +6,7 @@ from tests.support.facts import added, grouped, member, modelled, recorded
 
 
 def names(model, user):
-    return [ref.name for group in model.groups_of[user].values() for ref in group.servers]
+    return [ref.name for group in model.groups_of[user].values() for ref in model.named_by(group)]
 
 
 def test_a_renamed_server_keeps_its_old_name_in_groups_of_the_trunk():

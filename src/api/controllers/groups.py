@@ -99,7 +99,7 @@ class GroupsController(Controller):
         refs: list[ServerRef] | UnsetType = UNSET
         if data.servers is not UNSET:
             present = _own(services, caller, group_id)
-            refs = _refs(catalog, caller, data.servers, {ref.name: ref for ref in present.servers})
+            refs = _refs(catalog, caller, data.servers, {ref.name: ref for ref in services.model.named_by(present)})
         done = await services.commands.run(
             lambda: ChangeGroup(caller.user_id, group_id, name=data.name, description=data.description, servers=refs)
         )
@@ -162,7 +162,7 @@ def _answer(services: Services, caller: Caller, group_id: str, done: Committed[A
 
 
 def group_view(services: Services, group: Group) -> GroupView:
-    found = [(ref, services.model.resolve(ref)) for ref in group.servers]
+    found = [(ref, services.model.resolve(ref)) for ref in services.model.named_by(group)]
     return GroupView(
         id=group.group_id,
         name=group.name,

@@ -11,7 +11,7 @@ import structlog
 from mcphub.gateway import errors, log_levels, tasks, wire
 from mcphub.gateway.envelope import notification_without_reserved, without_reserved
 from mcphub.gateway.errors import Answer, NotSupported
-from mcphub.gateway.session import Asker, Session, passed_back
+from mcphub.gateway.session import Asker, Session, passed_back, withdrawn
 from mcphub.gateway.traffic import Request, Status
 from mcphub.gateway.upstream.runtime import Reply
 from mcphub.logging import log_often
@@ -42,8 +42,9 @@ class Call:
     """
 
     __slots__ = (
-        "_task", "answerer", "asker", "can_ask", "cancelled", "headers", "message", "note", "refused", "repeated",
-        "request", "session", "trace", "traced", "traceparent", "tracestate", "untouched", "upstream_ms", "wait_ms",
+        "_asking", "_task", "answerer", "asker", "can_ask", "cancelled", "headers", "message", "note", "refused",
+        "repeated", "request", "session", "trace", "traced", "traceparent", "tracestate", "untouched", "upstream_ms",
+        "wait_ms",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +77,7 @@ class Call:
         self.note = ""  # for the row of a call that ends well
         self.wait_ms: float | None = None
         self.upstream_ms: float | None = None
+        self._asking: dict[bytes, asyncio.Future[Reply]] = {}  # questions the client has not answered
         self._task = asyncio.current_task()
 
     @property
@@ -127,12 +129,26 @@ class Call:
         if not self.can_ask or session is None or session.closed or not session.answers(method):
             return Reply(error=wire.error(errors.METHOD_NOT_FOUND, f"The client does not take {method[:64]}."))
         id_, future = session.question()
+        self._asking[id_] = future
         self.answerer.put(wire.request(id_, method, params if self.untouched else without_reserved(params)))
         try:
             reply = await future
+        except asyncio.CancelledError:  # the upstream does not want to know any more
+            if self._asking.pop(id_, None) is not None:
+                self.answerer.put(withdrawn(id_))
+            raise
         finally:
+            self._asking.pop(id_, None)
             session.questions.pop(id_, None)
         return reply if self.untouched else passed_back(reply)
+
+    def over(self) -> None:
+        """It is about to be answered: nothing that was asked for its sake waits for the client any longer."""
+        for id_, future in self._asking.items():
+            if not future.done():
+                self.answerer.put(withdrawn(id_))
+                future.set_result(Reply(error=wire.error(errors.CONNECTION_CLOSED, "The call is over.")))
+        self._asking.clear()
 
     def cancel(self, reason: str) -> None:
         if not self.cancelled and self._task is not None:

@@ -56,6 +56,8 @@ RESUMABLE = "2025-11-25"
 BATCHES = "2025-03-26"
 ASSUMED = "2025-03-26"  # of a client that names no revision; 2025-06-18, Transports, Protocol Version Header
 ONE_SHOT = {"tools/list", "prompts/list", "resources/list", "tools/call", "ping"}
+JSON, EVENTS = "application/json", "text/event-stream"
+BOTH = f"{JSON}, {EVENTS}"  # what nearly every client says
 CHALLENGE: Header = (b"www-authenticate", b'Bearer realm="mcphub", error="invalid_token"')
 UNAUTHORIZED = wire.encode(
     {
@@ -563,9 +565,8 @@ class Front:
 
     async def _get(self, inbound: Inbound, principal: Principal, send: Send) -> None:
         session_id = inbound.headers.get("mcp-session-id")
-        wanted = "text/event-stream" in inbound.headers.get("accept", "") or "*/*" in inbound.headers.get("accept", "")
         session = None
-        if session_id is not None and wanted:
+        if session_id is not None and _allows(inbound.headers.get("accept", ""), EVENTS):
             session = await self._lifecycle.find(session_id, principal, inbound.path)
         if session is None:
             # Never 400, 404 or 409: Cursor counts those as failures and gives the server up.
@@ -629,6 +630,10 @@ def _asked(query: bytes, path: str) -> Asked:
 
 
 def _accepts(accept: str) -> bool:
-    if "*/*" in accept:
-        return True
-    return "application/json" in accept and "text/event-stream" in accept
+    return accept == BOTH or _allows(accept, JSON, EVENTS)
+
+
+def _allows(accept: str, *kinds: str) -> bool:
+    """Media types are the same in upper case, and a range allows all in it; RFC 9110, section 12.5.1."""
+    accept = accept.lower()
+    return "*/*" in accept or all(kind in accept or f"{kind.partition('/')[0]}/*" in accept for kind in kinds)

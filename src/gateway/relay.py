@@ -132,6 +132,7 @@ class Relay:
                 status, code, reason = "Failed", frame.code, "upstream_error"
                 frame = frame.frame
         self._ended(call, status, code, reason, len(frame))
+        call.over()
         await call.answerer.finish(frame)
 
     def _trace_begins(self, call: Call, tracing: Tracing) -> None:
@@ -232,7 +233,10 @@ class Relay:
         now = datetime.now(UTC)
         call.request.ledger_position = self._model.position
         gathered = await self.router.gather(call.asker, offer, now)
-        listing = self.lists.page(call.asker, gathered, wire.text(params, "cursor"))
+        cursor = wire.text(params, "cursor")
+        if cursor is None and "cursor" in params:
+            raise BadParams("The cursor is a text that a page gave out.")
+        listing = self.lists.page(call.asker, gathered, cursor)
         call.request.ledger_position = gathered.position
         _counted(call.request, listing.shown, gathered.left_out)
         self._note_listed(call, offer)
@@ -533,6 +537,8 @@ class Relay:
                 raise rejected
             reply = Reply(result=errors.with_text(reply.result or b"{}", str(rejected)))
         result = reply.result or b"{}"
+        if result[:1] != b"{":  # a client would take it for no answer at all, and wait
+            raise errors.broken(spec.slug, "its result is no object", request.public_id)
         if method in CALLING and reports_error(result):
             call.note = TOOL_ERROR
         return wire.result(id_, call.incoming(result))

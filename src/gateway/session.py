@@ -487,6 +487,9 @@ class Session:
         put(wire.request(id_, method, params if untouched else without_reserved(params)))
         try:
             reply = await future
+        except asyncio.CancelledError:
+            put(withdrawn(id_))
+            raise
         finally:
             self.questions.pop(id_, None)
         return reply if untouched else passed_back(reply)
@@ -542,6 +545,14 @@ def reply_in(message: wire.Msg) -> Reply:
     """What a client's answer to a question says."""
     error = bytes(message.error)
     return Reply(error=error) if error else Reply(result=bytes(message.result))
+
+
+def withdrawn(question: bytes) -> bytes:
+    """Tells a client that nobody waits for its answer to a question, of its raw JSON id, any more.
+
+    Spec: MCP 2025-11-25, Cancellation.
+    """
+    return wire.notification("notifications/cancelled", b'{"requestId":%b}' % question)
 
 
 def asked_by(question: bytes) -> str:

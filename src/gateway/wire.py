@@ -17,6 +17,13 @@ DEPTH = 64  # brackets within brackets
 STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_./$-]{0,63}")
+# Half of a surrogate pair, behind whatever is none; pairs and other escapes are stepped over whole.
+HALF = re.compile(
+    rb"((?:[^\\]++|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?!u[dD][89a-fA-F]).)*+)"
+    rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}",
+    re.DOTALL,
+)
+MOST_MENDED = 1024 * 1024  # bytes: some hundredths of a second
 
 
 class Unreadable(Exception):
@@ -75,9 +82,26 @@ def read(body: bytes) -> Msg | list[Msg]:
     except msgspec.ValidationError:
         raise Unreadable(-32600, "The body is not a JSON-RPC 2.0 message.") from None
     except DecodeError:
+        if (whole := mended(body)) != body:
+            return read(whole)
         raise Unreadable(-32700, "The body is not JSON.") from None
     _check(one)
     return one
+
+
+def mended(text: bytes) -> bytes:
+    """JSON in which a text was cut through a character, with U+FFFD in the place of the half; else the same bytes.
+
+    JavaScript writes the half of an emoji as an escape that stands for no character; the decoder refuses the whole.
+
+    Spec: RFC 8259, section 8.2.
+    """
+    pieces, at = [], 0
+    if (b"\\ud" in text or b"\\uD" in text) and len(text) <= MOST_MENDED:
+        while (found := HALF.match(text, at)) is not None:
+            pieces.append(found[1])
+            at = found.end()
+    return b"\\ufffd".join([*pieces, text[at:]]) if pieces else text
 
 
 def read_reply(data: bytes) -> Msg:

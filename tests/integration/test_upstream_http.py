@@ -285,6 +285,7 @@ async def test_a_question_the_upstream_withdraws_is_no_longer_asked(world: World
         (200, b"not json", "application/json", "no JSON-RPC message"),
         (200, b'{"jsonrpc":"2.0","id":999,"result":{}}', "application/json", "another request"),
         (200, b'data: {"jsonrpc"\n\n', "text/event-stream", "no JSON-RPC message"),
+        (200, b'{"jsonrpc":"2.0","id":2,"error":"boom"}', "application/json", "error that is no object"),
         (400, b"nope", "text/plain", "HTTP 400"),
         (401, b"", None, "HTTP 401: the values saved for it may be wrong"),
         (404, b"", None, "HTTP 404"),
@@ -300,6 +301,18 @@ async def test_what_is_no_answer_is_said_so(
 
     with pytest.raises(UpstreamBroken, match=why):
         await call(await world.open())
+
+
+async def test_noise_on_a_stream_is_no_reason_to_give_up_on_the_answer(world: World, upstream: WebUpstream) -> None:
+    async def answer(request: web.Request, message: dict[str, Any]) -> web.StreamResponse:
+        out = await streaming(request)
+        await out.write(b"data: this is no JSON\n\n")
+        await event(out, {"jsonrpc": "2.0", "id": str(message["id"]), "result": {"fine": True}})
+        return out
+
+    upstream.on["tools/call"] = answer
+
+    assert (await call(await world.open())).result == b'{"fine": true}'
 
 
 async def test_a_server_error_leaves_the_outcome_open(world: World, upstream: WebUpstream) -> None:

@@ -19,6 +19,7 @@ from mcphub.gateway.upstream.children import MARK, Children
 from mcphub.gateway.upstream.runtime import (
     Identity,
     Reply,
+    UpstreamBroken,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
@@ -274,6 +275,29 @@ for message in messages():
 
     assert (await call(runtime)).result == b'{"fine": true}'
     assert runtime.noise == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ('{"jsonrpc":"2.0","id":%d,"result":{"mean":NaN}}', "no JSON-RPC message"),
+        ('{"result":{"mean":NaN},"jsonrpc":"2.0","id":%d}', "no JSON-RPC message"),
+        ('{"jsonrpc":"2.0","id":%d,"error":"boom"}', "error that is no object"),
+    ],
+)
+async def test_who_waits_for_an_answer_that_cannot_be_read_hears_so_at_once(
+    world: World, answer: str, why: str
+) -> None:
+    runtime = await world.open(f"\nfor message in messages():\n    say({answer!r} % message['id'])\n")
+
+    with pytest.raises(UpstreamBroken, match=why):
+        await call(runtime)
+
+
+async def test_an_answer_whose_id_became_a_text_still_counts(world: World) -> None:
+    runtime = await world.open("\nfor message in messages():\n    reply({'id': str(message['id'])}, {'fine': True})\n")
+
+    assert (await call(runtime)).result == b'{"fine": true}'
 
 
 async def test_a_large_result_arrives_whole(world: World) -> None:

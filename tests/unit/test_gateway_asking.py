@@ -77,6 +77,21 @@ async def test_a_question_waits_for_a_client_that_is_about_to_listen(world):
     assert (await asking).result == b'{"roots": []}'
 
 
+async def test_a_question_outside_of_calls_that_nobody_waits_for_any_more_is_taken_back(world):
+    key = world.user("ann")
+    world.server("wiki", "work")
+    session = await world.client(key, capabilities=ROOTS)
+    stream = await listening(world, session)
+
+    asking = asyncio.create_task(world.gateway.server_asks(world.runtime("wiki", "ann"), "roots/list", b"{}"))
+    await stream.until(lambda answer: answer.messages)
+    asking.cancel()
+    await stream.until(lambda answer: len(answer.messages) == 2)
+
+    question, taken_back = stream.messages
+    assert taken_back["params"] == {"requestId": question["id"]}
+
+
 @pytest.mark.parametrize("why", ["nobody listens", "not declared", "another session's", "not allowed", "shared"])
 async def test_a_question_nobody_may_answer_is_an_error(world, monkeypatch, why):
     monkeypatch.setattr(core, "ATTENDED_WITHIN", 0.05)

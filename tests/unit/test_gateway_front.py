@@ -256,6 +256,9 @@ async def test_what_is_too_large_or_of_another_kind_is_refused(world):
     assert (await world.send("POST", key=key, body=b" " * (4 * 1024 * 1024 + 1))).status == 413
     assert (await world.send("POST", key=key, body=b"{}", headers={"content-type": "text/plain"})).status == 415
     assert (await world.rpc("ping", key=key, headers={"accept": "text/html"})).status == 406
+    assert (await world.rpc("ping", key=key, headers={"accept": "application/json"})).status == 406
+    for accept in ("Application/JSON, Text/Event-Stream;q=0.5", "application/*, text/*", "*/*"):
+        assert (await world.rpc("ping", key=key, headers={"accept": accept})).status == 200
 
 
 async def test_the_settings_document_says_how_large_a_message_may_be_from_the_next_one_on(world):

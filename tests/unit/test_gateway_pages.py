@@ -86,7 +86,7 @@ async def test_a_cursor_that_no_page_gave_out_is_a_bad_parameter():
     of_prompts = (await world.rpc("prompts/list", key=key)).json["result"]["nextCursor"]
 
     forged = [urlsafe_b64encode(text).decode() for text in (b"tools/list:x:wiki__a", b"tools/list:-1:", b"\xff", b"")]
-    for cursor in ("bm8", "%%%", of_prompts, *forged[:-1]):
+    for cursor in ("bm8", "%%%", 7, of_prompts, *forged[:-1]):
         answer = await world.rpc("tools/list", {"cursor": cursor}, key=key)
         assert answer.json["error"]["code"] == -32602, cursor
 

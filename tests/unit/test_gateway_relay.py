@@ -375,6 +375,47 @@ async def test_an_upstreams_question_reaches_the_client_and_the_answer_the_upstr
     assert result["not"]["code"] == -32601  # the client never said it takes those
 
 
+@pytest.mark.parametrize("why", ["withdrawn by the upstream", "answered without it"])
+async def test_a_question_nobody_waits_for_any_more_is_taken_back(world, why):
+    session = await world.client(world.user("ann"), capabilities={"elicitation": {}})
+    wiki = world.server("wiki", "work")
+    asking = []
+
+    async def work(method, params, caller):
+        asking.append(asyncio.create_task(caller.ask("elicitation/create", b"{}")))
+        await call.until(lambda answer: answer.messages)
+        if why == "withdrawn by the upstream":
+            asking[0].cancel()
+            await asyncio.wait(asking)
+        return Reply(result=b"{}")
+
+    wiki.behave = work
+    call = await world.open("POST", **session, body=_call(1, "wiki__work"))
+    await asyncio.wait_for(call.done, 5)
+
+    question, taken_back, answer = call.messages
+    assert taken_back["method"] == "notifications/cancelled"
+    assert taken_back["params"] == {"requestId": question["id"]}
+    assert answer["result"] == {}
+    await asyncio.wait(asking, timeout=5)
+    late = {"jsonrpc": "2.0", "id": question["id"], "result": {"action": "decline"}}
+    assert (await world.send("POST", body=late, **session)).status == 202
+
+
+async def test_a_result_that_no_client_could_read_is_told_as_a_failure(world):
+    key = world.user("ann")
+    wiki = world.server("wiki", "work")
+
+    async def work(method, params, caller):
+        return Reply(result=b"null")
+
+    wiki.behave = work
+    answer = await world.rpc("tools/call", {"name": "wiki__work"}, key=key)
+
+    assert "its result is no object" in answer.json["result"]["content"][0]["text"]
+    assert world.traffic.ends[-1] == ("tools/call", "wiki", "work", "Failed", "upstream_broken")
+
+
 @pytest.mark.parametrize(
     ("error", "status", "says"),
     [

@@ -33,11 +33,42 @@ def test_a_message_nested_beyond_reason_is_unreadable_and_nothing_worse() -> Non
 def test_the_messages_of_a_batch_keep_their_bytes() -> None:
     one, two = b'{"jsonrpc":"2.0","id":1,"result":{"a":1.50}}', b'{"jsonrpc":"2.0","method":"x"}'
 
-    assert frames.split(b" [" + one + b" , " + two + b"]") == [one, two]
+    assert [frame for frame, _ in frames.messages(b" [" + one + b" , " + two + b"]")] == [one, two]
+
+
+def test_a_text_cut_through_a_character_costs_that_character_and_not_the_message() -> None:
+    one, two = b'{"jsonrpc":"2.0","method":"x","params":{"t":"a\\ud83d"}}', b'{"jsonrpc":"2.0","id":1,"result":{}}'
+
+    [(frame, message), (_, reply)] = frames.messages(b"[" + one + b"," + two + b"]")
+
+    assert bytes(message.params) == b'{"t":"a\\ufffd"}'
+    assert bytes(message.params) in frame
+    assert frames.reply_of(reply).result == b"{}"
 
 
 def test_a_reply_without_result_or_error_is_null() -> None:
     assert frames.reply_of(frames.read(b'{"jsonrpc":"2.0","id":1}')).result == b"null"
+
+
+def test_an_error_that_no_client_could_read_is_said_to_be_broken() -> None:
+    with pytest.raises(UpstreamBroken, match="error that is no object"):
+        frames.reply_of(frames.read(b'{"jsonrpc":"2.0","id":1,"error":"boom"}'))
+
+
+@pytest.mark.parametrize(
+    ("text", "id_"),
+    [
+        (b'{"jsonrpc": "2.0", "id": 12, "result": {"a": NaN}}', b"12"),
+        (b'{"jsonrpc":"2.0","id":"12","error":{"code":', b"12"),
+        (b'{"result":{"a":NaN},"jsonrpc":"2.0","id":12}\n', b"12"),
+        (b'{"jsonrpc":"2.0","id":12,"method":"roots/list","params":NaN}', b""),
+        (b'{"result":{"jsonrpc":"2.0","id":12},"a":NaN}', b""),
+        (b'{"result":{"inner":{"jsonrpc":"2.0","id":12}}', b""),
+        (b"Listening on port 3000", b""),
+    ],
+)
+def test_whose_answer_something_unreadable_is_can_be_told_by_its_envelope_alone(text: bytes, id_: bytes) -> None:
+    assert frames.meant_for(text) == id_
 
 
 def test_members_are_added_to_meta_and_nothing_else_changes() -> None:

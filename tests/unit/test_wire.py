@@ -129,6 +129,28 @@ def test_members_put_together_again_are_the_object_they_came_from(value, ascii_o
     assert json.loads(wire.joined(wire.members(raw))) == value
 
 
+@given(
+    st.lists(st.sampled_from([*'\\"ab', "\ud83d", "\ude00", "\U0001f600", "키", "\\ud83d"]), max_size=12).map("".join)
+)
+def test_the_half_of_a_character_is_replaced_and_everything_else_stays(text):
+    raw = json.dumps({"t": text}).encode()  # as JavaScript writes it, too
+
+    whole = wire.mended(raw)
+
+    one_by_one = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert json.loads(whole) == {"t": one_by_one}
+    assert wire.members(whole)
+    assert len(whole) == len(raw)
+
+
+def test_a_request_with_the_half_of_a_character_is_read_and_other_escapes_that_are_none_are_not():
+    message = wire.read(b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"t":"cut \\ud83d"}}')
+
+    assert isinstance(message, Msg)
+    assert bytes(message.params) == b'{"t":"cut \\ufffd"}'
+    assert refused(b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"t":"\\ud83d","u":"\\q"}}') == -32700
+
+
 def test_members_of_something_else_are_refused():
     assert wire.members(b"") == {}
     for raw in (b"[]", b"1", b"null"):

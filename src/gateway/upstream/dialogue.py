@@ -20,6 +20,7 @@ from mcphub.gateway.upstream.runtime import (
     Listener,
     Reply,
     Runtime,
+    UpstreamBroken,
     UpstreamFailed,
     UpstreamUnreachable,
 )
@@ -87,6 +88,10 @@ class Dialogue:
             self._flights.pop(flight.id, None)
             self._tokens.pop(flight.id, None)
 
+    def unreadable(self, text: bytes) -> None:
+        """Something that is no message: whoever seems to wait for it is not to wait in vain."""
+        self.fail(UpstreamBroken("its answer is no JSON-RPC message"), frames.meant_for(text))
+
     def fail(self, error: UpstreamFailed, id_: bytes | None = None) -> None:
         """Ends the request of this id with an error, or everything under way."""
         found = list(self._flights.values()) if id_ is None else [self._flights[id_]] if id_ in self._flights else []
@@ -105,9 +110,12 @@ class Dialogue:
     def heard(self, frame: bytes, message: Msg) -> None:
         method, id_ = message.method, bytes(message.id)
         if not method:
-            known = self._flights.get(id_)
+            known = self._flights.get(id_) or self._flights.get(id_.strip(b'"'))
             if known is not None and not known[1].done():
-                known[1].set_result(frames.reply_of(message))
+                try:
+                    known[1].set_result(frames.reply_of(message))
+                except UpstreamBroken as error:
+                    known[1].set_exception(error)
         elif id_:
             task = self._spawn(self._answer(message), "answer")
             self._answering[id_] = task

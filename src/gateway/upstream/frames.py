@@ -3,13 +3,14 @@
 Nothing an upstream sends is a reason to stop the hub: what cannot be read raises `Unreadable`.
 """
 
+import re
 from collections.abc import Mapping
 
 from msgspec import Raw
 
 from mcphub.gateway import wire
 from mcphub.gateway.upstream.clock import Clock
-from mcphub.gateway.upstream.runtime import Caller, Reply
+from mcphub.gateway.upstream.runtime import Caller, Reply, UpstreamBroken
 from mcphub.gateway.wire import Msg, Unreadable
 
 PROGRESS = "notifications/progress"
@@ -21,6 +22,9 @@ ANNOUNCED = {
     "notifications/resources/list_changed",
     "notifications/resources/updated",
 }
+ENVELOPE = 128  # bytes at the end of a message in which its id may stand
+ANSWERS = re.compile(rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*"?([0-9]+)"?\s*,\s*"(?:result|error)"')
+ENDS_WITH_ID = re.compile(rb'"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*"?([0-9]+)"?\s*\}\s*\Z')
 SHORT = 4096  # bytes of parameters that are searched faster than they are read
 NOBODY = wire.error(-32601, "There is no client here that could answer this.")
 
@@ -50,12 +54,21 @@ def read(frame: bytes) -> Msg:
         raise Unreadable(-32700, "this is no JSON-RPC message") from None
 
 
-def split(body: bytes) -> list[bytes]:
-    """The messages of a body: itself, or the elements of a batch (2025-03-26).
+def messages(body: bytes) -> list[tuple[bytes, Msg]]:
+    """Each message of a body with its bytes: of itself, or of the elements of a batch (2025-03-26).
 
     Raises:
         Unreadable: see there.
     """
+    try:
+        return [(frame, read(frame)) for frame in _split(body)]
+    except Unreadable:
+        if (whole := wire.mended(body)) != body:
+            return messages(whole)
+        raise
+
+
+def _split(body: bytes) -> list[bytes]:
     if body.lstrip()[:1] != b"[":
         return [body]
     try:
@@ -64,9 +77,31 @@ def split(body: bytes) -> list[bytes]:
         raise Unreadable(-32700, "this is no JSON-RPC message") from None
 
 
+def meant_for(unreadable: bytes) -> bytes:
+    """The id of the request that something unreadable seems to answer; b'' where that cannot be told.
+
+    Looks where JSON-RPC libraries write it, before or behind everything else: further in, it may be anybody's.
+    """
+    found = ANSWERS.match(unreadable) or ENDS_WITH_ID.search(unreadable[-ENVELOPE:])
+    return found[1] if found else b""
+
+
+def is_id(id_: bytes, own: bytes) -> bool:
+    """Is it the id the hub gave? Some servers make a text of the number, and clients pass over that."""
+    return id_ == own or id_ == b'"%b"' % own
+
+
 def reply_of(message: Msg) -> Reply:
+    """
+    Raises:
+        UpstreamBroken: its error is none that a client could read.
+    """
     error = bytes(message.error)
-    return Reply(error=error) if error else Reply(result=bytes(message.result) or b"null")
+    if not error:
+        return Reply(result=bytes(message.result) or b"null")
+    if error[:1] != b"{":
+        raise UpstreamBroken("it answered with an error that is no object")
+    return Reply(error=error)
 
 
 def said(error: bytes) -> str:

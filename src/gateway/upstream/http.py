@@ -249,12 +249,11 @@ class HttpRuntime:
 
     def _reply(self, body: bytes, id_: bytes) -> Reply:
         try:
-            parts = frames.split(body)
-            messages = [frames.read(part) for part in parts]
+            messages = frames.messages(body)
         except Unreadable:
             raise UpstreamBroken("its answer is no JSON-RPC message") from None
-        for message in messages:
-            if not message.method and (bytes(message.id) == id_ or bytes(message.error)):
+        for _, message in messages:
+            if not message.method and (frames.is_id(bytes(message.id), id_) or bytes(message.error)):
                 return frames.reply_of(message)
         raise UpstreamBroken("its answer is for another request")
 
@@ -416,11 +415,9 @@ class HttpRuntime:
 
     def _heard_outside(self, data: bytes) -> None:
         with suppress(Unreadable):
-            for frame in frames.split(data):
-                message = frames.read(frame)
-                if not message.method:
-                    continue
-                self._hear(frame, message, None)
+            for frame, message in frames.messages(data):
+                if message.method:
+                    self._hear(frame, message, None)
 
     async def _resume(self, headers: CIMultiDict[str], last_id: str) -> HttpResponse:
         return await self._http.send("GET", self._url, for_stream(headers.copy(), last_id), None)

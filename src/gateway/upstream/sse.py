@@ -305,10 +305,11 @@ class SseRuntime:
 
     def _data(self, data: bytes) -> None:
         try:
-            for frame in frames.split(data):
-                self._dialogue.heard(frame, frames.read(frame))
+            for frame, message in frames.messages(data):
+                self._dialogue.heard(frame, message)
         except Unreadable:
             self.noise += 1
+            self._dialogue.unreadable(data)
 
     def _end(self, why: str) -> None:
         """Fails what is under way; the first reason stays."""

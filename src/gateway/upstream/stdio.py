@@ -288,10 +288,11 @@ class StdioRuntime:
             self._end(f"it wrote a message of more than {MOST_MESSAGE} bytes")
             return
         try:
-            for frame in frames.split(line):
-                self._dialogue.heard(frame, frames.read(frame))
+            for frame, message in frames.messages(line):
+                self._dialogue.heard(frame, message)
         except Unreadable:
             self.noise += 1
+            self._dialogue.unreadable(line)
 
     async def _read_stderr(self) -> None:
         assert self._process is not None

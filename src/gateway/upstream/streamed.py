@@ -34,6 +34,7 @@ class StreamedAnswer:
         self._hear = hear
         self._resume = resume
         self._answering: dict[bytes, asyncio.Task[None]] = {}
+        self._unreadable = False  # something on the stream was no message
 
     async def reply(self, response: HttpResponse) -> Reply:
         """
@@ -53,6 +54,8 @@ class StreamedAnswer:
                     broke = str(error)
                 resumes = 1 if parser.last_id != last_id else resumes + 1
                 if not parser.last_id or resumes > RESUMES:
+                    if self._unreadable:
+                        raise Unreadable(-32700, "this is no JSON-RPC message")
                     raise UpstreamUnreachable(broke, sent=True)
                 await asyncio.sleep(RESUME_AFTER if parser.retry is None else parser.retry)
                 parser = parser.next()
@@ -86,11 +89,17 @@ class StreamedAnswer:
 
     def _taken(self, data: bytes) -> Reply | None:
         found = None
-        for frame in frames.split(data):
-            message = frames.read(frame)
+        try:
+            messages = frames.messages(data)
+        except Unreadable:
+            self._unreadable = True
+            if frames.meant_for(data) == self._flight.id:
+                raise
+            return None  # noise between messages is no reason to give up on the answer
+        for frame, message in messages:
             if message.method:
                 self._heard(frame, message)
-            elif bytes(message.id) == self._flight.id:
+            elif frames.is_id(bytes(message.id), self._flight.id):
                 found = frames.reply_of(message)
         return found
 

@@ -17,6 +17,7 @@ import psycopg
 import structlog
 from msgspec import Raw, Struct
 from msgspec.json import decode
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from mcphub.domain.access import AccessModel, Capability, Principal, View, decide, visible_servers
@@ -45,11 +46,13 @@ from mcphub.gateway.server_list import described as described_anew
 from mcphub.gateway.session import Asker
 from mcphub.gateway.traffic import Request
 from mcphub.gateway.upstream.runtime import ServerStatus
-from mcphub.search import index
+from mcphub.search import index, many
 from mcphub.search.document import weights
 from mcphub.search.glossary import Glossary, terms
 from mcphub.search.index import Found, Visible
+from mcphub.search.many import Crowd
 from mcphub.search.misses import Misses
+from mcphub.search.vectors import Asked as AskedFor
 from mcphub.search.vectors import State, Vectors
 from mcphub.search.words import has_hangul
 
@@ -97,12 +100,13 @@ class SearchParts(Struct, frozen=True):
         return SearchState(vectors.state, vectors.why, model.name if model is not None else None, tools, made)
 
 
-class Among(Struct, frozen=True):
-    """What one asker searches. `state` is of the lists it was made of."""
+class Among(Struct):
+    """What one asker searches. `state` is of the lists it was made of; `crowd` is made when there is one."""
 
     state: object
     items: list[tuple[ServerState, Item, UUID]]
     visible: Visible
+    crowd: Crowd | None = None
 
 
 class Hits(Struct, frozen=True):
@@ -201,7 +205,7 @@ class ToolSearch:
             if not among.items:
                 return Hits([], False, False)
             english = glossary.in_english(query)
-            found, degraded = await self._found(query, english, wanted, among.visible, most)
+            found, degraded = await self._found(query, english, wanted, among, most)
         except (psycopg.Error, PoolTimeout) as error:
             log.warning("search_failed", why=type(error).__name__)
             raise CallRefused("The search cannot answer right now; try again.", reason="search_unavailable") from None
@@ -213,7 +217,7 @@ class ToolSearch:
         return Hits([(server_, item) for server_, item, _ in best], found.sure, degraded)
 
     async def _found(
-        self, query: str, english: str, wanted: Mapping[str, float], visible: Visible, most: int
+        self, query: str, english: str, wanted: Mapping[str, float], among: Among, most: int
     ) -> tuple[Found, bool]:
         """By words and meaning; (what was found, was it by words alone, though meaning should have counted?)"""
         vectors = self.vectors
@@ -221,14 +225,33 @@ class ToolSearch:
         async with self._pool.connection() as db:
             if asked is not None:
                 try:
-                    found = await index.find(
-                        db, wanted, visible, most, vector=asked.vector, model=asked.model, share=asked.share
-                    )
+                    found = await self._ranked(db, wanted, among, most, asked)
                     return found, vectors.state == "filling" and not vectors.complete
                 except psycopg.Error as error:  # vectors of another length, or none at all: they are made again
                     log.warning("search_by_words_only", why=type(error).__name__)
                     vectors.ring()
-            return await index.find(db, wanted, visible, most), vectors.state != "off"
+            return await self._ranked(db, wanted, among, most), vectors.state != "off"
+
+    async def _ranked(
+        self,
+        db: AsyncConnection[Any],
+        wanted: Mapping[str, float],
+        among: Among,
+        most: int,
+        asked: AskedFor | None = None,
+    ) -> Found:
+        """One by one, or, of very many, those that come into question."""
+        vector, model, share = (asked.vector, asked.model, asked.share) if asked is not None else (None, 0, 0.6)
+        tools = len(among.items)
+        if tools > self.vectors.many and (asked is None or self.vectors.near(asked.model)):
+            for _ in range(2):
+                if among.crowd is None:
+                    among.crowd = await many.crowd(db, [hash for *_, hash in among.items], among.visible.own)
+                found = await many.find(db, wanted, among.crowd, tools, most, vector=vector, model=model, share=share)
+                if found is not None:
+                    return found
+                among.crowd = None  # the catalog has changed since
+        return await index.find(db, wanted, among.visible, most, vector=vector, model=model, share=share)
 
     async def _searchable(self, asker: Asker, gathered: Gathered, only: str) -> Among:
         """What the asker may see, as the index is asked for it; kept while their lists are the same."""
@@ -241,7 +264,7 @@ class ToolSearch:
             return kept
         items = [(server, item, hash) for server, found in lists for item, hash in self._hashed(server, found)]
         own = await self._outside(items)
-        among = Among(state, items, index.visible((hash for *_, hash in items), own))
+        among = Among(state, items, index.visible([hash for *_, hash in items], own))
         self._among[place] = among
         if len(self._among) > REMEMBERED:
             self._among.popitem(last=False)

@@ -10,22 +10,22 @@
 -- sample             content hashes of some of the visible ones, chosen by nothing but themselves
 -- candidates         how many of each kind
 -- {{near}}             content hashes of the tools nearest to the query; {{dense}}: the cosine of one
-with query_term as materialized (
-    select * from unnest(%(terms)s::text[], %(weights)s::real[]) as q (term, asked)
+with query_term as materialized (  -- by their places: they are compared more often than read
+    select * from unnest(%(terms)s::text[], %(weights)s::real[]) with ordinality as q (term, asked, at)
 ), posting as materialized (
-    select number, term, weight, asked
+    select number, at, asked * weight as weight
     from query_term join tool_terms using (term)
     -- Not `= 1`, which the planner takes for rare.
     where case when number < %(numbers)s then get_bit(%(visible)s, number) else 0 end <> 0
     union all
-    select number, term, weight, asked
+    select number, at, asked * weight
     from unnest(%(own_numbers)s::int[], %(own_terms)s::text[], %(own_weights)s::real[]) as own (number, term, weight)
     join query_term using (term)
 ), rarity as (
-    select term, ln(1 + (%(tools)s::float8 - df + 0.5) / (df + 0.5)) as idf
-    from (select term, count(*)::float8 as df from posting group by term) as counted
+    select at, ln(1 + (%(tools)s::float8 - df + 0.5) / (df + 0.5)) as idf
+    from (select at, count(*)::float8 as df from posting group by at) as counted
 ), lexical as materialized (
-    select number, sum(asked * weight * idf) as score from posting join rarity using (term) group by number
+    select number, sum(weight * idf) as score from posting join rarity using (at) group by number
 ), lexical_scale as (
     select mean, greatest(sqrt(greatest(square - mean * mean, 0)), 1e-9) as deviation, best
     from (select coalesce(sum(score), 0) / %(tools)s as mean, coalesce(sum(score * score), 0) / %(tools)s as square,

@@ -25,7 +25,18 @@ from mcphub.postgres.pool import Preferred
 from mcphub.projections.rollups import SPANS, down_to, grain_of, pieces_of, units_of, up_to
 from mcphub.projections.sketches import percentiles
 
-__all__ = ["BadCursor", "Filters", "Is", "Page", "RequestRow", "Requests", "Stats", "UserStats"]
+__all__ = [
+    "BadCursor",
+    "Filters",
+    "Is",
+    "Page",
+    "RequestRow",
+    "Requests",
+    "Stats",
+    "UserStats",
+    "lowest_id",
+    "time_of",
+]
 
 By = Literal["user", "server", "tool", "time", ""]
 Is = Literal["error", "tool_error"]
@@ -186,6 +197,19 @@ class Requests:
         rows = await self._page(Filters(user=user), low=low, high=high, ending=ending, size=1)
         return rows[0] if rows else None
 
+    async def since(self, user: str, low: UUID, *, size: int) -> list[RequestRow]:
+        """The user's newest requests whose ids are not below one, newest first."""
+        return await self._page(Filters(user=user), low=low, size=size)
+
+    async def ended(self, ids: Sequence[UUID]) -> list[RequestRow]:
+        """Those of these requests that have ended by now."""
+        if not ids:
+            return []
+        given = {"ids": list(ids), "since": time_of(min(ids))}
+        found = await self._rows(_Ended, "requests_ended", given)
+        rows = [await self._page(Filters(), low=row.request_id, high=row.request_id, size=1) for row in found]
+        return [row for (row,) in rows]
+
     async def stats(self, filters: Filters, *, by: By = "", bucket: timedelta = timedelta(hours=1)) -> list[Stats]:
         """Figures of requests that ended in the span, by default the last day.
 
@@ -266,7 +290,7 @@ class Requests:
     async def recent_servers(self, user_id: str, most: int) -> list[str]:
         """Slugs of servers the user called within a week, the latest first."""
         since = self._now() - RECENT_SPAN
-        given = {"user": user_id, "since": since, "low": _lowest(since), "calls": RECENT_CALLS, "most": most}
+        given = {"user": user_id, "since": since, "low": lowest_id(since), "calls": RECENT_CALLS, "most": most}
         return [row.server for row in await self._rows(_Recent, "requests_recent", given)]
 
     async def made(self, since: datetime, methods: Sequence[str]) -> list[Made]:
@@ -285,11 +309,11 @@ class Requests:
         size: int,
     ) -> list[RequestRow]:
         since, until = _within(filters.from_ or FIRST_DAY), _within(filters.to or LAST_DAY)
-        low = low or _lowest(since)
-        high = high or UUID(int=_lowest(until).int | RANDOM_BITS)
+        low = low or lowest_id(since)
+        high = high or UUID(int=lowest_id(until).int | RANDOM_BITS)
         # What the ids say bounds the days to read as well.
-        since = max(since, _time_of(low))
-        until = min(until, _time_of(high) + timedelta(milliseconds=1))
+        since = max(since, time_of(low))
+        until = min(until, time_of(high) + timedelta(milliseconds=1))
         given = {
             **_plain(filters),
             "since": since,
@@ -352,6 +376,10 @@ def lookup(text: str) -> tuple[UUID, UUID, str] | None:
     return (whole, whole, whole.hex[-12:]) if whole.version == 7 else None
 
 
+class _Ended(Struct):
+    request_id: UUID
+
+
 class _Pending(Struct):
     pending: int
 
@@ -385,11 +413,13 @@ def _within(at: datetime) -> datetime:
     return min(max(at, FIRST_DAY), LAST_DAY)
 
 
-def _lowest(at: datetime) -> UUID:
+def lowest_id(at: datetime) -> UUID:
+    """The smallest id of a request that comes in then."""
     return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
-def _time_of(request_id: UUID) -> datetime:
+def time_of(request_id: UUID) -> datetime:
+    """When it came in, as its id says."""
     return datetime.fromtimestamp(min(request_id.int >> 80, LAST_DAY.timestamp() * 1000) / 1000, UTC)
 
 

@@ -13,17 +13,17 @@ STREAM = "/api/events/stream"
 
 
 class Stream:
-    """A reader of the stream; `ids` and `items` are what came."""
+    """A reader of a stream; `ids` and `items` are what came."""
 
-    def __init__(self, app, browser, query="", last=None):
+    def __init__(self, app, browser, query="", last=None, path=STREAM):
         cookies = "; ".join(f"{name}={value}" for name, value in browser.client.cookies.items())
         headers = [(b"host", b"127.0.0.1"), (b"cookie", cookies.encode())]
         headers += [] if last is None else [(b"last-event-id", last.encode())]
         scope = {
             "type": "http",
             "method": "GET",
-            "path": STREAM,
-            "raw_path": STREAM.encode(),
+            "path": path,
+            "raw_path": path.encode(),
             "root_path": "",
             "scheme": "http",
             "http_version": "1.1",

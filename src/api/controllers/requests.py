@@ -1,31 +1,34 @@
 """The history of requests, and figures of it: one's own, or everybody's for administrators and auditors."""
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from litestar import Controller, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
-from msgspec import UNSET, UnsetType
+from litestar.params import FromPath, HeaderParameter, QueryParameter
+from litestar.response import Stream
+from msgspec import UNSET, UnsetType, to_builtins
 from msgspec.structs import asdict
 from psycopg.rows import class_row
 
 from mcphub.api.auth.accounts import name_digest
-from mcphub.api.caller import USER, Caller
+from mcphub.api.caller import USER, Caller, Guard
 from mcphub.api.incoming import Note
 from mcphub.api.notes import note
 from mcphub.api.paging import DEFAULT, bad_cursor, size_of
 from mcphub.api.problems import auditor_required, invalid, not_found
 from mcphub.api.schemas import Envelope, Out, Page
 from mcphub.api.services import Services
+from mcphub.api.streams import events, stream
 from mcphub.domain.vault import Unopenable
 from mcphub.gateway.payloads import Payload, opened
 from mcphub.gateway.request_id import readable
-from mcphub.projections.requests import BadCursor, Filters, Is, RequestRow, Requests
+from mcphub.projections.followed import followed
+from mcphub.projections.requests import BadCursor, Filters, Is, RequestRow, Requests, lowest_id
 
 Status = Literal["Pending", "Completed", "Failed", "TimedOut", "Cancelled", "Denied", "Interrupted"]
 MOST_LATENCY = 1e9  # milliseconds
@@ -278,6 +281,36 @@ class RequestsController(Controller):
             )
         )
 
+    @get(
+        "/stream",
+        operation_id="ownRequestStream",
+        summary="The caller's own requests as they begin and as they end, as server-sent events",
+        media_type="text/event-stream",
+        who=USER,
+    )
+    async def follow(
+        self,
+        caller: NamedDependency[Caller],
+        requests: NamedDependency[Requests],
+        services: NamedDependency[Services],
+        guard: NamedDependency[Guard],
+        from_: Annotated[datetime | None, QueryParameter(name="from")] = None,
+        last: Annotated[str | None, HeaderParameter(name="Last-Event-ID")] = None,
+    ) -> Stream:
+        """Each event is a request as the list has it, while it runs and again when it has ended.
+
+        `from`: those that came in since then, by default from now on. With `Last-Event-ID` it goes on where it broke;
+        the last seconds before are sent again.
+        """
+        now = datetime.now(UTC)
+        try:
+            begin = UUID(hex=last) if last else lowest_id(_zoned(from_, "from") or now)
+        except ValueError:
+            raise bad_cursor() from None
+        begin = min(begin, lowest_id(now))  # what nobody gave out yet would be waited for without an end
+        source = events(_following(services, requests, caller, begin), lambda: guard.still(caller))
+        return stream(services.streams.one_more(caller.user_id, source))
+
     # The readable form holds the method's own slash.
     @get("/{request_id:path}", operation_id="request", summary="One request, by either form of its id", who=USER)
     async def request_of(
@@ -294,6 +327,14 @@ class RequestsController(Controller):
         if _of_whom(caller) in (None, row.user_id):
             view.has_payload = await _payload(services, row.request_id) is not None
         return RequestAnswer(data=view)
+
+
+async def _following(
+    services: Services, requests: Requests, caller: Caller, begin: UUID
+) -> AsyncIterator[dict[str, Any]]:
+    async for place, row in followed(requests, caller.user_id, begin):
+        (view,) = await views_of(services, [row], caller)
+        yield {"n": place.hex, **to_builtins(view)}
 
 
 def _of_whom(caller: Caller) -> str | None:

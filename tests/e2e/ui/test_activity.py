@@ -47,6 +47,8 @@ def test_somebody_sees_their_own_requests_and_no_others(
     expect(page.get_by_role("columnheader", name="User")).to_have_count(0)
     row(page, own).click()
     expect(page.get_by_role("complementary", name="Request")).to_contain_text("Left out of the list")
+    came = listed(ann)
+    expect(row(page, came)).to_contain_text("tools/list")  # by itself
     reader.go(f"/activity?e={other}")
     expect(page.get_by_text("There is no such request")).to_be_visible()
 

@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { CircleCheck } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useEffect } from "react";
 import { MY_ACCESS } from "@/api/my-access";
 import { useFormat } from "@/app/look";
 import { StaleChip } from "@/components/states";
@@ -9,24 +9,24 @@ import { useMessages } from "@/i18n";
 import { connectTexts } from "@/i18n/connect";
 import { rich } from "@/i18n/rich";
 import { firstCall } from "./model";
-import { callsQuery, keysQuery } from "./queries";
+import { keysQuery, lastCallQuery } from "./queries";
+import { useOwnCalls } from "./use-own-calls";
 
 /** Waits for the first call since the page was opened, and says who it was. */
 export function FirstCallCheck() {
   const m = useMessages(connectTexts);
   const format = useFormat();
-  const [since] = useState(() => new Date().toISOString());
-  const now = useQuery(callsQuery(since));
-  const before = useQuery(callsQuery(null));
-  const call = firstCall(now.data ?? []);
-  const last = before.data?.[0];
+  const { calls, stale } = useOwnCalls();
+  const call = firstCall(calls);
+  const last = useQuery(lastCallQuery).data?.[0];
   const queries = useQueryClient();
   const connected = call !== null;
+  const listed = call?.tools != null;
   useEffect(() => {
-    if (!connected) return;
+    if (!connected && !listed) return;
     void queries.invalidateQueries({ queryKey: keysQuery.queryKey }); // a key was used
     void queries.invalidateQueries({ queryKey: MY_ACCESS }); // and servers have listed their tools
-  }, [connected, queries]);
+  }, [connected, listed, queries]);
   return (
     <div role="status" aria-live="polite" className="flex flex-col gap-1">
       {call === null ? (
@@ -36,7 +36,7 @@ export function FirstCallCheck() {
               <span className="size-3 animate-spin rounded-full border-2 border-accent border-t-transparent" />
             </span>
             {m.connect.waiting}
-            {now.error ? <StaleChip /> : null}
+            {stale ? <StaleChip /> : null}
           </p>
           <p className="text-ink-3 text-xs">{m.connect.waitingHint}</p>
         </>

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { IssuedKey, RequestView } from "@/api/schema.gen";
-import { addressOf, deepLink, firstCall, keyInUrl, masked, snippet } from "./model";
+import { addressOf, deepLink, firstCall, keyInUrl, masked, snippet, withCall } from "./model";
 
 const URL = "https://hub.example";
 const KEY = "mcphub_abcd1234efgh";
@@ -62,4 +62,14 @@ test("the first call is the oldest, and tells how many tools its client was show
   });
   const calls = [call({ clientName: "other", shown: 3 }), call({ shown: 48 }), call({})];
   expect(firstCall(calls)?.tools).toBe(48);
+});
+
+test("a call that ended takes the place of itself while it ran", () => {
+  const began = call({ id: "2", status: "Pending" });
+  const calls = withCall(withCall([call({ id: "1" })], began), call({ id: "3" }));
+
+  const after = withCall(calls, call({ id: "2", status: "Completed", shown: 4 }));
+
+  expect(after.map(({ id }) => id)).toEqual(["3", "2", "1"]);
+  expect(after[1]?.shown).toBe(4);
 });

@@ -96,6 +96,15 @@ export interface FirstCall {
   at: string;
 }
 
+const MOST_CALLS = 50;
+
+/** The calls with one that has begun or ended, newest first; of many, the newest. */
+export function withCall(calls: RequestView[], call: RequestView): RequestView[] {
+  return [call, ...calls.filter(({ id }) => id !== call.id)]
+    .sort((one, other) => (one.id < other.id ? 1 : -1))
+    .slice(0, MOST_CALLS);
+}
+
 /** Who called first of these, newest first as the hub gives them; null for nobody. */
 export function firstCall(calls: RequestView[]): FirstCall | null {
   const first = calls.at(-1);

@@ -19,6 +19,7 @@ import { type Asked, figuresQuery, requestsQuery } from "./queries";
 import type { ListPath } from "./request-detail";
 import { RequestsTable } from "./requests-table";
 import type { Change, RequestsSearch } from "./search";
+import { useOwnBell } from "./use-own-bell";
 
 interface ExplorerProps {
   search: RequestsSearch;
@@ -45,6 +46,7 @@ export function Explorer({ search, change, all, path }: ExplorerProps) {
     }),
     [all, live, q, span, from, to],
   );
+  useOwnBell(asked);
   const comparing = search.compare === "on";
   const total = useQuery(figuresQuery(asked, ""));
   const course = useQuery(figuresQuery(asked, "time"));

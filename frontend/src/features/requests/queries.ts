@@ -15,7 +15,7 @@ export interface Asked {
 }
 
 const ROWS = 100;
-const EVERY = 2_000; // milliseconds; the hub has no stream of requests
+const EVERY = 2_000; // milliseconds; of everybody's requests the hub has no stream
 const FIGURES_EVERY = {
   "15m": 3_000,
   "1h": 5_000,
@@ -37,7 +37,12 @@ const query = ({ all, filters }: Asked, { from, to }: Window) => ({
   to: to.toISOString(),
 });
 
-/** The newest requests, page by page; while it is live the newest are asked for again. */
+/** Is a list short enough to be asked for again? One that somebody pages through stands still. */
+export const goesOn = (pages: unknown[] = []) => pages.length <= MOST_LIVE_PAGES;
+
+export const ownRowsKey = ["requests", "rows", false] as const;
+
+/** The newest requests, page by page. While everybody's are live the newest are asked for again; see `useOwnBell`. */
 export const requestsQuery = (asked: Asked) =>
   infiniteQueryOptions({
     queryKey: ["requests", "rows", asked.all, asked.filters, asked.range],
@@ -63,8 +68,7 @@ export const requestsQuery = (asked: Asked) =>
     },
     initialPageParam: "",
     getNextPageParam: ({ page }) => page.next ?? undefined,
-    refetchInterval: ({ state }) =>
-      asked.live && (state.data?.pages.length ?? 0) <= MOST_LIVE_PAGES ? EVERY : false,
+    refetchInterval: ({ state }) => (asked.all && asked.live && goesOn(state.data?.pages) ? EVERY : false),
     placeholderData: keepPreviousData,
   });
 

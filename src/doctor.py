@@ -32,7 +32,7 @@ from mcphub.http_server import PortUnusable, close_all, listen
 from mcphub.operations.backup_age import AGES, backup_age
 from mcphub.operations.master_keys import MOST_DAYS, Standing, standing
 from mcphub.operations.retention import OLDEST, Kept, kept
-from mcphub.postgres.home import LOCK_FILE, HomeUnusable
+from mcphub.postgres.home import HomeUnusable, running_hub
 from mcphub.postgres.migrate import MigrationError, migrations_folder, pending
 from mcphub.postgres.pool import explain
 from mcphub.postgres.programs import PostgresFailed
@@ -216,23 +216,6 @@ def _port(settings: Settings) -> Iterator[Finding]:
             yield Finding("port", "error", text, remedy)
     else:
         yield Finding("port", "ok", f"{settings.port} on {settings.host} is free")
-
-
-def running_hub(home: Path) -> int | None:
-    """Process id of the hub on this home, when one says so in the lock file."""
-    try:
-        word, _, pid = (home / LOCK_FILE).read_text().strip().partition(" ")
-    except OSError:
-        return None
-    if word != "pid" or not pid.isdigit():
-        return None
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass  # somebody else's, but it lives
-    return int(pid)
 
 
 def _answers(settings: Settings) -> bool:

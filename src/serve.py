@@ -55,6 +55,7 @@ from mcphub.metrics import FactTimes, Metrics
 from mcphub.operations.checkpoints import Checkpoints
 from mcphub.operations.sealing import DaySealer
 from mcphub.periodic import Periodic
+from mcphub.postgres.home import AlreadyRunning, running_hub
 from mcphub.postgres.migrate import newest_schema, outgrown
 from mcphub.postgres.pool import Preferred, read_pool
 from mcphub.projections.directory import Directory
@@ -401,7 +402,7 @@ async def serve(
     _prepare_process(ring)
     shutdown = Shutdown()
     shutdown.listen()
-    sockets = listen(settings.host, settings.port)
+    sockets = _listen(settings)
     hub = RunningHub(settings, ring, migrating=migrating)
     hub.leave = shutdown.ask
     try:
@@ -479,6 +480,20 @@ def limits_of(settings: Settings) -> Limits:
         a_minute=settings.user_rate,
         idle=settings.session_idle,
     )
+
+
+def _listen(settings: Settings) -> list[socket.socket]:
+    """
+    Raises:
+        AlreadyRunning: the port is in use, and by the hub of this very home: the likeliest of all reasons.
+        PortUnusable: somebody else listens there, or this user may not.
+    """
+    try:
+        return listen(settings.host, settings.port)
+    except PortUnusable:
+        if (pid := running_hub(settings.home)) is not None:
+            raise AlreadyRunning(settings.home, str(pid)) from None
+        raise
 
 
 def _prepare_process(ring: LogRing) -> None:

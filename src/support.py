@@ -22,12 +22,12 @@ import psycopg
 from msgspec import Struct, structs
 from psycopg.conninfo import conninfo_to_dict
 
-from mcphub.doctor import Finding, examine, running_hub
+from mcphub.doctor import Finding, examine
 from mcphub.foundation import Foundation
 from mcphub.logging import PROBLEMS, redacted
 from mcphub.operations.master_keys import standing
 from mcphub.postgres.embedded import PostgresFailed
-from mcphub.postgres.home import HomeUnusable
+from mcphub.postgres.home import HomeUnusable, running_hub
 from mcphub.postgres.migrate import migrations_folder, pending
 from mcphub.postgres.pool import explain
 from mcphub.postgres.server_checks import DatabaseUnusable

@@ -95,6 +95,23 @@ def _holder(file: IO[bytes]) -> str:
         time.sleep(0.01)
 
 
+def running_hub(home: Path) -> int | None:
+    """Process id of the hub on this home, when one says so in the lock file."""
+    try:
+        word, _, pid = (home / LOCK_FILE).read_text().strip().partition(" ")
+    except OSError:
+        return None
+    if word != "pid" or not pid.isdigit():
+        return None
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass  # somebody else's, but it lives
+    return int(pid)
+
+
 def replace_private(path: Path, text: str) -> None:
     """A file's content: whole or as it was before, 0600 from its first moment, on the disk when this returns. Never
     through a link.

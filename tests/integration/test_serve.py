@@ -76,6 +76,17 @@ def test_a_port_in_use_is_one_clear_line_and_nothing_was_made(launch: Launch) ->
     assert list(hub.home.iterdir()) == []
 
 
+def test_who_starts_a_hub_twice_is_told_of_the_first_not_of_another_program(launch: Launch) -> None:
+    hub = launch()
+    (hub.home / "hub.lock").write_text(f"pid {os.getpid()}\n")  # as by a hub that is this process
+
+    with socket.create_server(("127.0.0.1", hub.port)):
+        code = code_of(hub)
+
+    assert code == 1
+    assert one_line(hub).startswith(f"mcphub: already running: pid {os.getpid()} uses {hub.home}.")
+
+
 def test_an_address_beyond_this_machine_needs_https_or_the_word_insecure(launch: Launch) -> None:
     hub = launch(MCPHUB_HOST="0.0.0.0")
 

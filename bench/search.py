@@ -6,6 +6,9 @@ the same queries by PostgreSQL's own full text search.
 
 CATALOG  {"tools": [{"server", "name", "description", "inputSchema", …}]}
 QUERIES  [{"query", "lang", "answers": ["server/tool", …]}]; found at k: one of the answers is among the first k
+
+With --tools N the same queries go to an index of N tools made up of the catalogue's, without a hub: comparing each of
+them beside the candidates that are ranked of so many, with the time and size of the index of neighbours.
 """
 
 import argparse
@@ -22,6 +25,7 @@ from typing import Any
 import psycopg
 from _client import Session
 from _hub import conditions, new_home, running
+from _large_catalog import measure
 from _processes import HERE, OTHERS, free_port, process, tree, wait_for
 
 from mcphub.domain.names import reduced, tool_map
@@ -44,11 +48,17 @@ def main() -> None:
     parser.add_argument("--provider", default="builtin", help="MCPHUB_EMBEDDING_PROVIDER")
     parser.add_argument("--calls", type=float, default=50, help="tool calls a second meanwhile")
     parser.add_argument("--rounds", type=int, default=3, help="how often each query is sent, for the times")
+    parser.add_argument("--tools", type=int, default=0, help="among so many made-up ones, without a hub")
     parser.add_argument("--misses", action="store_true", help="print the queries without an answer among the first 5")
     options = parser.parse_args()
     tools = json.loads(options.catalog.read_text())["tools"]
     if options.servers:
         tools = [tool for tool in tools if tool["server"] in options.servers.split(",")]
+    if options.tools:
+        print(conditions())
+        asked = [query for path in options.queries for query in json.loads(path.read_text())]
+        measure(tools, asked, options.tools)
+        return
     by_server: dict[str, list[str]] = defaultdict(list)
     for tool in tools:
         by_server[tool["server"]].append(tool["name"])

@@ -15,7 +15,8 @@ from mcphub.domain.events import SERVERS, ToolDisabled, server_tag
 from mcphub.domain.tool_book import definition_of
 from tests.property.test_exposure import people, servers, told, visible
 from tests.support.gateway import World, tool
-from tests.support.search import index_on, parts_of, put_in
+from tests.support.search import FewWords, index_on, parts_of, put_in
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -40,10 +41,16 @@ async def everything(world, key, path, ids):
     return said
 
 
-async def hub(pool, catalogue, crowd, *, secret):
-    """A hub with these, its index filled with everything there is, whoever may see it."""
-    world = World(search=parts_of(pool))
-    running = asyncio.create_task(world.gateway.tool_search.vectors.run())
+async def hub(pool, catalogue, crowd, *, secret, large):
+    """A hub with these, its index filled with everything there is, whoever may see it.
+
+    Args:
+        large: as if there were very many tools: candidates by words and by neighbours, instead of a look at each.
+    """
+    meanings = {"desk": 0, "mail": 1, "read": 2}
+    world = World(search=parts_of(pool, lambda: FewWords(meanings), many=0) if large else parts_of(pool))
+    vectors = world.gateway.tool_search.vectors
+    running = asyncio.create_task(vectors.run())
     keys = told(world, catalogue, crowd)
     if secret:
         description = "read desk mail b a nothing of this at all"
@@ -56,27 +63,31 @@ async def hub(pool, catalogue, crowd, *, secret):
     for server in world.model.servers.values():
         raws = [json.dumps(each).encode() for each in world.upstreams[server.slug].tools]
         await put_in(pool, server, [(json.loads(raw)["name"], definition_of(raw).hash, raw) for raw in raws])
+    if large:
+        vectors.wake()
+        await until(lambda: vectors.model is not None and vectors.near(vectors.model.model_id), within=20, what="none")
     return world, keys, running
 
 
+@pytest.mark.parametrize("large", [False, True], ids=["each compared", "candidates"])
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     catalogue=st.fixed_dictionaries(dict.fromkeys(NAMES, servers)),
     crowd=st.fixed_dictionaries({"ann": people, "bob": people}),
 )
 def test_a_hidden_tool_changes_no_answer_and_what_is_found_is_what_is_visible(
-    database, other_database, catalogue, crowd
+    database, other_database, large, catalogue, crowd
 ):
-    asyncio.run(compared(database.app_dsn, other_database.app_dsn, catalogue, crowd))
+    asyncio.run(compared(database.app_dsn, other_database.app_dsn, catalogue, crowd, large=large))
 
 
-async def compared(dsn, other_dsn, catalogue, crowd):
+async def compared(dsn, other_dsn, catalogue, crowd, *, large):
     async with index_on(dsn) as pool, index_on(other_dsn) as other_pool:
         for one in (pool, other_pool):
             async with one.connection() as db:
                 await db.execute("delete from tool_catalog")
-        with_it, keys, one = await hub(pool, catalogue, crowd, secret="bank")
-        without, other_keys, other = await hub(other_pool, catalogue, crowd, secret="")
+        with_it, keys, one = await hub(pool, catalogue, crowd, secret="bank", large=large)
+        without, other_keys, other = await hub(other_pool, catalogue, crowd, secret="", large=large)
         try:
             for name, person in crowd.items():
                 for path in ("/mcp/$smart", "/mcp/$smart/own-0", "/mcp?mode=search"):

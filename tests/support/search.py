@@ -9,6 +9,7 @@ from mcphub.gateway.tool_search import SearchParts
 from mcphub.postgres.pool import read_pool
 from mcphub.search import index, tables
 from mcphub.search.embedder import EmbedderInfo, EmbeddingFailed
+from mcphub.search.many import MANY
 from mcphub.search.misses import Misses
 from mcphub.search.vectors import Vectors
 
@@ -63,9 +64,9 @@ async def index_on(dsn):
         yield pool
 
 
-def parts_of(pool, make=lambda: None):
+def parts_of(pool, make=lambda: None, *, many=MANY):
     """What a gateway is given, as a function of the access model."""
-    return lambda model: SearchParts(pool, Vectors(pool, make), Glossaries(model), Misses(pool))
+    return lambda model: SearchParts(pool, Vectors(pool, make, many=many), Glossaries(model), Misses(pool))
 
 
 async def put_in(pool, server, definitions):

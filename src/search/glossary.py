@@ -76,10 +76,13 @@ class Glossary(Struct, frozen=True):
             at += 1
 
     def _stem_at(self, text: str, at: int) -> str:
-        """The longest stem that begins there. One of a single syllable has to begin a word."""
+        """The longest stem that begins there. One of a single syllable has to begin a word; Latin letters at its ends
+        are whole words: "pr" is not in "project".
+        """
         for length in range(min(self.longest_ko, len(text) - at), 0, -1):
             known = text[at : at + length]
-            if known in self.ko and (length > 1 or at == 0 or not HANGUL.match(text[at - 1])):
+            begins = length > 1 or not HANGUL.match(text[at - 1 : at])
+            if known in self.ko and begins and not _in_latin(text, at) and not _in_latin(text, at + length):
                 return known
         return ""
 
@@ -155,3 +158,8 @@ def terms(query: str, glossary: Glossary) -> dict[str, float]:
 
 def _latin(text: str) -> list[str]:
     return LATIN.findall(APOSTROPHES.sub("", plain(text).lower()))
+
+
+def _in_latin(text: str, at: int) -> bool:
+    """Is the place between two Latin letters?"""
+    return 0 < at < len(text) and LATIN.fullmatch(text[at - 1 : at + 1]) is not None

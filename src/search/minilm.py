@@ -40,7 +40,7 @@ class Layer(NamedTuple):
 
 class MiniLM(LocalEmbedder):
     def __init__(self) -> None:
-        super().__init__("minilm/all-minilm-l6-v2/1", DIM, english=True, share=0.6)
+        super().__init__("minilm/all-minilm-l6-v2/1", DIM, english=True, share=0.7)
         self._words: Any = None
         self._places: Any = None
         self._norm: Pair = (None, None)

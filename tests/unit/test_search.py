@@ -86,6 +86,13 @@ def test_the_longest_stem_counts_and_one_syllable_has_to_begin_a_word():
     assert KO.translated("jira issue") == []
 
 
+def test_latin_letters_of_a_stem_are_whole_words():
+    known = made_of({"ko": {"pr": "pull request", "pr 올": "create"}})
+    assert known.translated("PROJ-9를 봐") == []
+    assert known.translated("APR를 봐") == []
+    assert known.translated("PR에 올려, PR 올려") == ["pull request", "create"]
+
+
 def test_a_query_is_its_words_its_synonyms_and_what_its_korean_means():
     assert terms("merge the PR", KO) == {"merg": 1.0, "pr": 1.0, "pull": 0.4, "request": 0.4}
     found = terms("이슈 목록", KO)

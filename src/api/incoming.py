@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from mcphub.api.korean import prefers_korean
 from mcphub.domain.ids import new_id
 
 Way = Literal["", "local", "github", "oidc", "link", "script"]
@@ -34,11 +35,16 @@ class Incoming(Struct):
     request_id: str
     ip: str = ""
     agent: str = ""
+    accept_language: str = ""
     position: int = 0  # of the change this request made; answered as X-MCPHub-Position
     pending: bool = False  # recorded, and not yet in the read tables: the answer is a 202
     cookies: list[str] = []  # Set-Cookie values to answer with
     key_presented: bool = False  # somebody sent an MCPHub key, in whichever way
     notes: list[Note] = []  # for the access log, before the answer goes out
+
+    @property
+    def korean(self) -> bool:
+        return prefers_korean(self.accept_language)
 
 
 INCOMING: ContextVar[Incoming] = ContextVar("INCOMING")

@@ -13,9 +13,11 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.params import QueryParameter
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from mcphub.api.incoming import incoming
+from mcphub.api.korean import place_in_korean, problem_in_korean
 from mcphub.domain.errors import Refused
 from mcphub.domain.findings import DocumentRefused, Finding
 from mcphub.postgres.ledger import LedgerUnavailable
@@ -82,17 +84,27 @@ class Problem(Exception):
             self.headers["Retry-After"] = str(retry_after)
 
     def details(self, instance: str) -> ProblemDetails:
+        """In the language that was asked for, which changes texts only."""
+        request = incoming()
+        title, detail = self.title, self.detail or self.title
+        errors = [FieldProblem(*error) for error in self.errors]
+        if request.korean:
+            title, detail = problem_in_korean(self.code, title, detail)
+            errors = [replace(error, detail=place_in_korean(error.code, error.detail)) for error in errors]
         return ProblemDetails(
             type=TYPE + self.code,
-            title=self.title,
+            title=title,
             status=self.status,
-            detail=self.detail or self.title,
+            detail=detail,
             instance=instance,
             code=self.code,
-            request_id=incoming().request_id,
-            errors=[FieldProblem(*error) for error in self.errors],
-            message=self.detail or self.title,
+            request_id=request.request_id,
+            errors=errors,
+            message=detail,
         )
+
+    def sent_headers(self) -> dict[str, str]:
+        return {**self.headers, "Content-Language": "ko" if incoming().korean else "en"}
 
 
 def not_authenticated() -> Problem:
@@ -247,5 +259,5 @@ def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Respons
         problem.details(request.url.path),
         status_code=problem.status,
         media_type=MEDIA_TYPE,
-        headers=problem.headers,
+        headers=problem.sent_headers(),
     )

@@ -360,6 +360,31 @@ async def test_what_is_wrong_is_named_as_the_caller_wrote_it(api):
     assert answers[3].json()["errors"][0]["detail"] == "a body is needed"
 
 
+async def test_texts_follow_the_language_that_is_asked_for_and_codes_do_not(api):
+    admin = await api.user("admin", admin=True)
+    korean = {"Accept-Language": "ko-KR,ko;q=0.9,en;q=0.8"}
+
+    nobody = await api.user("bob")
+    refused = await nobody.get("/api/admin/users", headers=korean)
+    place = await admin.post("/api/user/groups", {"name": "a", "servers": ["none"]}, headers=korean)
+    english = await nobody.get("/api/admin/users", headers={"Accept-Language": "en-GB, ko;q=0.5"})
+    many = await admin.post("/api/admin/users/bulk", {"ids": [admin.user_id], "action": "deactivate"}, headers=korean)
+    _, headers, body = await ask(api.app, "/", headers=[(b"host", b"evil.example"), (b"accept-language", b"ko")])
+
+    assert refused.json()["code"] == english.json()["code"] == "admin_required"
+    assert (refused.json()["title"], refused.json()["message"]) == (
+        "관리자만 할 수 있습니다.",
+        "관리자에게 요청하세요.",
+    )
+    assert (refused.headers["content-language"], english.headers["content-language"]) == ("ko", "en")
+    assert english.json()["detail"] == "Ask an administrator to do it."
+    assert place.json()["errors"] == [
+        {"pointer": "/servers/0", "code": "unknown_server", "detail": "그런 이름의 서버가 없습니다."}
+    ]
+    assert many.json()["data"][0]["detail"] == "자기 계정은 비활성화할 수 없습니다. 다른 관리자에게 요청하세요."
+    assert (headers[b"content-language"], "이 호스트 이름" in body.decode()) == (b"ko", True)
+
+
 # what nobody expected
 
 

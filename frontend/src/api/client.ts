@@ -15,6 +15,8 @@ let lastPosition = 0;
 
 const throughTheDoor: Middleware = {
   onRequest({ request }) {
+    // What the hub words itself is in the page's language, not in that of the browser.
+    request.headers.set("Accept-Language", document.documentElement.lang);
     if (SAFE.has(request.method)) {
       if (lastPosition > 0) request.headers.set("X-MCPHub-Min-Position", String(lastPosition));
     } else {

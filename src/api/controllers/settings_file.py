@@ -13,6 +13,8 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from mcphub.api import settings_history as history
 from mcphub.api.caller import ADMIN
+from mcphub.api.incoming import incoming
+from mcphub.api.korean import place_in_korean
 from mcphub.api.literals import Literals, policy_of
 from mcphub.api.paging import DEFAULT, bad_cursor, size_of
 from mcphub.api.problems import Problem, invalid, not_found
@@ -344,9 +346,14 @@ async def rehearsed(services: Services, data: SettingsSave) -> rules.ApplySettin
 
 
 def warnings_of(findings: list[Finding]) -> list[SettingsWarning]:
+    korean = incoming().korean
     return [
         SettingsWarning(
-            pointer=found.pointer, code=found.code, detail=found.detail, line=found.line, column=found.column
+            pointer=found.pointer,
+            code=found.code,
+            detail=place_in_korean(found.code, found.detail) if korean else found.detail,
+            line=found.line,
+            column=found.column,
         )
         for found in findings
     ]

@@ -16,8 +16,9 @@ from mcphub.api.caller import ADMIN, CONFIRM_WITHIN, Caller
 from mcphub.api.catalog import Catalog
 from mcphub.api.controllers.dossier import DossierAnswer, dossier_of
 from mcphub.api.idempotent import IdempotencyKey, id_for
-from mcphub.api.incoming import Note
+from mcphub.api.incoming import Note, incoming
 from mcphub.api.keyring import Keyring
+from mcphub.api.korean import problem_in_korean
 from mcphub.api.notes import note, signed_out
 from mcphub.api.paging import DEFAULT, before, cursor, size_of
 from mcphub.api.past import Past
@@ -213,7 +214,10 @@ class UsersController(Controller):
                 done = await services.commands.run(set_active)
             except Refused as refused:
                 note(Note(action="command", outcome=refused.code, actor=caller.user_id, subject=user_id))
-                detail = f"{refused} {refused.remedy}".strip()
+                title, remedy = str(refused), refused.remedy
+                if incoming().korean:
+                    title, remedy = problem_in_korean(refused.code, title, remedy)
+                detail = f"{title} {remedy}".strip()
                 results.append(OneOfMany(id=user_id, ok=False, code=refused.code, detail=detail))
             else:
                 position = max(position, done.position)

@@ -29,6 +29,7 @@ CLOSE_WITHIN_S = 1.0
 FLUSH_S = 0.05  # for the last bytes of answers
 PROXY_KEEPS_S = 4.5  # an unused connection: deploy/nginx-nodes.conf says four seconds
 SWEEP_SECONDS = 1.0
+LINE_FEED, CARRIAGE_RETURN = b"\n\r"  # numbers: what `in` finds at once
 
 
 class PortUnusable(Exception):
@@ -64,25 +65,26 @@ class Cycle(RequestResponseCycle):
             await self.flow.drain()
         if self.disconnected:
             return
-        lines, length, closing = [STATUS_LINE[status]], -1, False
+        lines: list[bytes] = []
+        length, closing = -1, False
         for given, value in (*self.default_headers, *headers):
             name = given.lower()
             if name == b"content-length":
                 length = int(value)
             elif name == b"connection" and b"close" in value.lower():
                 self.keep_alive, closing = False, True
-            lines.append(b"%b: %b\r\n" % (name, value))
-        head = b"".join(lines)
+            lines.append(b"%b: %b" % (name, value))
+        text = b"".join(lines)
         # A line break in a name or a value would begin a header, or a body, of somebody else's making.
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+        if LINE_FEED in text or CARRIAGE_RETURN in text or 0 in text:
             raise RuntimeError("a header of this answer holds a line break")
         if length != len(body):
             raise RuntimeError("this answer's body is not as long as its head says")
         if not self.keep_alive and not closing:
-            head += b"connection: close\r\n"
+            lines.append(b"connection: close")
         self.waiting_for_100_continue = False
         self.response_started = self.response_complete = True
-        self.transport.write(b"%b\r\n%b" % (head, body))
+        self.transport.write(b"%b%b\r\n\r\n%b" % (STATUS_LINE[status], b"\r\n".join(lines), body))
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()

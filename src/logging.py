@@ -46,6 +46,7 @@ SECRET_TEXT = re.compile(
 MOST_TEXT, CUT_TEXT, MOST_ITEMS, MOST_DEPTH = 64 * 1024, 4 * 1024, 100, 6
 SHORT_TEXT, MOST_KEY = 48, 200
 WRITTEN_AFTER = 0.05  # seconds, at most, after a call's line was made
+MOST_WAITING = 32  # lines; more together would hold up the call that comes meanwhile
 HARMLESS_KEYS = {"data_key"}  # its id
 # At info these write whole addresses with their queries, or a line a request.
 NOISY = (
@@ -343,6 +344,9 @@ class Often:
             line = redact(None, "", line)
         self._ring.keep(None, "", line)
         self._waiting.append(line)
+        if len(self._waiting) >= MOST_WAITING:
+            self.flush()
+            return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

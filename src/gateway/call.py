@@ -190,7 +190,7 @@ def _trace(headers: Mapping[str, str], message: wire.Msg) -> tuple[str, str]:
     parent, state = headers.get("traceparent", ""), headers.get("tracestate", "")
     if not parent or not TRACEPARENT.fullmatch(parent):
         parent = state = ""
-        if b"traceparent" in (params := bytes(message.params)):
+        if (params := bytes(message.params)).find(b"traceparent") >= 0:
             with suppress(wire.Unreadable):
                 meta = wire.members(wire.members(params).get("_meta", b""))
                 parent, state = wire.text(meta, "traceparent") or "", wire.text(meta, "tracestate") or ""

@@ -181,7 +181,7 @@ def encoded(value: str) -> str:
 
 def without_reserved(raw: bytes) -> bytes:
     """Parameters or a result without what is between neighbours; the very same bytes where there is nothing of it."""
-    if b"\\" not in raw and RESERVED_BYTES not in raw:
+    if wire.BACKSLASH not in raw and raw.find(RESERVED_BYTES) < 0:
         return raw  # with an escape in it, a name can be spelt in many ways
     try:
         found: dict[str, Raw | bytes] = dict(wire.members(raw))
@@ -197,7 +197,7 @@ def with_trace(params: bytes, parent: str, state: str) -> bytes:
 
     Spec: W3C Trace Context; `_meta` of MCP carries its fields under their own names.
     """
-    if b"\\" not in params and b"traceparent" not in params:
+    if wire.BACKSLASH not in params and params.find(b"traceparent") < 0:
         return params
     try:
         found: dict[str, Raw | bytes] = dict(wire.members(params))
@@ -215,7 +215,7 @@ def with_trace(params: bytes, parent: str, state: str) -> bytes:
 
 def notification_without_reserved(frame: bytes) -> bytes:
     """The same for a whole notification."""
-    if b"\\" not in frame and RESERVED_BYTES not in frame:
+    if wire.BACKSLASH not in frame and frame.find(RESERVED_BYTES) < 0:
         return frame
     found: dict[str, Raw | bytes] = dict(wire.members(frame))
     params = bytes(found.get("params", b""))

@@ -35,7 +35,7 @@ def without_tasks(capabilities: bytes) -> bytes:
 
 def plain(params: bytes) -> bytes:
     """A call that is not to be a task."""
-    if b"task" not in params:
+    if params.find(b"task") < 0:
         return params
     found: dict[str, Raw | bytes] = dict(wire.members(params))
     return wire.joined(found) if found.pop("task", None) is not None else params
@@ -47,7 +47,7 @@ def as_task(params: bytes) -> bytes:
 
 def only_as_task(definition: bytes) -> bool:
     """Can the tool be called in no other way?"""
-    if b"taskSupport" not in definition:
+    if definition.find(b"taskSupport") < 0:
         return False
     try:
         execution = wire.members(wire.members(definition).get("execution", b""))

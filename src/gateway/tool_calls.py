@@ -25,6 +25,7 @@ from mcphub.gateway.upstream.runtime import Caller, Reply, Runtime, UpstreamFail
 
 CANCEL_SECONDS = 5.0
 TELLING_SECONDS = 0.5  # that the end of a call waits for its server to hear of it
+MARKED = MARK.encode()
 SAYS_ERROR = b'"isError"'
 LAST_SAYS_ERROR = re.compile(rb'"isError"\s*:\s*(true|false)\s*\}\s*\Z')
 
@@ -63,7 +64,7 @@ class ToolCalls:
         if call.untouched:
             return await _ask(runtime, "tools/call", params, call, server)
         item = self._known(call, server)
-        marked = item is not None and MARK.encode() in item.raw
+        marked = item is not None and item.raw.find(MARKED) >= 0
         if item is not None and marked and call.repeats is not None:
             why = disagreement(*_schema_and_arguments(item.raw, params), call.repeats)
             if why:
@@ -102,7 +103,7 @@ class ToolCalls:
         except Answer:
             return {}
         item = found.by_name.get(call.request.tool)
-        if item is None or MARK.encode() not in item.raw:
+        if item is None or item.raw.find(MARKED) < 0:
             return {}
         return repetitions(*_schema_and_arguments(item.raw, params))
 

@@ -55,6 +55,8 @@ COLUMNS = (
 )
 BEFORE_LEFT_OUT = COLUMNS.count(",") - 1  # tabs of a row without `left_out`
 LONGEST_TEXT = 300  # characters of any one field
+PIECE, MOST_PIECES = 48, 16  # rows; pieces of a batch, which are larger where there would be more of them
+PIECE_APART = 0.001  # seconds
 MOST_BYTES = 2**31 - 1  # of a counted body, as the column holds it
 LONGEST_CALL = timedelta(hours=2)  # twice the hard limit of a tool call; what is older was forgotten, not slow
 NULL = "\\N"
@@ -591,9 +593,16 @@ class TrafficWriter:
 
 
 async def _copy(db: Db, table: str, batch: list[bytes]) -> int:
+    """In pieces: with a whole batch PostgreSQL keeps its core for milliseconds, and a call that comes to the same core
+    meanwhile waits for all of it.
+    """
+    size = max(PIECE, len(batch) // MOST_PIECES)
     async with db.cursor() as cursor:
         async with cursor.copy(f"copy {table} ({COLUMNS}) from stdin") as copy:
-            await copy.write(b"".join(batch))
+            for start in range(0, len(batch), size):
+                if start:
+                    await asyncio.sleep(PIECE_APART)
+                await copy.write(b"".join(batch[start : start + size]))
         return cursor.rowcount
 
 

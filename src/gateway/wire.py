@@ -17,6 +17,9 @@ DEPTH = 64  # brackets within brackets
 STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_./$-]{0,63}")
+# For `in`, which takes a byte by its number at once, and with bytes builds an error and drops it before it looks.
+BACKSLASH, LINE_FEED, CARRIAGE_RETURN = b"\\\n\r"
+BEGINS_ID = frozenset(b'"-0123456789')
 # Half of a surrogate pair, behind whatever is none; pairs and other escapes are stepped over whole.
 HALF = re.compile(
     rb"((?:[^\\]++|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?!u[dD][89a-fA-F]).)*+)"
@@ -119,7 +122,7 @@ def read_reply(data: bytes) -> Msg:
 def _check(message: Msg) -> None:
     """An id is a string or a number; what is no request and no notification is a reply, with an id."""
     raw = bytes(message.id)
-    if raw and raw[:1] not in b'"-0123456789':
+    if raw and raw[0] not in BEGINS_ID:
         raise Unreadable(-32600, "A request id is a string or a number.")
     if not message.method and (not raw or bool(bytes(message.result)) == bool(bytes(message.error))):
         raise Unreadable(-32600, "The body is not a JSON-RPC 2.0 message.")
@@ -231,7 +234,7 @@ def error(code: int, message: str, data: object = None) -> bytes:
 
 def one_line(frame: bytes) -> bytes:
     """Without line breaks. In JSON they are white space only: inside strings they are escaped."""
-    if b"\n" in frame or b"\r" in frame:
+    if LINE_FEED in frame or CARRIAGE_RETURN in frame:
         return frame.replace(b"\r", b" ").replace(b"\n", b" ")
     return frame
 

@@ -122,7 +122,7 @@ def progress_token(params: Raw | bytes) -> bytes:
 
 def wanted_token(params: bytes) -> bytes:
     """The raw token with which a request asks for progress; b'' for none."""
-    if b"progressToken" not in params:
+    if params.find(b"progressToken") < 0:
         return b""
     try:
         return progress_token(wire.members(params).get("_meta", b""))
@@ -138,7 +138,7 @@ def with_meta(params: bytes, added: Mapping[str, bytes], caller: Caller | None =
     """
     # Most have none, and no member whose name could be another spelling of it: then nothing has to be taken apart.
     short = len(params) < SHORT and params[:2] == b'{"' and params[-1:] == b"}"
-    bare = short and b"_meta" not in params and b"\\" not in params
+    bare = short and wire.BACKSLASH not in params and params.find(b"_meta") < 0
     try:
         found = {} if bare else wire.members(params)
         meta = wire.members(found.get("_meta", b""))

@@ -377,12 +377,12 @@ class Connections:
 
 
 def _written(method: str, url: URL, headers: CIMultiDict[str], body: bytes | None) -> bytes:
-    lines = [f"{method} {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}"]
+    lines = [f"{method} {url.raw_path_qs} HTTP/1.1", f"Host: {url.host_port_subcomponent}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")
-    head = "\r\n".join(lines)
+    text = "".join(lines)
     # A line break in a name or a value would begin a header of somebody else's making.
-    if head.count("\n") != len(lines) or head.count("\r") != len(lines) or "\0" in head:
+    if "\n" in text or "\r" in text or "\0" in text:
         raise ValueError("a header holds a line break")
-    return head.encode() + b"\r\n\r\n" + (body or b"")
+    return "\r\n".join([*lines, "\r\n"]).encode() + (body or b"")

@@ -25,6 +25,7 @@ from mcphub.domain.names import NONE_GIVEN, SEPARATOR, shown_names
 from mcphub.domain.settings_state import ServerState
 from mcphub.domain.tool_book import definition_of
 from mcphub.gateway import wire
+from mcphub.gateway.definitions import readable
 from mcphub.gateway.errors import Answer, BadParams, UnknownName
 from mcphub.gateway.kinds import LISTED, RESOURCES, TEMPLATES, TOOLS, Offer
 from mcphub.gateway.server_list import Chunk, Item, ServerList, current, described, name_items, renamed
@@ -41,6 +42,7 @@ DIGITS = re.compile(r"[0-9]{1,9}")
 KEPT_SECONDS = 24 * 3600.0
 MOST_PAGES = 50
 MOST_LISTS = 20_000
+NEWEST = "+"  # ends the version of values in the key of a list that is for clients of the newest revision
 KNOWN_AGAIN_SECONDS = 2.0  # an unknown name asks the upstream anew at most that often
 
 
@@ -432,7 +434,7 @@ class Router:
         identity = asker.identity(self._model, server.server_id)
         version = identity.credential_version
         if identity.declared:  # a server may have more for clients of the newest revision
-            version += "+"
+            version += NEWEST
         return (server.server_id, server.spec.transport_digest, owner, version, offer.list_method)
 
     async def _ask(self, key: Key, asker: Asker, server: ServerState, offer: Offer) -> ServerList:
@@ -473,7 +475,11 @@ class Router:
         same = before is not None and [item.raw for item in before.items] == [raw for _, raw in named]
         version = before.version if before is not None and same else next(self._versions)
         hashes = [definition_of(raw).hash if offer is TOOLS else "" for _, raw in named]
-        items = [Item(name, raw, name, raw, name, raw, hash) for (name, raw), hash in zip(named, hashes, strict=True)]
+        newest = key[3].endswith(NEWEST)
+        items = [
+            Item(name, raw, name, readable(raw, offer, newest=newest) or b"", name, raw, hash)
+            for (name, raw), hash in zip(named, hashes, strict=True)
+        ]
         made = name_items(server, ServerList(offer, items, time.monotonic(), version))
         self._lists[key] = made
         if not same:
@@ -565,8 +571,17 @@ class Router:
     def shown(self, server: ServerState, found: ServerList) -> Iterable[tuple[Item, bytes]]:
         """What may be seen of it, each with its definition on the aggregate."""
         for item in current(server, found).items:
-            if self._model.offered(server, found.offer.kind, item.name, item.hash) == "allowed":
+            if self._why_not(server, found, item) == "allowed":
                 yield item, described(server, found.offer, item.name, item.exposed_raw)
+
+    def unreadable(self, server: ServerState, found: ServerList) -> list[Item]:
+        """What would be seen of it, were it as the specification has it."""
+        return [item for item in found.items if self._why_not(server, found, item) == "unreadable"]
+
+    def _why_not(self, server: ServerState, found: ServerList, item: Item) -> str:
+        """Why it is not in a list of many servers; `allowed` when it is."""
+        reason = self._model.offered(server, found.offer.kind, item.name, item.hash)
+        return "unreadable" if reason == "allowed" and not item.exposed_raw else reason
 
     def position(self, server: ServerState) -> int:
         """Of the last fact that what is offered of the server may depend on."""
@@ -581,7 +596,7 @@ class Router:
             why = {
                 item.name: reason
                 for item in (found.items if len(raws) < len(found.items) else ())
-                if (reason := self._model.offered(server, found.offer.kind, item.name, item.hash)) != "allowed"
+                if (reason := self._why_not(server, found, item)) != "allowed"
             }
             withheld = tuple(name for name, reason in why.items() if reason == "quarantined")
             found.chunk = Chunk(position, b",".join(raws), len(raws), Counter(why.values()), withheld)
@@ -630,7 +645,7 @@ def _marked(item: Item, tells: Tells) -> Item:
 
 def _name_in(raw: bytes, offer: Offer) -> str | None:
     try:
-        return wire.text(wire.members(raw), offer.naming)
+        return wire.text(wire.members(raw), offer.naming) or None
     except wire.Unreadable:
         return None
 

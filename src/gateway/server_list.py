@@ -11,7 +11,6 @@ from uuid import UUID
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from mcphub.domain.access import Reason
 from mcphub.domain.names import NONE_GIVEN, shown_names, tool_map
 from mcphub.domain.settings_state import ServerState
 from mcphub.gateway import wire
@@ -24,7 +23,7 @@ class Item(Struct, frozen=True):
 
     Args:
         name, raw: its name there, and its definition as it came.
-        exposed, exposed_raw: the same on the aggregate.
+        exposed, exposed_raw: the same on the aggregate, as every client can read it; b"" when that cannot be done.
         shown, shown_raw: the same at the server's own address; another name only if an administrator gave it one, or
             gave its own to another tool.
         hash: of a tool's definition as it came, as the record has it.
@@ -47,7 +46,7 @@ class Chunk(Struct, frozen=True):
     position: int
     joined: bytes
     shown: int
-    off: Mapping[Reason, int]
+    off: Mapping[str, int]
     withheld: tuple[str, ...]
 
 
@@ -101,17 +100,18 @@ def name_items(server: ServerState, found: ServerList) -> ServerList:
         _named(item, offer, exposed.get(item.name, item.name), shown.get(item.name, item.name)) for item in found.items
     ]
     found.by_name = {item.name: item for item in found.items}
-    found.by_exposed = {item.exposed: item for item in found.items}
+    found.by_exposed = {item.exposed: item for item in found.items if item.exposed_raw}
     found.by_shown = {item.shown: item for item in found.items} if given else found.by_name
     found.given, found.chunk, found.as_one, found.searched = given, None, None, None
     return found
 
 
 def _named(item: Item, offer: Offer, exposed: str, shown: str) -> Item:
+    same = exposed == item.exposed or not item.exposed_raw
     return replace(
         item,
         exposed=exposed,
-        exposed_raw=item.raw if exposed == item.name else renamed(item.raw, offer, exposed),
+        exposed_raw=item.exposed_raw if same else renamed(item.exposed_raw, offer, exposed),
         shown=shown,
         shown_raw=item.raw if shown == item.name else renamed(item.raw, offer, shown),
     )

@@ -46,6 +46,10 @@ OFF: dict[Reason, str] = {  # what administrators are told
     "switched_off": "An administrator switched {} off.",
     "quarantined": "{} is new or says something else than before. It waits until an administrator approves it.",
 }
+UNREADABLE = (
+    "What server '{1}' says of {0} is no definition that clients can read: its inputSchema describes no object. Among"
+    " several servers it is left out, as some clients would show no tool at all; at /mcp/{1} its list is its own."
+)
 PROMPT = wire.encode(
     {
         "name": WHY,
@@ -110,6 +114,8 @@ class Why:
         former = self._renamed(server, found, exposed) if exposed and item is None else None
         item = item or former
         if exposed and item is None:
+            if any(each.exposed == exposed for each in self._router.unreadable(server, found)):
+                return Explained("unreadable", UNREADABLE.format(exposed, server.slug), server.slug)
             raise UnknownName("tool", name, "unknown_tool")
         if item is not None:
             own = Capability(server.server_id, "tools", item.name, item.hash)

@@ -88,9 +88,8 @@ async def test_a_tool_is_listed_and_called_by_its_given_name_alone(world, place,
 
 async def test_the_rest_of_a_renamed_definition_and_every_other_one_stay_as_they_came(world):
     key = world.user("ann")
-    definition = (
-        b'{"name":"odd","title":"Odd","inputSchema":{"x":1.50},"big":123456789012345678901234567890,"_meta":{}}'
-    )
+    schema = b'"inputSchema":{"type":"object","x":1.50}'
+    definition = b'{"name":"odd","title":"Odd",' + schema + b',"big":123456789012345678901234567890,"_meta":{}}'
     other = b'{ "inputSchema" : {}, "name":"plain" }'
     result = b'{ "content":[],"z":1,"a":2.0 }'
     sent = []

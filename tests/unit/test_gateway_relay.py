@@ -132,6 +132,33 @@ async def test_what_is_listed_is_callable_and_nothing_else(world, path, scope, g
     assert callable_ == seen
 
 
+async def test_a_server_with_definitions_that_clients_cannot_read_costs_no_other_one_its_tools(world):
+    key = world.user("ann")
+    world.server("wiki", "search")
+    odd = [
+        {"name": "lists", "inputSchema": {"type": "array"}},
+        {"name": "says-nothing"},
+        {"name": "halfway", "description": None, "inputSchema": {"properties": {"any": True}}, "x-vendor": 1},
+        {"name": "", "inputSchema": {"type": "object"}},
+    ]
+    world.server("desk").tools.extend(odd)
+    world.upstreams["desk"].offers(resources=["x://a"]).lists["resources/list"][1][0].pop("name")
+
+    listed = (await world.rpc("tools/list", key=key)).json["result"]["tools"]
+
+    assert listed[:-1] == [
+        {"name": "desk__says-nothing", "inputSchema": {"type": "object"}},
+        {"name": "desk__halfway", "inputSchema": {"properties": {"any": {}}, "type": "object"}, "x-vendor": 1},
+    ]
+    assert listed[-1]["name"] == "wiki__search"
+    assert world.traffic.ended_requests[-1].left_out.items == {"unreadable": 1}
+    assert (await world.rpc("tools/call", {"name": "desk__lists"}, key=key)).json["error"]["code"] == -32602
+    [resource] = (await world.rpc("resources/list", key=key)).json["result"]["resources"]
+    assert resource == {"uri": "x://a", "name": "x://a"}
+    at_its_own = (await world.rpc("tools/list", key=key, path="/mcp/desk")).json["result"]["tools"]
+    assert at_its_own == odd
+
+
 async def test_a_broken_server_takes_no_other_one_with_it(world):
     key = world.user("ann")
     world.server("wiki", "search")

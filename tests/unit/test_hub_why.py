@@ -116,6 +116,16 @@ async def test_a_value_is_missing(world):
     assert "http://127.0.0.1:3000/settings#jira" in said
 
 
+async def test_what_the_server_says_of_a_tool_is_no_definition(world):
+    key = world.user("ann")
+    world.server("odd", {"name": "list", "inputSchema": {"type": "array"}})
+
+    reason, said = await why(world, key, "odd__list")
+
+    assert reason == "unreadable"
+    assert "its inputSchema describes no object" in said
+
+
 async def test_the_server_cannot_be_reached(world):
     key = world.user("ann")
     world.upstreams["wiki"].down = "it is on fire"

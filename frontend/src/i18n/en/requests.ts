@@ -1,6 +1,7 @@
 export const requests = {
   title: "Requests",
-  subtitle: "Everything that clients asked the hub for. Arguments and results are not kept.",
+  subtitle:
+    "Everything that clients asked the hub for. Arguments and results are kept only of servers that are set so.",
   find: "server:jira tool:search latency:>=1s",
   findName: "Filter requests",
   keys: "Conditions",
@@ -80,7 +81,7 @@ export const requests = {
   openPage: "Open the page of this request",
   closeDetail: "Close",
   phases: "Where the time went",
-  phase: { hub: "Hub", wait: "Waiting for a free connection", upstream: "Server" },
+  phase: { hub: "Hub", wait: "Waiting for a free connection", upstream: "Server", both: "Hub and server" },
   leftOut: "Left out of the list",
   leftOutNothing: "Nothing was left out.",
   leftOutWhat: { items: "Entries", servers: "Whole servers", stale: "Shown from an older list" },
@@ -141,6 +142,7 @@ export const requests = {
     not_in_active_group: "in no active group",
     switched_off: "tool switched off",
     quarantined: "waits for approval",
+    unreadable: "a definition no client can read",
     variables_missing: "a value is missing",
     hub_variables_missing: "a value of the hub is missing",
     variable_rejected: "the server refused a value",

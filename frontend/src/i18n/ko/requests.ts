@@ -3,7 +3,7 @@ import type { requests as en } from "../en/requests";
 
 export const requests: Shape<typeof en> = {
   title: "요청 기록",
-  subtitle: "클라이언트가 허브에 보낸 모든 요청입니다. 인수와 결과는 남기지 않습니다.",
+  subtitle: "클라이언트가 허브에 보낸 모든 요청입니다. 인자와 결과는 그렇게 설정한 서버의 것만 남습니다.",
   find: "server:jira tool:search latency:>=1s",
   findName: "요청 거르기",
   keys: "조건",
@@ -83,7 +83,7 @@ export const requests: Shape<typeof en> = {
   openPage: "이 요청의 페이지 열기",
   closeDetail: "닫기",
   phases: "시간 구성",
-  phase: { hub: "허브", wait: "빈 연결 대기", upstream: "서버" },
+  phase: { hub: "허브", wait: "빈 연결 대기", upstream: "서버", both: "허브와 서버" },
   leftOut: "목록에서 제외된 항목",
   leftOutNothing: "제외된 항목이 없습니다.",
   leftOutWhat: { items: "항목", servers: "서버 전체", stale: "이전 목록으로 표시" },
@@ -144,6 +144,7 @@ export const requests: Shape<typeof en> = {
     not_in_active_group: "켜진 그룹에 없음",
     switched_off: "꺼진 도구",
     quarantined: "승인 대기",
+    unreadable: "클라이언트가 읽을 수 없는 정의",
     variables_missing: "값이 비어 있음",
     hub_variables_missing: "허브의 값이 비어 있음",
     variable_rejected: "서버가 값을 거부함",

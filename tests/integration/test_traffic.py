@@ -8,7 +8,7 @@ import pytest
 
 from mcphub.domain.left_out import LeftOut
 from mcphub.gateway.spool import Spool
-from mcphub.gateway.traffic import NotRecorded, Session, TrafficWriter
+from mcphub.gateway.traffic import MOST_PIECES, PIECE, NotRecorded, Session, TrafficWriter
 
 BOB = Session(
     "bob", "k1", "0197a0aa-0000-7000-8000-000000000001", client_name="cursor", client_version="1", era="2025-11-25"
@@ -513,6 +513,16 @@ async def test_nobody_drops_the_present(writer, database):
 async def test_the_runtime_role_cannot_rewrite_history(writer, database, statement):
     with psycopg.connect(database.app_dsn) as db, pytest.raises(psycopg.errors.InsufficientPrivilege):
         db.execute(statement)
+
+
+async def test_a_batch_that_is_handed_over_in_pieces_is_one_batch_in_its_order(writer, database):
+    requests = [writer.request(BOB, "tools/call") for _ in range(PIECE * MOST_PIECES + 1)]
+    async with await psycopg.AsyncConnection.connect(database.app_dsn, autocommit=True) as db:
+        added = await writer._store(db, [writer._start_line(request) for request in requests], careful=False)
+
+    assert added == len(requests)
+    assert [request for _, _, request in rows(database)] == [request.id for request in requests]
+    assert rows(database, "select count(distinct xmin::text) from traffic") == [(1,)]
 
 
 async def test_batches_announce_themselves(writer, database):

@@ -299,6 +299,16 @@ async def test_lines_of_calls_are_written_when_nothing_else_happens(set_up):
     await until(lambda: len(written()) == 2, within=2, what="the second line is not written")
 
 
+async def test_lines_of_many_calls_do_not_wait_for_each_other_to_become_more(set_up):
+    _, written = set_up("info")
+
+    for number in range(logging.MOST_WAITING + 1):
+        logging.log_often(structlog.get_logger(), __name__, "mcp_request", {"tool": f"{number}"}, "")
+
+    assert [line["tool"] for line in written()] == [f"{number}" for number in range(logging.MOST_WAITING)]
+    await until(lambda: len(written()) == logging.MOST_WAITING + 1, within=2, what="the last line is not written")
+
+
 @pytest.mark.parametrize(("level", "style", "lines"), [("warning", "json", 0), ("info", "console", 1)])
 def test_the_line_of_a_call_keeps_to_the_level_and_the_form_of_the_others(set_up, level, style, lines):
     ring, _ = set_up(level, style)

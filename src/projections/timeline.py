@@ -62,6 +62,7 @@ ACCESS_COLUMNS = """
 ACCESS = " from public.access_log "
 # What joins the facts of one cause: the id that was handed on, else the request that made them.
 TRACE = "coalesce(nullif(ledger.meta ->> 'correlation_id', ''), ledger.meta ->> 'request_id')"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # nothing is older, and a moment before the first year is none
 LONGEST_REQUEST = timedelta(hours=1)  # from its beginning to its last row of the access log
 MOST_OF_TRACE = 1000  # facts of one cause
 GENERATIONS = 5  # of facts that facts caused
@@ -514,7 +515,7 @@ class Timeline:
             if at is None:
                 found.append(None)
             else:
-                ((position, _),) = await self._tuples(LAST_BY, {"at": at - timedelta(microseconds=1)})
+                ((position, _),) = await self._tuples(LAST_BY, {"at": max(at, EPOCH) - timedelta(microseconds=1)})
                 found.append(position)
         low, last = found
         return low, None if last is None else last + 1

@@ -1,7 +1,7 @@
 """The timeline's ways to its facts: whichever index leads there, they are those that fit, each once and in order."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -113,7 +113,10 @@ async def test_a_span_of_time_holds_the_facts_recorded_in_it(facts, database):
     async with read_pool(database.app_dsn, search_path="read, public") as pool:
         found = await Timeline(pool).page(Wanted(since=since, until=until), before=None, size=100)
 
+        nothing = await Timeline(pool).page(Wanted(until=datetime.min.replace(tzinfo=UTC)), before=None, size=100)
+
     assert Counter(item.position for item in found) == expected
+    assert nothing == []
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ from mcphub.postgres.migrate import MigrationError, migrations_folder, pending
 from mcphub.postgres.pool import explain
 from mcphub.postgres.programs import PostgresFailed
 from mcphub.postgres.server_checks import DatabaseUnusable
+from mcphub.search.packages import missing
 from mcphub.settings import Settings
 
 FEW_FILES = 4096
@@ -66,6 +67,7 @@ async def examine(settings: Settings) -> list[Finding]:
     return [
         *_versions(),
         *_settings(settings),
+        *_search_model(settings),
         *_home(settings.home),
         *_space(settings.home),
         *_port(settings),
@@ -118,6 +120,15 @@ def _settings(settings: Settings) -> Iterator[Finding]:
             named = "MCPHUB_GITHUB_ALLOW" if provider.kind == "github" else "MCPHUB_OIDC_ALLOW"
             waits = "" if settings.lets_in_at_once(provider) else ", and waits for an administrator"
             yield Finding(about, "warning", f"{where}; anybody with an account may come{waits}", f"Set {named}.")
+
+
+def _search_model(settings: Settings) -> Iterator[Finding]:
+    provider = settings.embedding.provider
+    if why := missing(provider):
+        found, _, remedy = why.partition(": ")
+        yield Finding("search model", "error", f"{provider}: {found}; searches go by words alone", remedy)
+    elif provider:
+        yield Finding("search model", "ok", provider)
 
 
 # the home

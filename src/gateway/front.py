@@ -12,6 +12,7 @@ import hmac
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
@@ -482,6 +483,8 @@ class Front:
         blank = one_shot(self._model, principal, view or ALL, inbound.headers.get("mcp-protocol-version", ""), asked)
         request = self._traffic.request(blank.row, "initialize", bytes_in=size)
         headers = [(b"x-mcphub-request-id", request.public_id.encode())]
+        trace = self._relay.begins(request, inbound.headers, message)
+        over = partial(self._relay.ends, request, trace)
         try:
             client = Client.of(bytes(message.params))
             if view is None:
@@ -489,36 +492,36 @@ class Front:
             asker = self._lifecycle.draft(principal, view, asked, client, bytes(message.params))
             request.session = asker.row
             await self._load.enter(principal.user_id)
+            began = time.perf_counter()
             try:
                 result, protocol = await self._opened(asker, client, request)
             finally:
+                if trace is not None:
+                    trace.waited("connect", began, time.perf_counter())
                 self._load.leave(principal.user_id)
             if protocol != asker.protocol:
                 asker = self._lifecycle.renegotiated(asker, client, protocol)
                 request.session = asker.row
             session_id = await self._lifecycle.open(asker, client, inbound.path)
         except TooBusy as busy:
-            self._refuse(request, busy.reason)
+            over("Denied", "429", busy.reason)
             data = {"retryAfterSeconds": busy.retry_after}
             await respond(send, 200, failed(id_, errors.INTERNAL_ERROR, str(busy), data), headers)
             return
         except (wire.Unreadable, Answer) as error:
             code = error.code
             reason = error.reason if isinstance(error, Answer) else "bad_params"
-            took = self._traffic.ended(request, "Failed", error_code=str(code), reason=reason)
-            log_ended(request, "Failed", took, reason)
+            over("Failed", str(code), reason)
             await respond(send, 200, failed(id_, code, str(error)), headers)
             return
         except (TooManySessions, NotStored) as error:
             reason = "too_many_sessions" if isinstance(error, TooManySessions) else "not_stored"
-            took = self._traffic.ended(request, "Failed", error_code="503", reason=reason)
-            log_ended(request, "Failed", took, reason)
+            over("Failed", "503", reason)
             text = "The hub cannot hold another session right now."
             await respond(send, 503, failed(id_, errors.INTERNAL_ERROR, text), [*headers, *RETRY])
             return
         frame = wire.result(id_, result)
-        took = self._traffic.ended(request, "Completed", bytes_out=len(frame))
-        log_ended(request, "Completed", took, "")
+        over("Completed", size=len(frame))
         await respond(send, 200, frame, [*headers, (b"mcp-session-id", session_id.encode())])
 
     async def _opened(self, asker: Asker, client: Client, request: Request) -> tuple[bytes, str]:

@@ -9,6 +9,7 @@ Promises:
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -21,7 +22,7 @@ from mcphub.domain.settings_state import ServerState
 from mcphub.domain.tool_book import definition_of
 from mcphub.gateway import errors, log_levels, wire
 from mcphub.gateway.aside import Aside
-from mcphub.gateway.call import Call, log_ended
+from mcphub.gateway.call import Call, log_ended, trace_of
 from mcphub.gateway.client_lists import WHY_OFFERED, ClientLists
 from mcphub.gateway.envelope import with_trace
 from mcphub.gateway.errors import (
@@ -56,7 +57,7 @@ from mcphub.gateway.upstream.runtime import (
 from mcphub.gateway.upstream.stderr import secrets_of
 from mcphub.gateway.why import WHY, Why
 from mcphub.metrics import TOOL_ERROR
-from mcphub.tracing import REQUEST, REVISION, SESSION, Tracing
+from mcphub.tracing import REQUEST, REVISION, SESSION, Trace, Tracing
 
 log = structlog.get_logger()
 
@@ -140,6 +141,24 @@ class Relay:
         parent, state = (call.traceparent, call.tracestate) if call.traced else ("", "")
         call.trace = tracing.begins(request.method, parent, state, request.came_in)
         request.trace_id = call.trace.trace_id
+
+    def begins(self, request: Request, headers: Mapping[str, str], message: wire.Msg) -> Trace | None:
+        """The trace of a request that is answered past the relay; None where none is sent."""
+        if self._tracing is None:
+            return None
+        trace = self._tracing.begins(request.method, *trace_of(headers, message), request.came_in)
+        request.trace_id = trace.trace_id
+        return trace
+
+    def ends(
+        self, request: Request, trace: Trace | None, status: Status, code: str = "", reason: str = "", size: int = 0
+    ) -> None:
+        """Its row, its line, and the end of its trace."""
+        if trace is not None:
+            ids = {REQUEST: request.public_id, SESSION: request.session.session_id, REVISION: request.session.era}
+            trace.ended(status, reason, request.server, "", ids)
+        took = self._traffic.ended(request, status, error_code=code, reason=reason, bytes_out=size)
+        log_ended(request, status, took, reason)
 
     def _ended(self, call: Call, status: Status, code: str, reason: str, size: int) -> None:
         request = call.request

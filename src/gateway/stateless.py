@@ -16,7 +16,7 @@ from mcphub.domain.access import AccessModel, Principal, View
 from mcphub.domain.ids import new_id
 from mcphub.gateway import bridge, errors, tasks, wire
 from mcphub.gateway.bridge import MANY_ROUNDS, Question
-from mcphub.gateway.call import Call, log_ended
+from mcphub.gateway.call import Call
 from mcphub.gateway.envelope import (
     NAMING,
     SERVER_INFO,
@@ -41,6 +41,7 @@ from mcphub.gateway.relay import Relay
 from mcphub.gateway.session import ASKED_BY_SERVERS, Asker, Client, Limits, Send, passed_back
 from mcphub.gateway.traffic import Request, TrafficWriter
 from mcphub.gateway.upstream.runtime import Reply
+from mcphub.tracing import Trace
 
 Receive = Callable[[], Any]
 LOG_MESSAGE = b'"notifications/message"'
@@ -215,13 +216,14 @@ class Stateless:
         try:
             await self._load.enter(principal.user_id)
         except TooBusy as busy:
-            self._row(request, "Denied", "429", busy.reason)
+            self._relay.ends(request, None, "Denied", "429", busy.reason)
             data = {"retryAfterSeconds": busy.retry_after}
             frame = failed(id_, errors.INTERNAL_ERROR, str(busy), data)
             await respond(send, 429, frame, [*answer_headers, (b"retry-after", b"%d" % busy.retry_after)])
             return
         if listens:
-            await self._listen(message, asker, client, path, request, answer_headers, receive, send)
+            trace = self._relay.begins(request, headers, message)
+            await self._listen(message, asker, client, path, request, trace, answer_headers, receive, send)
             return
         exchange = Exchange(
             send,
@@ -249,10 +251,10 @@ class Stateless:
     ) -> None:
         id_, method = bytes(message.id), message.method
         if method == "server/discover":
-            await self._discover(id_, asker, request, exchange)
+            await self._discover(id_, asker, request, self._relay.begins(request, headers, message), exchange)
             return
         if method in bridge.GONE:
-            self._row(request, "Failed", str(errors.METHOD_NOT_FOUND), "unknown_method")
+            self._relay.ends(request, None, "Failed", str(errors.METHOD_NOT_FOUND), "unknown_method")
             await exchange.finish(failed(id_, errors.METHOD_NOT_FOUND, f"There is no method {method}."), status=404)
             return
         subject = Subject(asker.principal, path, method, _named(message))
@@ -283,7 +285,7 @@ class Stateless:
         finally:
             leaving.cancel()
         if questions:
-            self._row(request, "Completed", "", "input_required")
+            self._relay.ends(request, None, "Completed", reason="input_required")
             await exchange.finish(wire.result(id_, bridge.asks(questions, state, self._server_info)))
             return
         untouched = isinstance(conversation.call, StatelessCall) and conversation.call.untouched
@@ -341,6 +343,7 @@ class Stateless:
         client: Client,
         path: str,
         request: Request,
+        trace: Trace | None,
         headers: list[Header],
         receive: Receive,
         send: Send,
@@ -352,18 +355,20 @@ class Stateless:
             finally:
                 self._load.leave(asker.principal.user_id)  # opening asks servers; what follows only waits
         except Answer as answer:
-            self._row(request, "Failed", str(answer.code), answer.reason)
+            self._relay.ends(request, trace, "Failed", str(answer.code), answer.reason)
             error, status = bridge.translated(answer.raw)
             await respond(send, status, wire.failure(id_, error), headers)
             return
-        self._row(request, "Completed", "", "")
+        self._relay.ends(request, trace, "Completed")
         await self._listeners.carry(listening, receive, send, headers)
 
-    async def _discover(self, id_: bytes, asker: Asker, request: Request, exchange: Exchange) -> None:
+    async def _discover(
+        self, id_: bytes, asker: Asker, request: Request, trace: Trace | None, exchange: Exchange
+    ) -> None:
         try:
             offered, server_info = await self._offered(asker, request)
         except Answer as answer:
-            self._row(request, "Failed", str(answer.code), answer.reason)
+            self._relay.ends(request, trace, "Failed", str(answer.code), answer.reason)
             error, status = bridge.translated(answer.raw)
             await exchange.finish(wire.failure(id_, error), status=status)
             return
@@ -375,7 +380,7 @@ class Stateless:
             "cacheScope": b'"private"',
         }
         frame = wire.result(id_, with_reserved(wire.joined(result), {SERVER_INFO: server_info}))
-        self._row(request, "Completed", "", "", len(frame))
+        self._relay.ends(request, trace, "Completed", size=len(frame))
         await exchange.finish(frame)
 
     async def _offered(self, asker: Asker, request: Request) -> tuple[Mapping[str, Raw | bytes], bytes]:
@@ -406,10 +411,6 @@ class Stateless:
 
     async def _refuse(self, send: Send, id_: bytes, code: int, message: str, data: Any = None) -> None:
         await respond(send, bridge.STATUS.get(code, 400), failed(id_, code, message, data))
-
-    def _row(self, request: Request, status: Any, code: str, reason: str, size: int = 0) -> None:
-        took = self._traffic.ended(request, status, error_code=code, reason=reason, bytes_out=size)
-        log_ended(request, status, took, reason)
 
 
 def _one(body: bytes) -> wire.Msg:

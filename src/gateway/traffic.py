@@ -140,7 +140,7 @@ class Session:
         mode: exposure mode; the one chosen, and once a list was evaluated what came of it.
     """
 
-    __slots__ = ("_client", "_era", "_user", "_view", "_who", "key_id", "mode", "session_id", "user_id")
+    __slots__ = ("_client", "_era", "_user", "_view", "_who", "era", "key_id", "mode", "session_id", "user_id")
 
     def __init__(
         self,
@@ -158,6 +158,7 @@ class Session:
         self.key_id = key_id
         self.session_id = session_id
         self.mode = mode
+        self.era = era
         self._user = text(user_id)
         self._who = "\t".join((text(session_id), self._user, text(key_id)))
         self._era, self._view = text(era), text(view)

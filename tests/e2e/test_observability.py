@@ -24,6 +24,8 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.slow
 
 STATE = "vendor=1"
+NEWEST = "2026-07-28"
+RESERVED = "io.modelcontextprotocol/"
 KINDS = ["stdio", "streamable-http", "sse", "newest", "openapi"]
 COLLECTORS_KEY = "key-of-the-collector"  # scan:allow
 CANARY = "canary-in-the-arguments"
@@ -129,6 +131,31 @@ async def test_a_call_is_one_trace_from_the_client_through_the_hub_to_the_server
     assert request.begin <= out.begin <= out.end <= request.end
     assert out.said["mcphub.server"] == watched.names[kind]
     assert (request.said["mcphub.outcome"], request.failed) == ("Completed", False)
+
+
+@pytest.mark.parametrize("method", ["initialize", "server/discover"])
+async def test_the_beginning_of_a_conversation_is_a_trace_with_the_wait_for_the_server(
+    watched: Watched, method: str
+) -> None:
+    trace, above = secrets.token_hex(16), secrets.token_hex(8)
+    name = watched.names["stdio"]
+    await asyncio.to_thread(watched.hub.admin.rest.post, f"/api/servers/{name}/reload")
+    ide = Ide(f"{watched.hub.mcp}/{name}", watched.person.key())
+    params: dict[str, Any] = {"protocolVersion": "2025-11-25", "capabilities": {}}
+    headers = {"traceparent": f"00-{trace}-{above}-01"}
+    if method == "server/discover":
+        meta = {RESERVED + "protocolVersion": NEWEST, RESERVED + "clientCapabilities": {}}
+        params, headers = {"_meta": meta}, {**headers, "MCP-Protocol-Version": NEWEST, "Mcp-Method": method}
+
+    answer = await ide.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}, **headers)
+    await ide.close()
+
+    assert "result" in answer.json()
+    spans = await watched.spans(trace)
+    request = spans["server"]
+    assert (request.parent, request.name, request.said["mcphub.outcome"]) == (above, method, "Completed")
+    assert request.said["mcphub.server"] == name
+    assert method != "initialize" or spans["connect"].parent == request.id
 
 
 async def test_opening_a_server_is_seen_in_the_trace_of_who_waited_for_it(watched: Watched) -> None:

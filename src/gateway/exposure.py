@@ -8,7 +8,7 @@ Spec: the contract of this hub, section 7.
 """
 
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
@@ -101,6 +101,11 @@ def settled(model: AccessModel, mode: Mode | Literal["verbatim"], tools: int, se
     if mode == "auto":
         mode = "servers" if servers <= MOST_SERVERS else "search"
     return "servers" if mode == "search" and not search_on(model) else mode
+
+
+def modes_of(model: AccessModel) -> list[Mode]:
+    """What there is to choose from."""
+    return [mode for mode in get_args(Mode) if mode != "search" or search_on(model)]
 
 
 def search_on(model: AccessModel) -> bool:

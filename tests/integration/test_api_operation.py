@@ -625,5 +625,6 @@ async def test_pages_are_told_what_they_need(api):
 
     assert about == {"basePath": "", "version": "0.0.0", "name": "MCPHub"}
     assert runtime["publicUrl"] == "http://127.0.0.1:3000"
+    assert runtime["modes"] == ["tools", "servers", "search", "auto"]
     assert runtime["limits"]["keysPerUser"] == 10
     assert login == {"providers": [], "localLogin": True, "setupNeeded": True}

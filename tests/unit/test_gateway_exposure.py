@@ -14,7 +14,7 @@ from mcphub.domain.events import (
     server_tag,
     user_tag,
 )
-from mcphub.gateway.exposure import NOTHING, Asked, UnknownMode, asked_in, chosen, settled
+from mcphub.gateway.exposure import NOTHING, Asked, UnknownMode, asked_in, chosen, modes_of, settled
 from tests.support.gateway import World
 
 SERVER, GROUP = View("server", "s"), View("group", "g")
@@ -94,6 +94,8 @@ def test_with_search_switched_off_servers_are_listed_in_its_place():
     model = AccessModel()
     model.settings.apply(SystemConfigChanged(config=Raw(b'{"smartRouting":{"enabled":false}}')), 1)
     assert [settled(model, mode, 99, 9) for mode in ("auto", "search")] == ["servers", "servers"]
+    assert modes_of(AccessModel()) == ["tools", "servers", "search", "auto"]
+    assert modes_of(model) == ["tools", "servers", "auto"]
 
 
 @pytest.mark.parametrize("method", ["initialize", "tools/list", "tools/call"])

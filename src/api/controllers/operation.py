@@ -17,6 +17,7 @@ from mcphub.api.services import Services
 from mcphub.domain.keys import MOST_DAYS, MOST_KEYS
 from mcphub.domain.settings_file import MOST_BYTES
 from mcphub.domain.substitution import MOST_VALUE
+from mcphub.gateway.exposure import modes_of
 
 log = structlog.get_logger()
 
@@ -140,7 +141,7 @@ class OperationController(Controller):
                 version=services.version,
                 name=NAME,
                 public_url=services.settings.public_url,
-                modes=["tools"],
+                modes=modes_of(services.model),
                 limits=Limits(
                     key_days=MOST_DAYS, keys_per_user=MOST_KEYS, value_bytes=MOST_VALUE, settings_bytes=MOST_BYTES
                 ),

@@ -58,6 +58,10 @@ KEPT = """
     select grain, span, count(*), sum(pg_column_size(kept.*)) / 1000000 from request_rollup as kept
     group by 1, 2 order by 1, 2
 """
+SIZES = """
+    select name, pg_total_relation_size(name::regclass) / 1000000
+    from unnest(array['request_rollup', 'request_hour', 'request_user', 'request_tool']) as name
+"""
 BUSIEST = """
     select {0} from request_rollup where grain = {1} and span = 3 and {0} <> ''
     group by 1 order by sum(count) desc limit 1
@@ -268,9 +272,11 @@ async def figures(bench: Bench, count: int) -> None:
             added += reached[1] - reached[0]
     shown("new positions made into figures", time.perf_counter() - begun, bench.cpu() - before, f"{added:,}")
     with psycopg.connect(bench.server.dsn("postgres"), autocommit=True) as admin:
-        admin.execute("vacuum analyze request_rollup")
+        admin.execute("vacuum analyze request_rollup, request_hour")
         for kind in admin.execute(KEPT):
             print("  grain {} span {}: {:,} rows, {:,} MB".format(*kind))
+        for table, size in admin.execute(SIZES):
+            print(f"  {table}: {size:,} MB with its indexes")
         user, slug = (admin.execute(busiest).fetchone() for busiest in (BUSIEST_USER, BUSIEST_SERVER))
     assert user is not None
     assert slug is not None

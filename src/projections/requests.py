@@ -7,7 +7,8 @@ requests somebody may see is the caller's question: it sets `user`.
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -22,8 +23,9 @@ from psycopg_pool import AsyncConnectionPool
 from mcphub.domain.left_out import LeftOut
 from mcphub.domain.rehearsal import Made
 from mcphub.postgres.pool import Preferred
-from mcphub.projections.rollups import SPANS, down_to, grain_of, pieces_of, units_of, up_to
-from mcphub.projections.sketches import percentiles
+from mcphub.projections.figures import MOST_BUCKETS, MOST_ROWS_OF_STATS, PACKED, By, Kept, Stats, figures_of
+from mcphub.projections.rollups import DAY, down_to, grain_of, pieces_of, units_of, up_to
+from mcphub.projections.sketches import counted, percentiles
 
 __all__ = [
     "BadCursor",
@@ -38,13 +40,10 @@ __all__ = [
     "time_of",
 ]
 
-By = Literal["user", "server", "tool", "time", ""]
 Is = Literal["error", "tool_error"]
 RowT = TypeVar("RowT", bound=Struct)
 
 MOST_ROWS = 200  # of a page
-MOST_BUCKETS = 1000
-MOST_ROWS_OF_STATS = MOST_BUCKETS + 1  # the first and the last bucket are cut
 LONG = timedelta(days=2)  # a span of figures that is answered from those that are kept
 SHORT, FEW = timedelta(hours=6), 20_000  # one that is not: shorter, or with no more requests in it, to the millisecond
 DEFAULT_SPAN = timedelta(days=1)  # of figures, when none is asked for
@@ -128,29 +127,6 @@ class Page(Struct, frozen=True):
     next: str | None
 
 
-class Stats(Struct, frozen=True, kw_only=True):
-    """Figures of one group; those of durations are None when nothing was answered.
-
-    `errors` and `error_rate` are of what the hub or a server did; `tool_errors` are answers that report an error of the
-    tool's own, and count as answered.
-    """
-
-    user: str | None
-    server: str | None
-    tool: str | None
-    at: datetime | None
-    count: int
-    errors: int
-    denied: int
-    cancelled: int
-    error_rate: float
-    tool_errors: int
-    mean_ms: float | None
-    p50_ms: float | None
-    p95_ms: float | None
-    p99_ms: float | None
-
-
 class UserStats(Struct, frozen=True, kw_only=True):
     """A user's own figures over everything that is kept, in milliseconds."""
 
@@ -220,7 +196,7 @@ class Requests:
         while by == "time" and bucket * MOST_BUCKETS < until - since:
             bucket *= 2
         if filters.told_apart and (kept := await self._kept(filters, by, since, until, bucket)) is not None:
-            return await self._sketched(Stats, "requests_stats_long", kept)
+            return await self._long(kept)
         given = {
             **_plain(filters),
             "by": by,
@@ -231,44 +207,39 @@ class Requests:
         }
         return await self._rows(Stats, "requests_stats", given)
 
-    async def _kept(
-        self, filters: Filters, by: By, since: datetime, until: datetime, bucket: timedelta
-    ) -> dict[str, Any] | None:
+    async def _kept(self, filters: Filters, by: By, since: datetime, until: datetime, bucket: timedelta) -> Kept | None:
         """What to ask the kept figures; None where the rows do better: they are few, or steps are fine.
 
-        Where the rows are gone the span begins and ends with an hour, or a day, and steps are whole ones.
+        Where the rows are gone the span begins and ends with an hour, or with a day where users are told apart, and
+        steps are whole ones.
         """
-        grain = grain_of(
-            user=by == "user" or filters.user is not None,
-            tool=by in ("server", "tool") or any((filters.server, filters.tool, filters.method)),
-        )
+        user = by == "user" or filters.user is not None
+        tool = by in ("server", "tool") or filters.server is not None or filters.tool is not None
+        # Figures of users tell methods apart as those of tools do.
+        grain = grain_of(user=user, tool=tool or (filters.method is not None and not user))
         (found,) = await self._rows(_Oldest, "requests_oldest", {})
-        oldest = found.day or FIRST_DAY
-        units = units_of(grain, self._now() - since)
-        unit = units[-1]
-        step = bucket if by == "time" else unit
-        if since >= oldest and (step % unit or await self._few(since, until)):
+        oldest, now = found.day or FIRST_DAY, self._now()
+        units = units_of(grain, now - since)
+        finest = units[-1]
+        step = bucket if by == "time" else finest
+        if since >= oldest and (step % finest or await self._few(since, until)):
             return None
-        since = down_to(since, unit) if since < oldest else since
-        until = up_to(until, unit) if until < oldest else until
-        step = -(-step // unit) * unit
+        if since < oldest:
+            finest = max(finest, DAY) if grain in PACKED else finest
+            since = down_to(since, finest)
+        until = up_to(until, finest) if until < oldest else until
+        step = -(-step // finest) * finest
         # A step is made of whole units, and the first and the last one may be cut.
         fitting = [unit for unit in units if by != "time" or not step % unit]
-        pieces = pieces_of(since, until, fitting)
-        return {
-            **_plain(filters),
-            "spans": [SPANS[piece.unit] for piece in pieces],
-            "lows": [piece.begin for piece in pieces],
-            "highs": [piece.end for piece in pieces],
-            "first": pieces[0].begin if pieces else until,
-            "last": pieces[-1].end if pieces else until,
-            "by": by,
-            "bucket": step,
-            "since": since,
-            "until": until,
-            "grain": grain,
-            "size": MOST_ROWS_OF_STATS,
-        }
+        return Kept(
+            grain=grain,
+            by=by,
+            step=step,
+            since=since,
+            until=until,
+            pieces=pieces_of(since, until, fitting, now),
+            filters=_plain(filters),
+        )
 
     async def _few(self, since: datetime, until: datetime) -> bool:
         """Are rows counted one by one soon enough?"""
@@ -333,17 +304,31 @@ class Requests:
 
     async def _sketched(self, row: type[RowT], query: str, given: dict[str, Any]) -> list[RowT]:
         """Of kept figures and of rows that fit to them: both are seen in one snapshot."""
+        async with self._snapshot() as (cursor, reached):
+            rows = await _answered(cursor, query, given | {"reached": reached})
+        return await asyncio.to_thread(_looked_into, row, rows)
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[tuple[AsyncCursor[dict[str, Any]], int]]:
+        """A cursor that sees one state of everything, and up to which position of the traffic the figures were made."""
         async with (
             self._pool.connection() as db,
             db.transaction(),
             db.cursor(row_factory=dict_row, binary=True) as cursor,
         ):
             await cursor.execute("set transaction isolation level repeatable read, read only")
-            await cursor.execute("select position as reached from request_rollup_reached")
-            given = given | (await cursor.fetchone() or {})
             await cursor.execute(f"set local work_mem = '{SKETCHES_MEMORY}'")
-            rows = await _answered(cursor, query, given)
-        return await asyncio.to_thread(_looked_into, row, rows)
+            await cursor.execute("select position as reached from request_rollup_reached")
+            (row,) = await cursor.fetchall()
+            yield cursor, row["reached"]
+
+    async def _long(self, kept: Kept) -> list[Stats]:
+        async with self._snapshot() as (cursor, reached):
+
+            async def ask(query: str, given: dict[str, Any]) -> list[dict[str, Any]]:
+                return await _answered(cursor, query, given | {"reached": reached})
+
+            return await figures_of(kept, ask)
 
 
 async def _answered(cursor: AsyncCursor[dict[str, Any]], query: str, given: dict[str, Any]) -> list[dict[str, Any]]:
@@ -355,7 +340,7 @@ async def _answered(cursor: AsyncCursor[dict[str, Any]], query: str, given: dict
 
 def _looked_into(row: type[RowT], rows: list[dict[str, Any]]) -> list[RowT]:
     """The rows with percentiles in place of their sketches."""
-    found = percentiles([one.pop("sketch") for one in rows])
+    found = percentiles(counted([one.pop("sketch") for one in rows]))
     return [
         convert(one | dict(zip(("p50_ms", "p95_ms", "p99_ms"), three, strict=True)), row)
         for one, three in zip(rows, found, strict=True)

@@ -4,18 +4,21 @@ They are added in order of the traffic's positions, which is the order of commit
 same transaction: so each request is counted once. `day_drop` lets no day of traffic go that is not in them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from psycopg import AsyncConnection
 
 from mcphub.postgres.pool import conninfo
 
 __all__ = [
+    "BY_BOTH",
+    "BY_USER",
     "DAY",
     "HOUR",
     "SPANS",
@@ -35,12 +38,13 @@ MINUTE, HOUR, DAY, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(da
 SPANS = {MINUTE: 0, HOUR: 1, DAY: 2, WEEK: 3}
 EVERYBODY, BY_TOOL, BY_USER, BY_BOTH = 1, 2, 3, 4
 # The units of which there are figures, the coarsest first, and how long these are kept if not for ever (rollup_forget
-# in 0021_fewer_figures.sql). Tools of each user by the hour would be nearly as many rows as requests.
+# in 0023_packed_requests.sql). What tells users apart is packed by the hour: a row for each would be nearly as many
+# rows as requests.
 UNITS: dict[int, dict[timedelta, timedelta | None]] = {
     EVERYBODY: {WEEK: None, DAY: None, HOUR: None, MINUTE: timedelta(days=3)},
     BY_TOOL: {WEEK: None, DAY: None, HOUR: None},
-    BY_USER: {WEEK: None, DAY: None, HOUR: timedelta(days=100)},
-    BY_BOTH: {DAY: None},
+    BY_USER: {WEEK: None, DAY: None, HOUR: None},
+    BY_BOTH: {HOUR: None},
 }
 MARGIN = timedelta(hours=1)  # some may be forgotten while somebody asks
 MONDAY = datetime(2001, 1, 1, tzinfo=UTC)  # midnight: units are counted from here, as SQL counts buckets
@@ -51,11 +55,15 @@ NEWEST = "select max(position) from traffic where position > %s"
 
 
 class Piece(Struct, frozen=True):
-    """A part of a span that figures of one unit answer."""
+    """A part of a span that figures of one unit answer; `sign` is -1 for one that is to be taken away again.
+
+    `unit` is zero for what is finer than any unit.
+    """
 
     unit: timedelta
     begin: datetime
     end: datetime
+    sign: int = 1
 
 
 class Rollups:
@@ -87,24 +95,43 @@ async def add(db: AsyncConnection[Any], step: int = STEP) -> tuple[int, int]:
         if newest is None:
             return after, after
         upto = min(newest, after + step)
-        await db.execute(_sql("rollups_add"), {"after": after, "upto": upto})
+        for step_of_it in ("rollups_users", "rollups_tools", "rollups_add"):
+            await db.execute(_sql(step_of_it), {"after": after, "upto": upto})
         await db.execute("update request_rollup_reached set position = %s", (upto,))
     return after, upto
 
 
-def pieces_of(since: datetime, until: datetime, units: Sequence[timedelta]) -> list[Piece]:
-    """The whole units of a span, in the order of time, the coarsest there are.
+def pieces_of(since: datetime, until: datetime, units: Sequence[timedelta], now: datetime) -> list[Piece]:
+    """A span, made of whole units. At each end the unit that is nearer counts: what it has too much is taken away.
 
     Args:
         units: the coarsest first, each a multiple of those behind it.
+        now: nothing comes after it, so taking that away costs nothing.
     """
-    if not units or until <= since:
+    if until <= since:
         return []
+    if not units:
+        return [Piece(timedelta(), since, until)]
     unit, *finer = units
-    begin, end = up_to(since, unit), down_to(until, unit)
+    begin, end = (_nearest(at, unit, now) for at in (since, until))
     if end <= begin:
-        return pieces_of(since, until, finer)
-    return [*pieces_of(since, begin, finer), Piece(unit, begin, end), *pieces_of(end, until, finer)]
+        return pieces_of(since, until, finer, now)
+    return [
+        *pieces_of(since, begin, finer, now),
+        *_away(pieces_of(begin, since, finer, now)),
+        Piece(unit, begin, end),
+        *pieces_of(end, until, finer, now),
+        *_away(pieces_of(until, end, finer, now)),
+    ]
+
+
+def _nearest(at: datetime, unit: timedelta, now: datetime) -> datetime:
+    before, behind = down_to(at, unit), up_to(at, unit)
+    return before if at - before <= min(behind, now) - at else behind
+
+
+def _away(pieces: Iterable[Piece]) -> list[Piece]:
+    return [replace(piece, sign=-piece.sign) for piece in pieces]
 
 
 def units_of(grain: int, age: timedelta) -> list[timedelta]:
@@ -113,7 +140,7 @@ def units_of(grain: int, age: timedelta) -> list[timedelta]:
 
 
 def grain_of(*, user: bool, tool: bool) -> int:
-    """Which figures tell users apart, or servers, tools and methods, or both."""
+    """Which figures tell users and methods apart, or servers, tools and methods, or all of these."""
     return {(False, False): EVERYBODY, (False, True): BY_TOOL, (True, False): BY_USER}.get((user, tool), BY_BOTH)
 
 

@@ -1,62 +1,78 @@
--- Adds the requests that ended between two positions of the traffic to the figures.
+-- Adds the requests that ended between two positions of the traffic to the figures: as rows that are added up
+-- (request_rollup) and packed by the hour (request_hour, 0023_packed_requests.sql).
 --
--- after, upto  positions; the first is not taken, the second is
+-- after, upto  positions; the first is not taken, the second is. Users and tools have their numbers already.
 --
 -- errors and durations as in requests_stats.sql
 with ended as (
     select at, coalesce(user_id, '') as user_id, coalesce(server, '') as server, coalesce(tool, '') as tool,
-           coalesce(method, '') as method, status, reason = 'tool_error' as tool_error,
+           coalesce(method, '') as method,
+           case when status in ('Failed', 'TimedOut', 'Interrupted') then 1 when status = 'Denied' then 2
+                when status = 'Cancelled' then 4 else 0 end
+           + case when reason = 'tool_error' then 8 else 0 end as outcome,
            case when status in ('Completed', 'Failed', 'TimedOut') then duration_ms end as ms
     from traffic
     where kind = 4 and position > %(after)s and position <= %(upto)s
 ), classed as materialized (
-    -- First by hour, user, tool and duration: all but the minutes is made from these.
-    select date_trunc('hour', at, 'UTC') as hour, user_id, server, tool, method, duration_bin(ms) as bin,
-           count(*) as count,
-           count(*) filter (where status in ('Failed', 'TimedOut', 'Interrupted')) as errors,
-           count(*) filter (where status = 'Denied') as denied,
-           count(*) filter (where status = 'Cancelled') as cancelled,
-           count(*) filter (where tool_error) as tool_errors,
-           count(ms) as answered, coalesce(sum(ms::float8), 0) as total_ms
+    -- First by hour, user, tool, outcome and duration: all but the minutes is made from these.
+    select date_trunc('hour', at, 'UTC') as hour, user_id, server, tool, method, outcome, duration_bin(ms) as bin,
+           count(*) as count, count(ms) as answered, coalesce(sum(ms::float8), 0) as total_ms
     from ended
-    group by 1, 2, 3, 4, 5, 6
+    group by 1, 2, 3, 4, 5, 6, 7
+), packed as materialized (
+    select hour, who.number as who, server_part(server) as server_part,
+           packed_request(who.number, what.number, outcome, bin, count, total_ms) as entry
+    from classed
+    join request_user as who using (user_id)
+    join request_tool as what using (server, tool, method)
+), hours as (
+    insert into request_hour as old (by, part, at, entries)
+    select 1, server_part, hour, string_agg(entry, ''::bytea) from packed group by 2, 3
+    union all
+    select 2, who & 63, hour, string_agg(entry, ''::bytea) from packed group by 2, 3
+    on conflict (by, part, at) do update set entries = old.entries || excluded.entries
 ), minutes as (
-    select date_trunc('minute', at, 'UTC') as minute, duration_bin(ms) as bin, count(*) as count,
-           count(*) filter (where status in ('Failed', 'TimedOut', 'Interrupted')) as errors,
-           count(*) filter (where status = 'Denied') as denied,
-           count(*) filter (where status = 'Cancelled') as cancelled,
-           count(*) filter (where tool_error) as tool_errors,
+    select date_trunc('minute', at, 'UTC') as minute, outcome, duration_bin(ms) as bin, count(*) as count,
            count(ms) as answered, coalesce(sum(ms::float8), 0) as total_ms
     from ended
     where at >= now() - interval '3 days'
-    group by 1, 2
-), finest as materialized (
-    select grain, span, date_trunc(unit, hour, 'UTC') as at,
-           case when grain >= 3 then user_id else '' end as user_id,
-           case when grain in (2, 4) then server else '' end as server,
-           case when grain in (2, 4) then tool else '' end as tool,
-           case when grain in (2, 4) then method else '' end as method,
-           bin, sum(count) as count, sum(errors) as errors, sum(denied) as denied, sum(cancelled) as cancelled,
-           sum(tool_errors) as tool_errors, sum(answered) as answered, sum(total_ms) as total_ms
-    from classed, (values (1, 1, 'hour'), (2, 1, 'hour'), (3, 1, 'hour'), (4, 2, 'day')) as kinds(grain, span, unit)
-    group by 1, 2, 3, 4, 5, 6, 7, 8
+    group by 1, 2, 3
+), tool_hours as materialized (
+    select hour, server, tool, method, outcome, bin,
+           sum(count) as count, sum(answered) as answered, sum(total_ms) as total_ms
+    from classed group by 1, 2, 3, 4, 5, 6
+), user_days as materialized (
+    select date_trunc('day', hour, 'UTC') as day, user_id, method, outcome, bin,
+           sum(count) as count, sum(answered) as answered, sum(total_ms) as total_ms
+    from classed group by 1, 2, 3, 4, 5
 ), kept as (
-    select * from finest
+    select 1 as grain, span, date_trunc(unit, hour, 'UTC') as at, '' as user_id, '' as server, '' as tool, '' as method,
+           outcome, bin, sum(count) as count, sum(answered) as answered, sum(total_ms) as total_ms
+    from tool_hours, (values (1, 'hour'), (2, 'day'), (3, 'week')) as spans(span, unit)
+    group by 2, 3, 8, 9
     union all
-    -- and the coarser ones from the finest
-    select grain, coarser.span, date_trunc(unit, at, 'UTC'), user_id, server, tool, method, bin, sum(count),
-           sum(errors), sum(denied), sum(cancelled), sum(tool_errors), sum(answered), sum(total_ms)
-    from finest, (values (2, 'day'), (3, 'week')) as coarser(span, unit)
-    where grain <= 3
-    group by 1, 2, 3, 4, 5, 6, 7, 8
+    select 2, 1, hour, '', server, tool, method, outcome, bin, count, answered, total_ms from tool_hours
     union all
-    select 1, 0, minute, '', '', '', '', bin, count, errors, denied, cancelled, tool_errors, answered, total_ms
+    select 2, span, date_trunc(unit, hour, 'UTC'), '', server, tool, method, outcome, bin,
+           sum(count), sum(answered), sum(total_ms)
+    from tool_hours, (values (2, 'day'), (3, 'week')) as spans(span, unit)
+    group by 2, 3, 5, 6, 7, 8, 9
+    union all
+    select 3, 2, day, user_id, '', '', method, outcome, bin, count, answered, total_ms from user_days
+    union all
+    select 3, 3, date_trunc('week', day, 'UTC'), user_id, '', '', method, outcome, bin,
+           sum(count), sum(answered), sum(total_ms)
+    from user_days group by 3, 4, 7, 8, 9
+    union all
+    select 1, 0, minute, '', '', '', '', outcome, bin, count, answered, total_ms
     from minutes
 )
 insert into request_rollup as old (grain, span, at, user_id, server, tool, method, count, errors, denied, cancelled,
                                    tool_errors, answered, total_ms, sketch)
-select grain, span, at, user_id, server, tool, method,
-       sum(count), sum(errors), sum(denied), sum(cancelled), sum(tool_errors), sum(answered), sum(total_ms),
+select grain, span, at, user_id, server, tool, method, sum(count),
+       coalesce(sum(count) filter (where outcome & 1 > 0), 0), coalesce(sum(count) filter (where outcome & 2 > 0), 0),
+       coalesce(sum(count) filter (where outcome & 4 > 0), 0), coalesce(sum(count) filter (where outcome & 8 > 0), 0),
+       sum(answered), sum(total_ms),
        coalesce(string_agg(int2send(bin) || int4send(answered::integer), ''::bytea order by bin)
                 filter (where bin is not null), '')
 from kept

@@ -130,7 +130,7 @@ async def report(
     print(f"{len(hashes)} tools; the index of neighbours: {built:.1f} s, {size / 1e6:.0f} MB")
     visible = index.visible(hashes)
     began = time.monotonic()
-    crowd = await many.crowd(db, hashes, [])
+    crowd = await many.crowd(db, visible)
     print(f"the list of what is visible: {len(visible.hashes)} bytes, or {len(crowd.visible)} as numbers,")
     print(f"which are looked up in {(time.monotonic() - began) * 1000:.0f} ms when a list has changed")
 

@@ -246,7 +246,7 @@ class ToolSearch:
         if tools > self.vectors.many and (asked is None or self.vectors.near(asked.model)):
             for _ in range(2):
                 if among.crowd is None:
-                    among.crowd = await many.crowd(db, [hash for *_, hash in among.items], among.visible.own)
+                    among.crowd = await many.crowd(db, among.visible)
                 found = await many.find(db, wanted, among.crowd, tools, most, vector=vector, model=model, share=share)
                 if found is not None:
                     return found

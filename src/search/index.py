@@ -64,11 +64,15 @@ class Uuids(bytes):
 
     OF = psycopg.adapters.types["uuid"]
 
+    HEAD = struct.Struct(">iIIii")  # dimensions, has nulls, type; length, lower bound
+
     @classmethod
-    def of(cls, hashes: Collection[UUID]) -> "Uuids":
-        # dimensions, has nulls, type; length, lower bound
-        head = struct.pack(">iIIii", 1, 0, cls.OF.oid, len(hashes), 1)
-        return cls(head + b"".join(b"\0\0\0\x10" + hash.bytes for hash in hashes))
+    def of(cls, each: Collection[bytes]) -> "Uuids":
+        head = cls.HEAD.pack(1, 0, cls.OF.oid, len(each), 1)
+        return cls(head + b"".join([b"\0\0\0\x10" + one for one in each]))
+
+    def each(self) -> list[bytes]:
+        return [self[at + 4 : at + 20] for at in range(self.HEAD.size, len(self), 20)]
 
 
 class UuidsDumper(Dumper):
@@ -90,7 +94,7 @@ class Visible(Struct, frozen=True):
 
 
 def visible(hashes: Collection[UUID], own: Sequence[tuple[UUID, Mapping[str, float]]] = ()) -> Visible:
-    return Visible(Uuids.of(hashes), own)
+    return Visible(Uuids.of([hash.bytes for hash in hashes]), own)
 
 
 async def find(

@@ -5,6 +5,8 @@ neighbours (HNSW), and these are ranked as any other tools are. The index is mad
 dropped when there are no longer.
 """
 
+import asyncio
+import sys
 import time
 from array import array
 from bisect import bisect_left
@@ -19,7 +21,7 @@ from msgspec import Struct
 from psycopg import AsyncConnection, sql
 
 from mcphub.search import tables
-from mcphub.search.index import Found, Model, Uuids, Vector, literal
+from mcphub.search.index import Found, Model, Uuids, Vector, Visible, literal
 
 log = structlog.get_logger()
 
@@ -51,6 +53,12 @@ SCAN = """
     select set_config('hnsw.ef_search', %s::text, true), set_config('hnsw.iterative_scan', 'strict_order', true)"""
 
 
+NUMBERS = """
+    select version, string_agg(int4send(coalesce(number, 0)), '' order by place)
+    from tool_catalog_version, unnest(%s::uuid[]) with ordinality as one (content_hash, place)
+    left join tool_catalog using (content_hash) group by version"""
+
+
 class Crowd(Struct, frozen=True):
     """Very many tools to look among, by their numbers in the catalog; those outside of it have numbers below zero.
 
@@ -72,36 +80,40 @@ class Crowd(Struct, frozen=True):
         return self.places[bisect_left(self.numbers, number)]
 
 
-async def crowd(
-    db: AsyncConnection[Any], hashes: Sequence[UUID], own: Sequence[tuple[UUID, Mapping[str, float]]]
-) -> Crowd:
-    """Takes some hundredths of a second, and serves until the catalog changes.
+async def crowd(db: AsyncConnection[Any], among: Visible) -> Crowd:
+    """Takes some hundredths of a second, and serves until the catalog changes."""
+    rows = await db.execute(NUMBERS, (among.hashes,), prepare=False)
+    version, numbers = await rows.fetchone() or (UUID(int=0), b"")
+    return await asyncio.to_thread(_crowd, version, numbers, among)
 
-    Args:
-        own: terms of those that may not be in the catalog.
+
+def _crowd(version: UUID, sent: bytes, among: Visible) -> Crowd:
     """
-    rows = await db.execute(
-        "select version, content_hash, number from tool_catalog_version left join"
-        " (tool_catalog join unnest(%s::uuid[]) as one (content_hash) using (content_hash)) on true",
-        (Uuids.of(hashes),),
-        prepare=False,
-    )
-    found = await rows.fetchall()
-    number_of: dict[UUID, int] = {hash: number for _, hash, number in found if hash is not None}
-    outside = {hash: weights for hash, weights in own if hash not in number_of}
-    sample = nsmallest(SAMPLE, number_of, key=_bytes)
-    numbered = {hash: -number for number, hash in enumerate(outside, 1)} | number_of
-    places = sorted((numbered[hash], place) for place, hash in enumerate(hashes) if hash in numbered)
-    visible = bytearray(max(number_of.values(), default=0) // 8 + 1)
-    for number in number_of.values():
-        visible[number >> 3] |= 1 << (number & 7)
+    Args:
+        sent: four bytes of each tool's number, zero for who has none, in the order of the list.
+    """
+    numbers = array("i", sent)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    hashes = among.hashes.each()
+    weights = {hash.bytes: weights for hash, weights in among.own}
+    visible = bytearray(max(numbers, default=0) // 8 + 1)
+    own: list[tuple[int, Mapping[str, float]]] = []
+    for place, number in enumerate(numbers):
+        if number:
+            visible[number >> 3] |= 1 << (number & 7)
+        elif hashes[place] in weights:
+            numbers[place] = -1 - len(own)
+            own.append((numbers[place], weights[hashes[place]]))
+    places = sorted(range(len(numbers)), key=numbers.__getitem__)
+    sample = nsmallest(SAMPLE, (hash for hash, number in zip(hashes, numbers, strict=True) if number > 0))
     return Crowd(
-        version=found[0][0],
+        version=version,
         visible=bytes(visible),
-        numbers=array("i", [number for number, _ in places]),
-        places=array("i", [place for _, place in places]),
+        numbers=array("i", [numbers[place] for place in places]),
+        places=array("i", places),
         sample=Uuids.of(sample),
-        own=[(numbered[hash], weights) for hash, weights in outside.items()],
+        own=own,
     )
 
 
@@ -159,10 +171,6 @@ def _find(model: int, dim: int, share: float) -> sql.Composed:
         lexical_part=round(1 - share, 3),
         dense_part=share,
     )
-
-
-def _bytes(hash: UUID) -> bytes:
-    return hash.bytes
 
 
 # the index of neighbours

@@ -63,7 +63,7 @@ async def both(db, hashes, model, terms=TERMS, vector=QUERY, own=()):
     """What comparing each answers, and what the candidates do."""
     given = {"vector": vector, "model": model.model_id if vector else 0}
     exact = await index.find(db, terms, index.visible(hashes, own), 10, **given)
-    return exact, await many.find(db, terms, await many.crowd(db, hashes, own), len(hashes), 10, **given)
+    return exact, await many.find(db, terms, await many.crowd(db, index.visible(hashes, own)), len(hashes), 10, **given)
 
 
 async def test_the_candidates_hold_the_best_and_their_scores_are_exact(db, filled):
@@ -87,12 +87,14 @@ async def test_only_what_is_visible_counts(db, filled):
 
     assert found == exact
     assert len(hashes[::7]) in found.places
+    crowd = await many.crowd(db, index.visible(hashes[::7], own))
+    assert [hash for hash in hashes if hash.bytes in crowd.sample] == hashes[::7]  # the scale is theirs alone
 
 
 async def test_neighbours_are_found_by_the_index(db, filled):
     hashes, model = filled
     assert await keep_neighbours(db, model, 100)
-    crowd = await many.crowd(db, hashes, [])
+    crowd = await many.crowd(db, index.visible(hashes))
     await db.execute("set enable_sort = off")  # of so few vectors a look at each is cheaper
 
     await many.find(db, TERMS, crowd, TOOLS, 10, vector=QUERY, model=model.model_id)
@@ -104,11 +106,11 @@ async def test_neighbours_are_found_by_the_index(db, filled):
 
 async def test_nothing_is_answered_by_numbers_that_may_be_of_other_tools(db, filled):
     hashes, _ = filled
-    crowd = await many.crowd(db, hashes, [])
+    crowd = await many.crowd(db, index.visible(hashes))
     await index.remove(db, hashes[:1])
 
     assert await many.find(db, TERMS, crowd, TOOLS, 10) is None
-    again = await many.find(db, TERMS, await many.crowd(db, hashes[1:], []), TOOLS - 1, 10)
+    again = await many.find(db, TERMS, await many.crowd(db, index.visible(hashes[1:])), TOOLS - 1, 10)
     assert again is not None
     assert len(again.places) == 10
 
@@ -116,7 +118,7 @@ async def test_nothing_is_answered_by_numbers_that_may_be_of_other_tools(db, fil
 async def test_words_that_no_tool_has_find_nothing(db, filled):
     hashes, _ = filled
 
-    found = await many.find(db, {"elephant": 1.0}, await many.crowd(db, hashes, []), TOOLS, 10)
+    found = await many.find(db, {"elephant": 1.0}, await many.crowd(db, index.visible(hashes)), TOOLS, 10)
 
     assert (found.places, found.sure) == ([], False)
 

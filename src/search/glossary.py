@@ -21,8 +21,7 @@ IN_PHRASE = 0.3  # of these words themselves: "get" in "get rid of" is no gettin
 LANGUAGES = ("ko", "en")
 
 LATIN = re.compile(r"[A-Za-z0-9]+")
-APOSTROPHES = re.compile("['’]")
-PARTICLES = frozenset("along aside away back down forward in off on out over together up".split())
+PARTICLES = frozenset("along aside away back down forward off on out over together up".split())
 MOST_BETWEEN = 4  # words between a verb and its particle: "call tomorrow's meeting off"
 
 Entries = Mapping[str, Mapping[str, str]]  # language → word → English
@@ -92,7 +91,8 @@ class Glossary(Struct, frozen=True):
             places = range(at, at + length)
             if taken.isdisjoint(places) and self._other_words(said[at : at + length]):
                 return places
-        for behind in range(at + 2, min(at + 2 + MOST_BETWEEN, len(said))):
+        verb = said[at] not in STOP_WORDS
+        for behind in range(at + 2, min(at + 2 + MOST_BETWEEN, len(said)) if verb else 0):
             if said[behind] in PARTICLES and behind not in taken and self._other_words([said[at], said[behind]]):
                 return at, behind
         return (at,) if self._other_words([said[at]]) else ()
@@ -157,7 +157,7 @@ def terms(query: str, glossary: Glossary) -> dict[str, float]:
 
 
 def _latin(text: str) -> list[str]:
-    return LATIN.findall(APOSTROPHES.sub("", plain(text).lower()))
+    return LATIN.findall(plain(text).lower())
 
 
 def _in_latin(text: str, at: int) -> bool:

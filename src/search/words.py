@@ -24,7 +24,7 @@ STOP_WORDS = frozenset(
     "a about all am an and any are as at be been but by can could did do does for from had has have he her here him his"
     " how i if in into is it its just me my no not of off on one or our out please she so some than that the their them"
     " then there these they this those to up us use used using via was we were what when where will with would you"
-    " your".split()
+    " your s t d m ll re ve".split()
 )
 
 _stemmer = snowballstemmer.stemmer("english")

@@ -31,7 +31,17 @@ from mcphub.gateway.addresses import view_of
 from mcphub.gateway.envelope import notification_without_reserved, without_reserved
 from mcphub.gateway.errors import ValuesMissing
 from mcphub.gateway.everywhere import Everywhere
-from mcphub.gateway.facade import AtNode, Figures, FoundTool, LiveCall, LiveRuntime, LiveSession, Tool, TriedTool
+from mcphub.gateway.facade import (
+    AtNode,
+    Figures,
+    FoundTool,
+    LiveCall,
+    LiveRuntime,
+    LiveSession,
+    LiveStatus,
+    Tool,
+    TriedTool,
+)
 from mcphub.gateway.front import Front
 from mcphub.gateway.hub_values import HubValues
 from mcphub.gateway.injection import Injector
@@ -156,6 +166,7 @@ class HubGateway(Listener):
             node,
             sessions=self.sessions,
             runtimes=self._runtimes_here,
+            statuses=self._statuses_here,
             end_session=self._end_session_here,
             end_runtime=self._pool.end_runtime,
         )
@@ -497,6 +508,12 @@ class HubGateway(Listener):
 
     def status(self, server_id: str) -> ServerStatus:
         return self._pool.status(server_id)
+
+    def _statuses_here(self) -> list[LiveStatus]:
+        return [LiveStatus(server_id, self._pool.status(server_id)) for server_id in self._model.servers]
+
+    async def statuses_everywhere(self) -> list[AtNode[LiveStatus]]:
+        return await self._everywhere.statuses()
 
     def runtimes(self) -> list[RuntimeInfo]:
         return self._pool.runtimes()

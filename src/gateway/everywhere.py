@@ -13,18 +13,22 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mcphub.gateway.facade import AtNode, LiveRuntime, LiveSession
-from mcphub.gateway.nodes import EndRuntime, EndSession, Nodes, Question, ShowRuntimes, ShowSessions
+from mcphub.gateway.facade import AtNode, LiveRuntime, LiveSession, LiveStatus
+from mcphub.gateway.nodes import EndRuntime, EndSession, Nodes, Question, ShowRuntimes, ShowSessions, ShowStatuses
+from mcphub.gateway.upstream.runtime import ServerStatus
 
 FRESH = 0.5  # seconds others' answers are shared by those who look
 
-T = TypeVar("T", LiveSession, LiveRuntime)
+STATES = ("connected", "connecting", "error", "idle")  # of a server at several nodes the first of these
+
+T = TypeVar("T", LiveSession, LiveRuntime, LiveStatus)
 Told = dict[str, tuple[str, bytes | None]]  # node → its name, and what it says; None when it does not answer
 End = Callable[[str, str], Awaitable[bool]]  # (id, reason); False when there is none of this id
 
 encode = msgspec.msgpack.encode
 decode_sessions = msgspec.msgpack.Decoder(tuple[float, list[LiveSession]]).decode
 decode_runtimes = msgspec.msgpack.Decoder(tuple[float, list[LiveRuntime]]).decode
+decode_statuses = msgspec.msgpack.Decoder(tuple[float, list[LiveStatus]]).decode
 decode_known = msgspec.msgpack.Decoder(bool).decode
 
 
@@ -67,12 +71,38 @@ def _together(one: Found, other: Found) -> Found:
     return Found(session=session, nodes=one.nodes + other.nodes, heard=heard)
 
 
+def statuses_of(places: Iterable[AtNode[LiveStatus]]) -> dict[str, ServerStatus]:
+    """How each server is doing at all nodes together, by its id: what it does is added up, and where it works at one
+    of them it works. An error is told wherever it is.
+    """
+    found: dict[str, ServerStatus] = {}
+    for place in places:
+        for live in place.found or ():
+            known = found.get(live.server_id)
+            found[live.server_id] = _both(known, live.status) if known is not None else live.status
+    return found
+
+
+def _both(one: ServerStatus, other: ServerStatus) -> ServerStatus:
+    first, second = sorted((one, other), key=lambda status: (STATES.index(status.state), status.since))
+    retries = [status.next_retry_at for status in (one, other) if status.next_retry_at is not None]
+    return ServerStatus(
+        state=first.state,
+        since=first.since,
+        error=first.error or second.error,
+        next_retry_at=min(retries, default=None),
+        runtimes=one.runtimes + other.runtimes,
+        leases=one.leases + other.leases,
+        reconnects=one.reconnects + other.reconnects,
+    )
+
+
 class Everywhere:
     """
     Args:
         nodes: this node among the others; None where it is alone.
         name: of this node.
-        sessions, runtimes: what is live here.
+        sessions, runtimes, statuses: what is live here.
         end_session, end_runtime: end it here.
     """
 
@@ -83,12 +113,13 @@ class Everywhere:
         *,
         sessions: Callable[[], list[LiveSession]],
         runtimes: Callable[[], list[LiveRuntime]],
+        statuses: Callable[[], list[LiveStatus]],
         end_session: End,
         end_runtime: End,
     ) -> None:
         self._nodes = nodes
         self._id, self._name = (nodes.id, nodes.name) if nodes is not None else ("", name)
-        self._sessions_here, self._runtimes_here = sessions, runtimes
+        self._sessions_here, self._runtimes_here, self._statuses_here = sessions, runtimes, statuses
         self._end_session_here, self._end_runtime_here = end_session, end_runtime
         self._looks: dict[type[Question], tuple[float, asyncio.Task[Told]]] = {}
         self._ending: set[asyncio.Task[bool]] = set()
@@ -102,6 +133,10 @@ class Everywhere:
     async def runtimes(self) -> list[AtNode[LiveRuntime]]:
         """Of each living node, this one first."""
         return await self._shown(ShowRuntimes(), self._runtimes_here, decode_runtimes)
+
+    async def statuses(self) -> list[AtNode[LiveStatus]]:
+        """Of each living node, this one first."""
+        return await self._shown(ShowStatuses(), self._statuses_here, decode_statuses)
 
     async def end_session(self, session_id: str, reason: str) -> bool:
         """Also one that has no row, as those of clients without sessions have none."""
@@ -117,6 +152,8 @@ class Everywhere:
                 return encode((time.time(), self._sessions_here()))
             case ShowRuntimes():
                 return encode((time.time(), self._runtimes_here()))
+            case ShowStatuses():
+                return encode((time.time(), self._statuses_here()))
             case EndSession(session_id=session_id, reason=reason):
                 return encode(await self._end_session_here(session_id, reason))
             case EndRuntime(runtime_id=runtime_id, reason=reason):

@@ -65,6 +65,13 @@ class AtNode(Struct, Generic[Live], frozen=True, kw_only=True):
     found: list[Live] | None
 
 
+class LiveStatus(Struct, frozen=True):
+    """How a server is doing at a node."""
+
+    server_id: str
+    status: ServerStatus
+
+
 class Tool(Struct, frozen=True):
     """A tool as a user sees it. `definition` is the upstream's JSON, the administrator's description in it."""
 
@@ -153,7 +160,11 @@ class Gateway(Protocol):
     async def end_user(self, user_id: str, reason: str) -> None:
         """Ends the user's sessions, streams, calls and runtimes."""
 
-    def status(self, server_id: str) -> ServerStatus: ...
+    def status(self, server_id: str) -> ServerStatus:
+        """At this node."""
+
+    async def statuses_everywhere(self) -> list[AtNode[LiveStatus]]:
+        """Of each living node, this one first."""
 
     def runtimes(self) -> list[RuntimeInfo]:
         """Of this node."""

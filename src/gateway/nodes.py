@@ -112,6 +112,10 @@ class ShowRuntimes(Struct, frozen=True, tag=True, array_like=True):
     """Which runtimes are open at the node?"""
 
 
+class ShowStatuses(Struct, frozen=True, tag=True, array_like=True):
+    """How are the servers doing at the node?"""
+
+
 class EndSession(Struct, frozen=True, tag=True, array_like=True):
     """End the session if it is live at the node; was it?"""
 
@@ -126,7 +130,7 @@ class EndRuntime(Struct, frozen=True, tag=True, array_like=True):
     reason: str
 
 
-Question = ShowSessions | ShowRuntimes | EndSession | EndRuntime
+Question = ShowSessions | ShowRuntimes | ShowStatuses | EndSession | EndRuntime
 
 
 class Asked(Struct, frozen=True, tag=True, array_like=True):

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from mcphub.gateway import nodes as rules
-from mcphub.gateway.everywhere import Everywhere
-from mcphub.gateway.facade import LiveRuntime, LiveSession
+from mcphub.gateway.everywhere import Everywhere, statuses_of
+from mcphub.gateway.facade import LiveRuntime, LiveSession, LiveStatus
 from mcphub.gateway.nodes import Answered, Ended, Load, Message, Nodes, Put
 from mcphub.gateway.store import Options, Row, SessionRows
-from mcphub.gateway.upstream.runtime import RuntimeInfo
+from mcphub.gateway.upstream.runtime import RuntimeInfo, ServerStatus
 from mcphub.postgres.migrate import newest_schema
 from mcphub.postgres.pool import read_pool
 from mcphub.projections.tail import Tail
@@ -174,12 +174,14 @@ class Live:
             in_flight=0,
         )  # fmt: skip
         self.runtimes = [LiveRuntime(info, ("its last words",))]
+        self.statuses = [LiveStatus("s", ServerStatus(state="connected", since=1.0, runtimes=1))]
         self.ended: list[tuple[str, str]] = []
         self.everywhere = Everywhere(
             node.nodes,
             "",
             sessions=lambda: self.sessions,
             runtimes=lambda: self.runtimes,
+            statuses=lambda: self.statuses,
             end_session=self._end({session}),
             end_runtime=self._end({runtime}),
         )
@@ -206,6 +208,26 @@ async def test_what_is_live_at_another_node_is_shown_and_ended_from_here(two: tu
     assert await here.everywhere.end_runtime("runtime-2", "too old")
     assert not await here.everywhere.end_runtime("runtime-3", "too old")
     assert (here.ended, there.ended) == ([], [("session-2", "ended_by_admin"), ("runtime-2", "too old")])
+
+
+async def test_a_server_that_works_at_one_node_works_and_an_error_elsewhere_is_told(
+    two: tuple[Running, Running],
+) -> None:
+    here, there = (Live(node, session="s", runtime="r") for node in two)
+    failing = ServerStatus(state="error", since=5.0, error="connection refused", next_retry_at=9.0, reconnects=2)
+    here.statuses = [LiveStatus("s", failing), LiveStatus("only-here", failing)]
+    there.statuses = [
+        LiveStatus(
+            "s", ServerStatus(state="connected", since=7.0, next_retry_at=8.0, runtimes=3, leases=1, reconnects=1)
+        )
+    ]
+
+    found = statuses_of(await here.everywhere.statuses())
+
+    assert found["s"] == ServerStatus(
+        state="connected", since=7.0, error="connection refused", next_retry_at=8.0, runtimes=3, leases=1, reconnects=3
+    )
+    assert found["only-here"] == failing
 
 
 async def test_many_who_look_at_once_ask_each_node_once(two: tuple[Running, Running]) -> None:

@@ -32,7 +32,7 @@ from mcphub.domain.checkpoint import SIGNING
 from mcphub.domain.hub import plugged
 from mcphub.domain.substitution import MissingVariables
 from mcphub.domain.vault import Ring, Vault, WrappedKey
-from mcphub.gateway.facade import AtNode, Figures, FoundTool, LiveRuntime, LiveSession, Tool, TriedTool
+from mcphub.gateway.facade import AtNode, Figures, FoundTool, LiveRuntime, LiveSession, LiveStatus, Tool, TriedTool
 from mcphub.gateway.glossaries import Glossaries
 from mcphub.gateway.rejections import Rejections
 from mcphub.gateway.spool import Spool
@@ -114,6 +114,10 @@ class StandInGateway:
 
     def status(self, server_id: str) -> ServerStatus:
         return self.statuses.get(server_id, ServerStatus(state="idle", since=0.0))
+
+    async def statuses_everywhere(self) -> list[AtNode[LiveStatus]]:
+        found = [LiveStatus(server_id, status) for server_id, status in self.statuses.items()]
+        return [AtNode(id="n1", name="here", at=time.time(), found=found)]
 
     def runtimes(self) -> list[RuntimeInfo]:
         return self.open

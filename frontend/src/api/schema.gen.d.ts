@@ -661,7 +661,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How each server is doing */
+        /** How each server is doing, at all nodes */
         get: operations["upstreamStatus"];
         put?: never;
         post?: never;
@@ -4245,6 +4245,7 @@ export interface components {
         UpstreamStatesAnswer: {
             data: components["schemas"]["UpstreamState"][];
             message?: string;
+            nodes: components["schemas"]["HeardNode"][];
             position?: number;
             /** @default true */
             success?: boolean;
@@ -7575,6 +7576,7 @@ export interface operations {
                 tool?: string;
                 at?: string;
                 which?: "could" | "all";
+                q?: string;
                 limit?: number;
                 cursor?: string;
             };

@@ -18,7 +18,7 @@ from mcphub.api.problems import not_found
 from mcphub.api.schemas import Envelope, Out
 from mcphub.api.services import Services
 from mcphub.api.streams import events, stream
-from mcphub.gateway.everywhere import Found, merged
+from mcphub.gateway.everywhere import Found, merged, statuses_of
 from mcphub.gateway.facade import AtNode
 from mcphub.gateway.facade import LiveCall as Call
 from mcphub.projections.requests import Filters, Requests
@@ -76,8 +76,9 @@ class LiveSessionsAnswer(Envelope, kw_only=True):
 
 
 class UpstreamState(Out, kw_only=True):
-    """As this node has it. `sandbox` is what holds the server's processes, the least held of them; null when it has
-    none. `sandboxMissing` maps each layer that does not to the reason.
+    """At all nodes together: `connected` where it is so at one of them, `since` then, and the counts of all. `sandbox`
+    is what holds the server's processes at this node, the least held of them; null when it has none. `sandboxMissing`
+    maps each layer that does not to the reason.
     """
 
     server: str
@@ -96,6 +97,7 @@ class UpstreamState(Out, kw_only=True):
 
 class UpstreamStatesAnswer(Envelope, kw_only=True):
     data: list[UpstreamState]
+    nodes: list[HeardNode]
 
 
 class UpstreamRuntime(Out, kw_only=True):
@@ -174,13 +176,15 @@ class LiveController(Controller):
         if not await services.gateway.end_session(session_id, "ended_by_admin"):
             raise not_found("There is no such session.")
 
-    @get("/upstream-status", operation_id="upstreamStatus", summary="How each server is doing", who=ADMIN)
+    @get("/upstream-status", operation_id="upstreamStatus", summary="How each server is doing, at all nodes", who=ADMIN)
     async def upstreams(
         self, services: NamedDependency[Services], catalog: NamedDependency[Catalog]
     ) -> UpstreamStatesAnswer:
         states = []
+        places = await services.gateway.statuses_everywhere()
+        statuses = statuses_of(places)
         for server in catalog.in_order():
-            status = services.gateway.status(server.server_id)
+            status = statuses.get(server.server_id) or services.gateway.status(server.server_id)
             held = services.gateway.sandbox(server.server_id)
             states.append(
                 UpstreamState(
@@ -198,7 +202,7 @@ class LiveController(Controller):
                     sandbox_missing=held.missing if held else {},
                 )
             )
-        return UpstreamStatesAnswer(data=states)
+        return UpstreamStatesAnswer(data=states, nodes=_heard(places))
 
     @get(
         "/upstream-sessions",

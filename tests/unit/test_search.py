@@ -156,7 +156,7 @@ def test_a_name_weighs_more_than_a_description_and_no_field_more_than_all():
 
 
 def test_sureness_is_measured_by_how_many_tools_there_are():
-    assert [Found([], 5.0, tools).sure for tools in (50, 2000)] == [True, False]
+    assert [Found([], 6.0, tools).sure for tools in (50, 2000)] == [True, False]
 
 
 def test_what_could_be_a_key_is_not_kept_of_a_query():

@@ -67,7 +67,7 @@ def crowded(options: argparse.Namespace, url: str, quiet: str, greedy: str) -> N
                 if neighbour is not None:
                     neighbour.begin(seconds=options.seconds + 1)
                     time.sleep(0.5)  # until all are under way
-                found[name].append(probe.round(seconds=options.seconds))
+                found[name].append(felt(probe, options.seconds))
                 if neighbour is not None:
                     theirs[name] = neighbour.figures()
     head("one user beside another")
@@ -90,7 +90,7 @@ def faults(options: argparse.Namespace, url: str, quiet: str, greedy: str, port:
             for _ in range(options.rounds):
                 if beside:
                     callers_of_it.begin(seconds=options.seconds)
-                rows.append(probe.round(seconds=options.seconds))
+                rows.append(felt(probe, options.seconds))
                 if beside:
                     notes[name] = of(callers_of_it.figures())
 
@@ -128,6 +128,14 @@ def of(figures: dict[str, Any]) -> str:
     """What came of the neighbours' calls."""
     counted = sorted(figures["outcomes"].items(), key=lambda pair: -pair[1])
     return ", ".join(f"{name} {count / figures['seconds']:.0f}/s" for name, count in counted)
+
+
+def felt(probe: Client, seconds: float) -> dict[str, Any]:
+    """A round of the quiet user."""
+    row = probe.round(seconds=seconds)
+    if "p50_ms" not in row:
+        raise SystemExit(f"none of the quiet user's calls was answered: {row['outcomes']} {row['examples']}")
+    return row
 
 
 def median(rows: Rows, name: str) -> float:

@@ -30,6 +30,7 @@ FEWER = 0.9  # of them, and the index goes: one that is made takes a minute, and
 CANDIDATES = 200  # by words, and as many by meaning
 SAMPLE = 1_000  # visible tools that give the scale of the scores by meaning, within some hundredths
 WIDEST = 4_000  # dimensions that the index takes
+LEAST = (0, 8)  # of pgvector: half precision, and a scan that goes on until enough pass the filter
 BUILD_KB = 512 << 10  # of memory at most; what does not fit is built slower
 
 LOCK = tables.LOCK + 1
@@ -152,7 +153,8 @@ async def find(
         "vector": literal(vector) if vector is not None else None,
     }
     async with db.transaction():
-        await db.execute(SCAN, (CANDIDATES,))
+        if vector is not None:
+            await db.execute(SCAN, (CANDIDATES,))
         asked = await db.execute(_find(model, len(vector) if vector is not None else 0, share), given, prepare=False)
         rows = await asked.fetchall()
         if not rows:
@@ -187,7 +189,8 @@ async def keep_neighbours(db: AsyncConnection[Any], model: Model, many: int = MA
         if first != (True,):
             return there.get(name, False)  # somebody else is at it
         vectors = await _vectors(db, model)
-        wanted = model.dim <= WIDEST and vectors > (many * FEWER if name in there else many)
+        possible = model.dim <= WIDEST and await _pgvector(db) >= LEAST
+        wanted = possible and vectors > (many * FEWER if name in there else many)
         for other, right in there.items():
             if other != name or not right or not wanted:
                 await db.execute(sql.SQL("drop index {}").format(sql.Identifier(other)))
@@ -204,6 +207,12 @@ async def keep_neighbours(db: AsyncConnection[Any], model: Model, many: int = MA
             )
             log.info("neighbours_indexed", model=model.name, vectors=vectors, took_s=round(time.monotonic() - began, 1))
     return wanted
+
+
+async def _pgvector(db: AsyncConnection[Any]) -> tuple[int, ...]:
+    rows = await db.execute("select extversion from pg_extension where extname = 'vector'")
+    (version,) = await rows.fetchone() or ("0",)
+    return tuple(map(int, version.split(".")[:2]))
 
 
 async def _vectors(db: AsyncConnection[Any], model: Model) -> int:

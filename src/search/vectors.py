@@ -197,9 +197,16 @@ class Vectors:
         if filled:
             await asyncio.to_thread(give_back)
         await self._takes_over(wanted)
-        async with self._pool.connection() as db:
-            model = wanted.model
-            self._near = model.model_id if await keep_neighbours(db, model, self.many) else None
+        await self._index_neighbours(wanted.model)
+
+    async def _index_neighbours(self, model: Model) -> None:
+        """Without their index each vector is compared, which is slower and as good."""
+        try:
+            async with self._pool.connection() as db:
+                self._near = model.model_id if await keep_neighbours(db, model, self.many) else None
+        except psycopg.Error as error:
+            self._near = None
+            log.warning("neighbours_not_indexed", why=type(error).__name__)
 
     async def _load(self) -> None:
         self._remake = False

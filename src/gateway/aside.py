@@ -20,6 +20,9 @@ from mcphub.gateway.upstream.stderr import secrets_of
 
 log = structlog.get_logger()
 
+MOST_ITEMS = 50_000  # of one kind that a server may have
+MOST_BYTES = 64 * 1024 * 1024  # of their definitions together
+
 
 class Aside:
     """One for all sessions. Nothing of it is a call, so none of it has a row."""
@@ -90,6 +93,7 @@ class Aside:
         identity = asker.identity(self._model, server.server_id)
         control = self._limits.control_timeout
         found: list[bytes] = []
+        size = 0
         try:
             inject = await self._injector.prepare(server.spec, asker.principal.user_id)
             async with self._pool.lease(server.spec, identity, inject) as runtime:
@@ -102,8 +106,11 @@ class Aside:
                         if code_of(reply.error) == str(errors.METHOD_NOT_FOUND):
                             return Fetched([])
                         raise UpstreamBroken(f"it answered {offer.list_method} with error {code_of(reply.error)}")
+                    size += len(reply.result or b"")
                     page = wire.members(reply.result or b"")
                     found += wire.items(bytes(page.get(offer.member, b"[]")))
+                    if len(found) > MOST_ITEMS or size > MOST_BYTES:
+                        raise UpstreamBroken(f"its list is longer than {MOST_ITEMS} items or {MOST_BYTES} bytes")
                     cursor = wire.text(page, "nextCursor")
                     if cursor is None:
                         break

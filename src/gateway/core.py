@@ -357,9 +357,9 @@ class HubGateway(Listener):
         if method in CHANGED:
             self._lists_changed(runtime.server_id, runtime.user_id, CHANGED[method])
             return
-        owner, server_id, now = runtime.user_id, runtime.server_id, datetime.now(UTC)
-        for session in self._lifecycle.live:
-            if owner not in (None, session.principal.user_id) or runtime.session_id not in ("", session.public_id):
+        server_id, now = runtime.server_id, datetime.now(UTC)
+        for session in self._lifecycle.live_of(runtime.user_id):
+            if runtime.session_id not in ("", session.public_id):
                 continue
             # A stream that is open, and a subscription, may be older than what took the server away.
             if self._model.reasons(session.principal, session.asker.view, now).get(server_id) != "allowed":

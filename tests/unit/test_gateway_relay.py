@@ -19,7 +19,7 @@ from mcphub.domain.events import (
     server_tag,
     user_tag,
 )
-from mcphub.gateway import relay, wire
+from mcphub.gateway import aside, relay, wire
 from mcphub.gateway.tool_calls import reports_error
 from mcphub.gateway.upstream.runtime import Reply, UpstreamTimeout, UpstreamUnreachable
 from tests.support.gateway import World, tool
@@ -224,6 +224,25 @@ async def test_long_lists_come_in_pages(world):
     assert [each["name"] for each in first["tools"] + second["tools"]] == ["wiki__a", "wiki__b", "wiki__c"]
     assert "nextCursor" not in second
     assert bad.json["error"]["code"] == -32602
+
+
+@pytest.mark.parametrize(("limit", "least"), [("MOST_ITEMS", 5), ("MOST_BYTES", 300)])
+async def test_a_list_without_end_is_given_up_and_costs_no_other_server_its_own(world, monkeypatch, limit, least):
+    monkeypatch.setattr(aside, limit, least)
+    key = world.user("ann")
+    world.server("wiki", "search")
+    pages = []
+
+    async def endless(user, method, params, caller):
+        pages.append(params)
+        page = {"tools": [tool(f"t{len(pages)}-{number}") for number in range(2)], "nextCursor": str(len(pages))}
+        return Reply(result=json.dumps(page).encode())
+
+    world.server("desk").answer = endless
+
+    assert await names(world, key=key) == ["wiki__search"]
+    assert len(pages) <= 3
+    assert world.traffic.ended_requests[-1].left_out.servers == {"upstream_broken": 1}
 
 
 async def test_an_administrators_description_replaces_the_upstreams(world):

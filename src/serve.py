@@ -193,7 +193,7 @@ class RunningHub:
         embedding = Embedding(settings, model, base.vault, lambda named: client_of(settings, named))
         if why := missing(settings.embedding.provider):
             log.warning("search_by_words_only", why=why)
-        vectors = Vectors(indexed, embedding.make)
+        vectors = Vectors(indexed, embedding.make, many=settings.search_exact)
         embedding.changed = vectors.configured_anew
         misses = Misses(rows)
         parts_of_search = SearchParts(indexed, vectors, Glossaries(model), misses)

@@ -80,6 +80,7 @@ KNOWN = {
     "MCPHUB_EMBEDDING_DIMENSIONS",
     "MCPHUB_EMBEDDING_QUERY_PREFIX",
     "MCPHUB_EMBEDDING_DOC_PREFIX",
+    "MCPHUB_SEARCH_EXACT",
     # of ./hub and its build of the user interface
     "MCPHUB_SKIP_WEB",
     "MCPHUB_REQUIRE_WEB",
@@ -196,6 +197,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     drain_seconds: float = 30.0
     node: str = ""
     embedding: EmbeddingSettings = EmbeddingSettings()
+    search_exact: int = 20_000  # tools somebody sees, up to which a search compares each of them
     hub_variables: Mapping[str, str] = {}
     unknown: tuple[str, ...] = ()
 
@@ -320,6 +322,7 @@ def read(
         drain_seconds=float(_integer(env, "MCPHUB_DRAIN_SECONDS", 30)),
         node=env.get("MCPHUB_NODE") or socket.gethostname(),
         embedding=_embedding(env),
+        search_exact=_integer(env, "MCPHUB_SEARCH_EXACT", 20_000),
         # Only these of the hub's environment are ever readable from a settings document.
         hub_variables={name: value for name, value in env.items() if name.startswith("HUB_") or name in config_env},
         unknown=tuple(sorted(name for name in env if name.startswith("MCPHUB_") and name not in KNOWN | SECRET_FILES)),

@@ -222,6 +222,7 @@ async def test_who_could_is_answered_with_keys_of_then_and_values_of_then(api):
 
     (early, _), (later, _), (end, found) = [await asked(at) for at in (before, after, last)]
     everybody, _ = await asked(last, which="all")
+    (sought, counts), (none, _) = await asked(after, q="BO"), await asked(last, q="BO")
     gone = await admin.get(f"{WHO}?server=nothing")
 
     assert {name: (one["could"], one["couldByKey"]) for name, one in early.items()} == {
@@ -234,6 +235,7 @@ async def test_who_could_is_answered_with_keys_of_then_and_values_of_then(api):
     assert set(end) == {"admin"}
     assert everybody["bob"]["reason"] == "user_inactive"
     assert found["reasons"] == {"allowed": 1, "user_inactive": 1}
+    assert (set(sought), counts["reasons"], set(none)) == ({"bob"}, {"allowed": 2}, set())
     assert problem(gone) == (404, "not_found")
 
 

@@ -61,20 +61,20 @@ export const whyQuery = (asked: AskedWhy) =>
 
 const PAGE = 200; // users; the most the hub gives at once
 
-/** Who could use a server, or a tool of it; with `all` also who could not.
+/** Who could use a server, or a tool of it; with `all` also who could not; of those whose name holds `q`.
  *
  * @param at a position or a time; "" for now.
  */
-export const whoCouldQuery = (asked: { server: string; tool: string; at: string; all: boolean }) =>
+export const whoCouldQuery = (asked: { server: string; tool: string; at: string; all: boolean; q: string }) =>
   infiniteQueryOptions({
     queryKey: ["users", "who-could", asked],
     queryFn: ({ pageParam }) => {
-      const { server, tool, all } = asked;
+      const { server, tool, all, q } = asked;
       const which: "all" | "could" = all ? "all" : "could";
       return whole(
         client.GET("/api/audit/who-could", {
           params: {
-            query: { server, tool, which, at: pageParam.at, limit: PAGE, cursor: pageParam.cursor },
+            query: { server, tool, which, q, at: pageParam.at, limit: PAGE, cursor: pageParam.cursor },
           },
         }),
       );

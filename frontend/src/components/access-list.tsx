@@ -56,8 +56,12 @@ function Server({ server, none, end }: ServerProps & { none: string }) {
   const allowed = server.tools.filter(({ reason }) => reason === "allowed").length;
   return (
     <div className="flex min-h-row flex-wrap items-center gap-x-3 gap-y-0.5 px-3.5 py-1">
-      <Mark shown={shown} />
-      <span className={cn("font-mono font-semibold", !shown && "text-ink-2")}>{server.server}</span>
+      <span className="flex min-w-0 items-center gap-x-3">
+        <Mark shown={shown} />
+        <span className={cn("min-w-0 break-words font-mono font-semibold", !shown && "text-ink-2")}>
+          {server.server}
+        </span>
+      </span>
       {shown ? (
         <span className="text-ink-3 text-xs">
           {server.tools.length === 0

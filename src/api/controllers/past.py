@@ -153,11 +153,12 @@ class PastController(Controller):
         tool: Annotated[str, QueryParameter()] = "",
         at: At = "",
         which: Annotated[Literal["could", "all"], QueryParameter()] = "could",
+        q: Annotated[str, QueryParameter()] = "",
         limit: Annotated[int, QueryParameter()] = DEFAULT,
         after: Annotated[str, QueryParameter(name="cursor")] = "",
     ) -> WhoCouldAnswer:
         """`server` is a name or a slug of then, `tool` the server's own name of it; `which=all` also shows those who
-        could not, and why.
+        could not, and why. `q` is part of a user's name of now; `reasons` counts everybody all the same.
         """
         begin, size = offset(after), size_of(limit)
         when = await past.moment(at)
@@ -165,7 +166,8 @@ class PastController(Controller):
         if found is None:
             raise not_found("There was no such server at that time.")
         there, recorded, everybody = found
-        wanted = [one for one in everybody if which == "all" or one.could]
+        named = await services.directory.search(q) if q else None
+        wanted = [one for one in everybody if (which == "all" or one.could) and (named is None or one.user_id in named)]
         page = wanted[begin : begin + size]
         names = await services.directory.names(one.user_id for one in page)
         return WhoCouldAnswer(

@@ -79,9 +79,13 @@ def test_who_could_use_a_tool_is_asked_from_it_and_at_an_earlier_time(
     told = admin.rest.get(f"/api/audit/who-could?server={desk}&tool=find&at={narrow}&which=all&limit=200")
     could, everybody = told["reasons"]["allowed"], sum(told["reasons"].values())
     expect(page.get_by_text(f"{could} of {everybody} could use it.")).to_be_visible()
+    page.get_by_role("searchbox", name="Find a user").fill(bob.username)
+    expect(row(page, ann.username)).to_have_count(0)
+    expect(row(page, bob.username)).to_contain_text("The server is not meant for the user")
     address = page.url
     page.reload()
-    expect(scrolled_to(page, bob.username)).to_contain_text("The server is not meant for the user")
+    expect(row(page, bob.username)).to_contain_text("The server is not meant for the user")
+    expect(row(page, ann.username)).to_have_count(0)
     assert page.url == address
 
     row(page, bob.username).get_by_role("button", name=f"Why? {desk} · find").click()

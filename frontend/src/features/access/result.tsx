@@ -34,7 +34,7 @@ export function Result({ access, none, filter, onFilter, end, listed, why }: Res
   const shown = narrowed(access.servers, "shown").length;
   const servers = narrowed(access.servers, filter);
   return (
-    <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_360px]">
+    <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 lg:grid-cols-[minmax(0,1fr)_360px]">
       <Card>
         <CardHead
           title={m.access.servers}

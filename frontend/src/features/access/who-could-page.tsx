@@ -14,6 +14,7 @@ import { AsOf } from "@/components/as-of";
 import { type Column, DataTable } from "@/components/data-table/data-table";
 import { Page } from "@/components/page";
 import { EmptyState, Loaded, SkeletonRows } from "@/components/states";
+import { ThenSearch } from "@/components/then-search";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Field } from "@/components/ui/field";
@@ -39,7 +40,7 @@ interface Asked {
 /** Who could use a server or a tool, now or at an earlier time: by the decision that the gateway takes. */
 export function WhoCouldPage() {
   const m = useMessages(accessTexts);
-  const { server = "", tool = "", at = "", who = "could" } = route.useSearch();
+  const { server = "", tool = "", at = "", who = "could", q = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const change = (wanted: Partial<Asked> & { who?: "could" | "all" }) =>
     void navigate({
@@ -63,6 +64,7 @@ export function WhoCouldPage() {
         <Answer
           asked={{ server, tool, at }}
           all={who === "all"}
+          q={q}
           onAll={(all) => change({ who: all ? "all" : "could" })}
         />
       )}
@@ -90,7 +92,7 @@ function Question({ asked, onAsk }: { asked: Asked; onAsk: (asked: Asked) => voi
         {(parts) => (
           <Input
             {...parts}
-            data-page-search
+            data-page-search={asked.server === "" ? true : undefined}
             className="font-mono"
             list={names}
             autoComplete="off"
@@ -143,9 +145,17 @@ function Question({ asked, onAsk }: { asked: Asked; onAsk: (asked: Asked) => voi
   );
 }
 
-function Answer({ asked, all, onAll }: { asked: Asked; all: boolean; onAll: (all: boolean) => void }) {
+interface AnswerProps {
+  asked: Asked;
+  all: boolean;
+  /** Part of a user's name. */
+  q: string;
+  onAll: (all: boolean) => void;
+}
+
+function Answer({ asked, all, q, onAll }: AnswerProps) {
   const m = useMessages(accessTexts);
-  const query = useInfiniteQuery(whoCouldQuery({ ...asked, all }));
+  const query = useInfiniteQuery(whoCouldQuery({ ...asked, all, q }));
   const pages = usePages(query, ({ data }) => data.users);
   const first = query.data?.pages[0]?.data;
   // An answer of before stays while another is fetched; one that was refused does not stand under a new question.
@@ -171,11 +181,12 @@ function Answer({ asked, all, onAll }: { asked: Asked; all: boolean; onAll: (all
                 { value: "all", label: m.access.whoCould.everybody },
               ]}
             />
+            <ThenSearch placeholder={m.access.whoCould.find} />
           </div>
           {asked.tool && !found.recorded ? (
             <Notice tone="warn">{m.access.whoCould.notRecorded}</Notice>
           ) : null}
-          <People users={pages.query.data ?? []} asked={asked} more={pages.more} />
+          <People users={pages.query.data ?? []} sought={q !== ""} asked={asked} more={pages.more} />
         </div>
       )}
     </Loaded>
@@ -193,7 +204,15 @@ function Counts({ found }: { found: WhoCould }) {
   );
 }
 
-function People({ users, asked, more }: { users: UserThen[]; asked: Asked; more: () => void }) {
+interface PeopleProps {
+  users: UserThen[];
+  /** They are those of a name. */
+  sought: boolean;
+  asked: Asked;
+  more: () => void;
+}
+
+function People({ users, sought, asked, more }: PeopleProps) {
   const m = useMessages(accessTexts);
   const { isAdmin } = useMe();
   const reason = useReason();
@@ -255,7 +274,7 @@ function People({ users, asked, more }: { users: UserThen[]; asked: Asked; more:
       rows={users}
       rowId={({ userId }) => userId}
       onEnd={more}
-      empty={<EmptyState title={m.access.whoCould.nobody} />}
+      empty={<EmptyState title={sought ? m.access.whoCould.nobodySo : m.access.whoCould.nobody} />}
       className="-mx-4.5"
     />
   );
@@ -265,7 +284,16 @@ function People({ users, asked, more }: { users: UserThen[]; asked: Asked; more:
 function Keys({ keys, missing }: Pick<UserThen, "keys" | "missing">) {
   const m = useMessages(accessTexts);
   const reason = useReason();
-  if (missing.length > 0) return <Badge tone="warn">{m.access.missing(missing.join(", "))}</Badge>;
+  if (missing.length > 0) {
+    const said = m.access.missing(missing.join(", "));
+    return (
+      <span title={said} className="flex min-w-0">
+        <Badge tone="warn" className="min-w-0">
+          <span className="truncate">{said}</span>
+        </Badge>
+      </span>
+    );
+  }
   if (keys.length === 0) return <span className="text-ink-3">{m.access.whoCould.noKeys}</span>;
   return (
     <span className="truncate text-ink-2 text-sm">

@@ -60,6 +60,8 @@ export const access = {
     may: "Allowed",
     keys: "With which keys",
     noKeys: "no usable key",
+    find: "Find a user",
+    nobodySo: "Nobody of this name",
     nobody: "Nobody could",
     noServer: (name: string) => `There was no server ${name} at that time`,
   },

@@ -60,6 +60,8 @@ export const access: Shape<typeof en> = {
     may: "허용",
     keys: "쓸 수 있는 키",
     noKeys: "쓸 수 있는 키 없음",
+    find: "사용자 찾기",
+    nobodySo: "이 이름의 사용자가 없습니다",
     nobody: "쓸 수 있는 사용자가 없습니다",
     noServer: (name) => `그 시점에 ${name} 서버가 없었습니다`,
   },

@@ -12,6 +12,7 @@ export const Route = createFileRoute("/_app/admin/who-could")({
   validateSearch: v.object({
     server: text,
     tool: text,
+    q: text,
     at: atSearch,
     who: v.optional(v.fallback(v.picklist(["could", "all"]), "could")),
   }),

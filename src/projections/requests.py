@@ -253,9 +253,12 @@ class Requests:
         (row,) = await self._sketched(UserStats, "requests_of_user", given)
         return row
 
-    async def pending(self) -> int:
-        """Requests of all hubs that have no end yet."""
-        (row,) = await self._rows(_Pending, "requests_pending", {"since": self._now() - PENDING_SPAN})
+    async def pending(self, filters: Filters = Filters()) -> int:  # noqa: B008  frozen
+        """Requests of all hubs that have no end yet, whatever span the filters say."""
+        if filters.status not in (None, "Pending") or filters.latency is not None or filters.is_ is not None:
+            return 0  # what only an end can be
+        given = {**_plain(filters), "since": self._now() - PENDING_SPAN}
+        (row,) = await self._rows(_Pending, "requests_pending", given)
         return row.pending
 
     async def recent_servers(self, user_id: str, most: int) -> list[str]:

@@ -147,7 +147,7 @@ class OwnFigures(Out, kw_only=True):
 
 
 class FiguresAnswer(Envelope, kw_only=True):
-    """`pending` counts everybody's, and is there with `all=true`."""
+    """`pending` counts those that are under way now and fit; it is there with `all=true`."""
 
     data: list[Figures]
     mine: OwnFigures
@@ -245,7 +245,7 @@ class RequestsController(Controller):
                 for figures in found
             ],
             mine=OwnFigures(**asdict(mine)),
-            pending=await requests.pending() if every else UNSET,
+            pending=await requests.pending(filters) if every else UNSET,
         )
 
     @get(

@@ -175,7 +175,7 @@ export function Histogram({
       </div>
       <div className="mt-1 flex justify-between font-mono text-2xs text-ink-3" aria-hidden>
         {labels.map((at) => (
-          <span key={at}>
+          <span key={at} className="whitespace-nowrap max-sm:even:hidden">
             {long ? `${format.day(new Date(at))} ` : ""}
             {clock(format.time(new Date(at)), apart)}
           </span>

@@ -20,7 +20,9 @@ interface TimePlotProps {
 }
 
 const FONT = '11px "JetBrains Mono Variable", "Pretendard Variable", monospace';
-const AXIS = 62; // pixels
+/** Pixels left of the plot; what stands below in the same time begins there. */
+export const AXIS = 62;
+const BELOW = 28; // pixels of the times
 const LEAST_DRAG = 8; // pixels, less is a click
 
 /** Lines over time, with a legend that says the values under the pointer. */
@@ -59,7 +61,9 @@ export function TimePlot({ label, times, series, show, height = 220, onZoom, cla
           points: { size: 6 },
           drag: { x: onZoom !== undefined, y: false, setScale: false },
         },
-        scales: { x: { time: true } },
+        padding: [10, 0, 0, 0],
+        // From the beginning of the first bucket to the end of the last, as bars show it.
+        scales: { x: { time: true, range: () => [times[0] ?? 0, (times.at(-1) ?? 0) + stepOf(times)] } },
         axes: [
           {
             stroke: ink,
@@ -67,6 +71,7 @@ export function TimePlot({ label, times, series, show, height = 220, onZoom, cla
             grid,
             ticks: grid,
             space: 75,
+            size: BELOW,
             values: (_plot, splits, _axis, _space, apart) =>
               splits.map((second) => clock(format.time(new Date(second * 1000)), apart * 1000)),
           },
@@ -139,6 +144,9 @@ export function TimePlot({ label, times, series, show, height = 220, onZoom, cla
     </figure>
   );
 }
+
+/** Seconds of a bucket. */
+const stepOf = ([first = 0, second = first + 1]: number[]) => second - first;
 
 /** Where a value stands between two gaps: no line goes there, so a point has to. */
 function alone(values: ArrayLike<number | null | undefined>): number[] {

@@ -51,9 +51,9 @@ export function FiguresStrip({ now, then, comparing, pending }: FiguresStripProp
     { name: "p99", value: took(now?.p99Ms), of: growth(now?.p99Ms, then?.p99Ms), worse: true },
   ];
   return (
-    <dl className="grid grid-cols-[repeat(auto-fit,minmax(104px,1fr))] gap-px overflow-hidden rounded-lg border border-line bg-line">
+    <dl className="grid grid-cols-[repeat(auto-fit,minmax(104px,1fr))] gap-px overflow-hidden rounded-lg border border-line bg-surface">
       {cells.map(({ name, value, detail, bad, of, worse }) => (
-        <div key={name} className="bg-surface px-3 py-2">
+        <div key={name} className="cell-line px-3 py-2">
           <dt className="text-2xs text-ink-3">{name}</dt>
           <dd className="flex items-baseline gap-1.5 tabular-nums">
             <span className={cn("font-semibold text-lg", bad && "text-bad")}>{value}</span>

@@ -2,7 +2,7 @@ import { useMemo } from "react";
 import type { Figures } from "@/api/schema.gen";
 import { useFormat } from "@/app/look";
 import { Histogram } from "@/components/plots/histogram";
-import { TimePlot } from "@/components/plots/time-plot";
+import { AXIS, TimePlot } from "@/components/plots/time-plot";
 import { Card, CardHead } from "@/components/ui/card";
 import { useMessages } from "@/i18n";
 import { requestsTexts } from "@/i18n/requests";
@@ -129,13 +129,15 @@ export function LatencyCard({ figures, window, bucket, then, hidden, onHide, onZ
           </span>
         ))}
       </div>
-      <Histogram
-        label={m.requests.volume}
-        series={kinds}
-        bins={bins}
-        step={bucket * 1000}
-        onBrush={(from, to) => onZoom({ from: new Date(from), to: new Date(to) })}
-      />
+      <div style={{ paddingLeft: AXIS }}>
+        <Histogram
+          label={m.requests.volume}
+          series={kinds}
+          bins={bins}
+          step={bucket * 1000}
+          onBrush={(from, to) => onZoom({ from: new Date(from), to: new Date(to) })}
+        />
+      </div>
     </Card>
   );
 }

@@ -100,6 +100,11 @@ describe("a request", () => {
       { name: "upstream", ms: 70 },
     ]);
     expect(phasesOf({ durationMs: null } as RequestView)).toEqual([]);
+    const failed = { durationMs: 86, waitMs: null, upstreamMs: 0, server: "git", status: "Failed" };
+    expect(phasesOf(failed as RequestView)).toEqual([
+      { name: "both", ms: 86 },
+      { name: "wait", ms: 0 },
+    ]);
   });
 
   it("says what a list left out, the most first, and counts no older list", () => {

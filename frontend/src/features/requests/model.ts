@@ -134,15 +134,24 @@ export function toolErrorRate(figures: Figures | undefined): number {
 }
 
 export interface Phase {
-  name: "hub" | "wait" | "upstream";
+  name: "hub" | "wait" | "upstream" | "both";
   ms: number;
 }
 
-/** Where a request's time went: the hub's own work, waiting for an upstream to be free, the upstream. */
-export function phasesOf({ durationMs, waitMs, upstreamMs }: RequestView): Phase[] {
+/**
+ * Where a request's time went: the hub's own work, waiting for an upstream to be free, the upstream. Of a server that
+ * did not answer only the whole is known.
+ */
+export function phasesOf({ durationMs, waitMs, upstreamMs, server, status }: RequestView): Phase[] {
   if (durationMs === null) return [];
   const wait = waitMs ?? 0;
   const upstream = upstreamMs ?? 0;
+  if (upstream === 0 && server !== null && (status === "Failed" || status === "TimedOut")) {
+    return [
+      { name: "both" as const, ms: Math.max(durationMs - wait, 0) },
+      { name: "wait" as const, ms: wait },
+    ];
+  }
   return [
     { name: "hub" as const, ms: Math.max(durationMs - wait - upstream, 0) },
     { name: "wait" as const, ms: wait },

@@ -15,7 +15,12 @@ import { Reason } from "./reason";
 
 export type ListPath = "/admin/requests" | "/activity";
 
-const COLORS = { hub: "var(--ink-3)", wait: "var(--warn)", upstream: "var(--cat-group)" };
+const COLORS = {
+  hub: "var(--ink-3)",
+  wait: "var(--warn)",
+  upstream: "var(--cat-group)",
+  both: "var(--cat-group)",
+};
 
 /** All that is known of one request. */
 export function RequestDetail({ request, listPath }: { request: RequestView; listPath: ListPath }) {

@@ -1,5 +1,5 @@
-import { Link, useRouter } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { Link, useLocation, useRouter } from "@tanstack/react-router";
+import { useEffect, useMemo, useRef } from "react";
 import { useMessages } from "@/i18n";
 import { cn } from "@/lib/cn";
 import type { PageInfo } from "./pages";
@@ -37,8 +37,15 @@ const withoutEnd = (path: string) => path.replace(/(.)\/$/, "$1");
 export function Navigation({ onGo }: { onGo?: () => void }) {
   const m = useMessages();
   const pages = usePages();
+  const list = useRef<HTMLElement>(null);
+  const path = useLocation({ select: ({ pathname }) => pathname });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another page has another entry
+  useEffect(() => {
+    // On a low screen the list scrolls, and the entry of a page that was opened by its address may be below.
+    list.current?.querySelector("[aria-current=page]")?.scrollIntoView({ block: "nearest" });
+  }, [path]);
   return (
-    <nav aria-label={m.shell.navigation} className="flex flex-col gap-4">
+    <nav ref={list} aria-label={m.shell.navigation} className="flex flex-col gap-4">
       {GROUPS.map((group) => {
         const here = pages.filter((page) => page.group === group);
         return here.length === 0 ? null : (

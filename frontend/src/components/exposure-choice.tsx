@@ -43,7 +43,7 @@ export function ExposureChoice() {
           <label
             key={mode}
             className={cn(
-              "grid cursor-pointer grid-cols-[auto_minmax(0,1fr)_auto] items-baseline gap-x-2 rounded-md border px-3 py-2 transition-colors duration-150 has-focus-visible:outline-2 has-focus-visible:outline-accent has-focus-visible:outline-offset-1",
+              "grid cursor-pointer grid-cols-[auto_minmax(0,1fr)_auto] content-start items-baseline gap-x-2 rounded-md border px-3 py-2 transition-colors duration-150 has-focus-visible:outline-2 has-focus-visible:outline-accent has-focus-visible:outline-offset-1",
               mode === present ? "border-accent-line bg-accent-soft" : "border-line hover:bg-raised",
             )}
           >

@@ -317,7 +317,7 @@ def test_values_are_counted_against_who_may_enter_them(admin: Reader) -> None:
         expect(page.get_by_role("row").filter(has_text=name)).to_contain_text(entered)
         expect(page.get_by_role("row").filter(has_text=name)).to_contain_text(share)
     page.get_by_role("tab", name="Issues 1", exact=True).click()
-    for name in ("Errors 0", "Warnings 1", "News 2"):  # of the auditor, and of the administrator, who entered nothing
+    for name in ("Errors 0", "Warnings 1", "Info 2"):  # of the auditor, and of the administrator, who entered nothing
         expect(page.get_by_role("button", name=name, exact=True)).to_be_visible()
 
 
@@ -419,8 +419,8 @@ def test_somebody_sees_the_numbers_that_are_theirs(ann: Reader, planted: Planted
 
     page = ann.go("/servers")
     wiki = row(page, "wiki").get_by_role("gridcell")
-    expect(wiki.nth(5)).to_have_text("11")
-    expect(wiki.nth(6)).to_have_text("6")
+    expect(wiki.nth(3)).to_have_text("11")
+    expect(wiki.nth(4)).to_have_text("6")
 
     page = ann.go("/settings")
     asks = page.get_by_role("region", name="asks", exact=True)

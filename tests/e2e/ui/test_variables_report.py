@@ -143,9 +143,9 @@ def test_the_schedule_is_changed_and_a_look_says_what_it_found(
     expect(form).to_contain_text("12:30 in your time zone")
     save.click()
     expect(page.get_by_text("The schedule was saved")).to_be_visible()
-    page.get_by_role("button", name="Look now").click()
+    page.get_by_role("button", name="Check now").click()
 
-    outcome = page.get_by_role("region", name="Last look")
+    outcome = page.get_by_role("region", name="Last check")
     expect(outcome).to_contain_text("asked for by admin")
     expect(outcome).to_contain_text("Not entered, so calls are refused")
     expect(outcome).to_contain_text("switched off")

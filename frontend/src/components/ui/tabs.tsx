@@ -26,8 +26,8 @@ export function Tabs<V extends string>({
 }: TabsProps<V>) {
   return (
     <Base.Root value={value} onValueChange={(wanted) => onChange(wanted as V)} className={className}>
-      <div className="flex items-end justify-between gap-2 border-line border-b">
-        <Base.List aria-label={label} className="scroll-thin -mb-px flex overflow-x-auto">
+      <div className="flex items-end justify-between gap-2 border-line border-b max-sm:flex-wrap-reverse">
+        <Base.List aria-label={label} className="scroll-thin -mb-px flex max-w-full overflow-x-auto">
           {tabs.map((tab) => (
             <Base.Tab
               key={tab.value}

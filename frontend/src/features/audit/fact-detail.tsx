@@ -43,7 +43,7 @@ export function FactDetail({ detail, link, onTerm }: FactDetailProps) {
         <span data-name>{fact.actorName}</span> · <Sentence item={fact} />
       </p>
       <Facts fact={fact} onTerm={onTerm} />
-      <UndoButton fact={fact} />
+      {changed === null ? null : <UndoButton fact={fact} />}
       <Tabs<Tab>
         value={tab}
         onChange={setTab}
@@ -108,7 +108,7 @@ export function FactDetail({ detail, link, onTerm }: FactDetailProps) {
   );
 }
 
-/** For administrators; what cannot be undone says why when it is asked. */
+/** For administrators, of what changed something; what cannot be undone says why when it is asked. */
 function UndoButton({ fact }: { fact: Fact }) {
   const m = useMessages(undoTexts);
   const { isAdmin } = useMe();

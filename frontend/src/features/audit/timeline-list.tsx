@@ -137,7 +137,11 @@ export function TimelineList(props: TimelineListProps) {
           className={cn(TRACKS, "h-8 border-line border-b text-2xs text-ink-3", narrow && "narrow")}
         >
           {columns.map((id) => (
-            <div key={id} role="columnheader" className={HEADS[id]}>
+            <div
+              key={id}
+              role="columnheader"
+              className={cn(HEADS[id], narrow && id === "actor" && "max-xl:hidden")}
+            >
               <span className={id === "trace" || id === "category" ? "sr-only" : undefined}>
                 {m.audit.columns[id]}
               </span>

@@ -9,9 +9,9 @@ import { CategoryIcon } from "./categories";
 import { type Item, itemId, type Joint, subjectText } from "./model";
 import { Sentence } from "./sentence";
 
-/** One grid for the header and all rows. */
+/** One grid for the header and all rows. Beside a panel the sentence is worth more than the actor, who stands in it. */
 export const TRACKS =
-  "grid items-center gap-x-2.5 px-4 grid-cols-[52px_62px_14px_18px_minmax(0,1fr)] md:grid-cols-[52px_62px_14px_18px_128px_minmax(0,1fr)] xl:[&:not(.narrow)]:grid-cols-[52px_62px_14px_18px_128px_minmax(0,1fr)_minmax(0,280px)]";
+  "grid items-center gap-x-2.5 px-4 grid-cols-[52px_62px_14px_18px_minmax(0,1fr)] md:[&:not(.narrow)]:grid-cols-[52px_62px_14px_18px_128px_minmax(0,1fr)] xl:[&.narrow]:grid-cols-[52px_62px_14px_18px_128px_minmax(0,1fr)] xl:[&:not(.narrow)]:grid-cols-[52px_62px_14px_18px_128px_minmax(0,1fr)_minmax(0,280px)]";
 
 interface TimelineRowProps {
   id: string;
@@ -64,7 +64,7 @@ export const TimelineRow = memo(function TimelineRow(props: TimelineRowProps) {
       <div role="gridcell">
         <CategoryIcon item={item} />
       </div>
-      <div role="gridcell" className="min-w-0 max-md:hidden">
+      <div role="gridcell" className={cn("min-w-0", narrow ? "max-xl:hidden" : "max-md:hidden")}>
         <Actor item={item} />
       </div>
       <div role="gridcell" className="min-w-0 truncate">

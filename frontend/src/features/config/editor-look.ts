@@ -96,9 +96,10 @@ const theme = EditorView.theme({
     boxShadow: "inset 0 -2px var(--bad)",
   },
   ".cm-deletedLine, .cm-deletedLine del, .cm-deletedText": { textDecoration: "none" },
-  ".cm-deletedChunk": { paddingLeft: "6px" },
+  // The buttons stand at their own difference, not at the top of the editor.
+  ".cm-deletedChunk": { paddingLeft: "6px", position: "relative" },
   ".cm-deletedChunk .cm-chunkButtons": { insetInlineEnd: "8px", top: "-2px" },
-  ".cm-chunkButton": {
+  ".cm-deletedChunk .cm-chunkButton": {
     fontFamily: "var(--font-sans)",
     fontSize: "11px",
     padding: "0 8px",

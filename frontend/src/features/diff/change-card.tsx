@@ -18,7 +18,7 @@ export function ChangeCard({ change }: { change: PastChange }) {
   const m = useMessages(pastTexts);
   const { tone, icon: Icon } = KINDS[change.kind];
   const whole = change.after ?? change.before;
-  const name = change.name || m.past.sections[change.section];
+  const name = change.name || m.past.things[change.section];
   return (
     <li>
       <Card>
@@ -26,7 +26,7 @@ export function ChangeCard({ change }: { change: PastChange }) {
           <Badge tone={tone} icon={<Icon aria-hidden />}>
             {m.past.kinds[change.kind]}
           </Badge>
-          <span className="text-ink-3 text-sm">{m.past.sections[change.section]}</span>
+          <span className="text-ink-3 text-sm">{m.past.things[change.section]}</span>
           <span data-name className="font-semibold">
             {name}
           </span>

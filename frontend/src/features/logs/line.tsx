@@ -34,7 +34,7 @@ export function LogText({ line, wrap }: { line: Line; wrap: boolean }) {
       <span className={cn("inline-block w-11 font-semibold", toneText[LEVEL_TONE[line.level]])}>
         {SHORT[line.level]}
       </span>
-      <span className="text-ink-2">{line.source.padEnd(16)}</span>{" "}
+      <span className="text-ink-2 max-sm:hidden">{line.source.padEnd(16)} </span>
       <span className="font-semibold text-ink">{line.event}</span>
       {line.fields.map(([name, value]) => (
         <span key={name}>

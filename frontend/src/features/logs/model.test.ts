@@ -33,7 +33,7 @@ const record = (n: number) => ({
   event: "e",
 });
 
-test("a record is a line, with everything else as its fields", () => {
+test("a record is a line, with everything else as its fields, ids last", () => {
   const line = lineOf({
     ...record(7),
     level: "error",
@@ -45,9 +45,9 @@ test("a record is a line, with everything else as its fields", () => {
   });
   expect(line).toMatchObject({ n: 7, level: "error", source: "serve", event: "e", requestId: "r1" });
   expect(line.fields).toEqual([
-    ["request_id", "r1"],
     ["ms", "4.5"],
     ["args", "[1]"],
+    ["request_id", "r1"],
   ]);
 });
 

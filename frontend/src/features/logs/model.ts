@@ -55,6 +55,9 @@ export interface Line {
 
 const OWN = new Set(["n", "timestamp", "level", "logger", "event"]);
 
+/** Ids are long, and the same in many lines: they stand behind what a line is read for. */
+const isId = (name: string) => name.endsWith("_id");
+
 /** A record as the hub sends it, as a line. */
 export function lineOf(record: Record<string, unknown>): Line {
   const text = (name: string) => (typeof record[name] === "string" ? (record[name] as string) : "");
@@ -69,6 +72,7 @@ export function lineOf(record: Record<string, unknown>): Line {
     requestId: text("request_id"),
     fields: Object.entries(record)
       .filter(([name, value]) => !OWN.has(name) && value !== "" && value !== null)
+      .sort(([one], [other]) => Number(isId(one)) - Number(isId(other)))
       .map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]),
     record,
   };

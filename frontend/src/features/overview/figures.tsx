@@ -104,7 +104,7 @@ export function FiguresGrid({ span }: { span: SpanName }) {
             <span className="flex items-baseline gap-2 tabular-nums">
               <span
                 className={cn(
-                  "font-semibold text-2xl",
+                  "whitespace-nowrap font-semibold text-2xl",
                   tone === "bad" && "text-bad",
                   tone === "warn" && "text-warn-text",
                 )}

@@ -22,9 +22,11 @@ export function OverviewTab({ server }: { server: ServerView }) {
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-3 pt-3 lg:grid-cols-2">
       <Connection server={server} upstream={upstream} />
-      <Calls server={server} />
-      {me.isAdmin ? <Audience server={server} /> : null}
-      {upstream ? <Sandbox upstream={upstream} /> : null}
+      <div className="flex flex-col gap-3">
+        <Calls server={server} />
+        {me.isAdmin ? <Audience server={server} /> : null}
+        {upstream ? <Sandbox upstream={upstream} /> : null}
+      </div>
       {server.config ? (
         <Card className="lg:col-span-2">
           <CardHead title={m.servers.config} detail={m.servers.configMasked} />

@@ -30,6 +30,16 @@ export function RequestsTab({ server }: { server: ServerView }) {
         width: "156px",
         cell: ({ startedAt }) => <Time at={startedAt} as="full" />,
       },
+      ...(all
+        ? [
+            {
+              id: "user",
+              header: m.servers.columns.user,
+              width: "minmax(100px,0.8fr)",
+              cell: ({ username }: RequestView) => <b className="font-medium">{username}</b>,
+            },
+          ]
+        : []),
       {
         id: "method",
         header: m.servers.columns.method,
@@ -63,7 +73,7 @@ export function RequestsTab({ server }: { server: ServerView }) {
       {
         id: "id",
         header: m.common.requestId,
-        width: "minmax(180px,1.4fr)",
+        width: "minmax(120px,0.8fr)",
         cell: ({ id, requestId }) =>
           "/admin/requests/$requestId" in router.routesByPath && all ? (
             <a href={`/admin/requests/${id}`} className="font-mono text-xs hover:underline">

@@ -53,32 +53,13 @@ export function ServersTable({ rows, empty }: { rows: ServerRow[]; empty: ReactN
         ),
       },
       {
-        id: "since",
-        header: names.since,
-        width: "88px",
-        sortBy: ({ server }) => server.since,
-        cell: ({ server }) =>
-          server.since ? (
-            <Time at={server.since} className="text-ink-2" />
-          ) : (
-            <span className="text-ink-3">–</span>
-          ),
-      },
-      {
-        id: "type",
-        header: names.type,
-        width: "112px",
-        sortBy: ({ server }) => server.type,
-        cell: ({ server }) => <span className="font-mono text-ink-2 text-xs">{server.type}</span>,
-      },
-      {
-        id: "isolation",
-        header: names.isolation,
-        width: "minmax(84px,0.5fr)",
-        sortBy: ({ server }) => server.isolation,
-        cell: ({ server }) => (
-          <span className="text-ink-2">
-            {m.servers.isolations[server.isolation as "per-user"] ?? server.isolation}
+        id: "ready",
+        header: names.readiness,
+        width: "minmax(140px,0.7fr)",
+        sortBy: ({ readiness }) => readiness.kind,
+        cell: ({ readiness }) => (
+          <span className="flex">
+            <ReadyMark readiness={readiness} />
           </span>
         ),
       },
@@ -119,13 +100,32 @@ export function ServersTable({ rows, empty }: { rows: ServerRow[]; empty: ReactN
         ),
       },
       {
-        id: "ready",
-        header: names.readiness,
-        width: "minmax(140px,0.7fr)",
-        sortBy: ({ readiness }) => readiness.kind,
-        cell: ({ readiness }) => (
-          <span className="flex">
-            <ReadyMark readiness={readiness} />
+        id: "since",
+        header: names.since,
+        width: "88px",
+        sortBy: ({ server }) => server.since,
+        cell: ({ server }) =>
+          server.since ? (
+            <Time at={server.since} className="text-ink-2" />
+          ) : (
+            <span className="text-ink-3">–</span>
+          ),
+      },
+      {
+        id: "type",
+        header: names.type,
+        width: "112px",
+        sortBy: ({ server }) => server.type,
+        cell: ({ server }) => <span className="font-mono text-ink-2 text-xs">{server.type}</span>,
+      },
+      {
+        id: "isolation",
+        header: names.isolation,
+        width: "minmax(84px,0.5fr)",
+        sortBy: ({ server }) => server.isolation,
+        cell: ({ server }) => (
+          <span className="text-ink-2">
+            {m.servers.isolations[server.isolation as "per-user"] ?? server.isolation}
           </span>
         ),
       },

@@ -42,9 +42,9 @@ export function Strip({ shown, stale }: { shown: ShownSession[] | null; stale: b
     },
   ];
   return (
-    <dl className="grid grid-cols-[repeat(auto-fit,minmax(132px,1fr))] gap-px overflow-hidden rounded-lg border border-line bg-line">
+    <dl className="grid grid-cols-[repeat(auto-fit,minmax(132px,1fr))] shrink-0 gap-px overflow-hidden rounded-lg border border-line bg-surface">
       {cells.map(({ name, value, bad, more }) => (
-        <div key={name} className="bg-surface px-3 py-2">
+        <div key={name} className="cell-line px-3 py-2">
           <dt className="text-2xs text-ink-3">{name}</dt>
           <dd className={cn("flex items-center gap-2 tabular-nums", stale && "text-ink-3")}>
             <span className={cn("font-semibold text-lg", bad && "text-bad")}>{value}</span>

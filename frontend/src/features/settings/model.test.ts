@@ -5,6 +5,7 @@ import {
   changes,
   type FieldView,
   fits,
+  givenLabel,
   helpOf,
   narrowed,
   pasted,
@@ -134,4 +135,11 @@ test("help leads into the web and nowhere else", () => {
     text: "javascript:alert(1)",
   });
   expect(helpOf(slot())).toBeNull();
+});
+
+test("a label is shown when it says more than the variable's name", () => {
+  expect(givenLabel({ label: "Jira Api Token", canonical: "JIRA_API_TOKEN" })).toBe("");
+  expect(givenLabel({ label: "Token of your Atlassian account", canonical: "JIRA_API_TOKEN" })).toBe(
+    "Token of your Atlassian account",
+  );
 });

@@ -138,6 +138,17 @@ export function narrowed(sections: Section[], wanted: string): Section[] {
   );
 }
 
+/** What whoever set the server up calls a variable; "" when they left it at its own name. */
+export function givenLabel({ label, canonical }: Pick<SlotView, "label" | "canonical">): string {
+  const words = (text: string) =>
+    text
+      .toLowerCase()
+      .split(/[\s_]+/)
+      .filter(Boolean)
+      .join(" ");
+  return words(label) === words(canonical) ? "" : label;
+}
+
 /** Where somebody finds out what to type; text only when whoever set it up wrote no address of the web. */
 export function helpOf({
   helpUrl = "",

@@ -6,7 +6,7 @@ import { CopyButton } from "@/components/ui/copy-button";
 import { MaskedValue, SecretInput } from "@/components/ui/secret-field";
 import { useMessages } from "@/i18n";
 import { settingsTexts } from "@/i18n/settings";
-import { type FieldView, fits, helpOf } from "./model";
+import { type FieldView, fits, givenLabel, helpOf } from "./model";
 import { ValueHistory } from "./value-history";
 
 interface ValueFieldProps {
@@ -30,6 +30,7 @@ export function ValueField({ server, field, typed, error, onChange, onShare }: V
     typeof typed === "string" && !fits(slot, typed) ? m.errors.codes.pattern_mismatch : undefined;
   const problem = error ?? wrongForm;
   const help = helpOf(slot);
+  const given = givenLabel(slot);
   const back = () => {
     setReplacing(false);
     onChange(undefined);
@@ -42,13 +43,18 @@ export function ValueField({ server, field, typed, error, onChange, onShare }: V
           <label htmlFor={id} className="truncate font-mono font-semibold text-sm" title={slot.name}>
             {short}
           </label>
+          {meta ? <ValueHistory server={server} field={field} /> : null}
           <CopyButton
             value={() => slot.name}
             label={m.settings.copyName(slot.name)}
             className="size-5 opacity-0 focus-visible:opacity-100 [div:hover>&]:opacity-100 [&_svg]:size-3"
           />
-          {meta ? <ValueHistory server={server} field={field} /> : null}
         </div>
+        {given === "" ? null : (
+          <p data-name className="text-ink-2 text-xs">
+            {given}
+          </p>
+        )}
         <p className="text-ink-3 text-xs">
           {slot.required ? m.settings.required : m.settings.optional}
           {meta ? <Changed at={meta.updatedAt} /> : null}

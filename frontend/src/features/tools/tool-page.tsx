@@ -171,13 +171,29 @@ function About({ tool }: { tool: ToolView }) {
 
 /** The tool is not on the list the hub holds. It is asked for once, where there is no list. */
 function NoTool({ server }: { server: ServerView }) {
-  const m = useMessages(toolsTexts);
+  const m = useMessages(serversTexts, toolsTexts);
   const { mutate: ask, isIdle, isPending, error, data } = useListTools(server.name);
   const unknown = !server.toolsListed && server.visible && server.enabled;
   useEffect(() => {
     if (unknown && isIdle) ask();
   }, [unknown, isIdle, ask]);
   if (isPending || (unknown && isIdle)) return <SkeletonCards cards={2} />;
+  const closed = whyClosed(server);
+  if (closed !== null) {
+    return (
+      <EmptyState
+        icon={<Wrench aria-hidden />}
+        title={m.servers.toolsUnknown[closed]}
+        action={
+          closed === "missing" ? (
+            <Link to="/settings" hash={server.slug} className="text-accent underline">
+              {m.servers.enterValues}
+            </Link>
+          ) : null
+        }
+      />
+    );
+  }
   const failed = error ? explain(error, m) : data?.error;
   return (
     <EmptyState
@@ -188,4 +204,17 @@ function NoTool({ server }: { server: ServerView }) {
       {failed ? <span data-name>{failed}</span> : m.tools.notFoundText}
     </EmptyState>
   );
+}
+
+/** Why the server's tools cannot be known; null when it was asked, or can be. */
+function whyClosed({
+  toolsListed,
+  enabled,
+  visible,
+  slots,
+}: ServerView): "off" | "missing" | "hidden" | null {
+  if (toolsListed) return null;
+  if (!enabled) return "off";
+  if (slots.some(({ required, configured }) => required && !configured)) return "missing";
+  return visible ? null : "hidden";
 }

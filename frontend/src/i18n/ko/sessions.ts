@@ -58,7 +58,7 @@ export const sessions: Shape<typeof en> = {
   endedRuntime: (server) => `${server} 서버 연결을 끝냈습니다`,
   runtimesEmpty: "열린 연결이 없습니다",
   runtimesEmptyText: "호출에 필요할 때 프로세스나 연결을 엽니다.",
-  open: "열림",
+  open: "열기",
   silent: (nodes) => `${nodes} 노드가 응답하지 않아 그 노드의 항목은 빠져 있습니다.`,
   reconnecting: "허브가 응답하지 않습니다. 마지막으로 알려진 상태를 보여 줍니다.",
 };

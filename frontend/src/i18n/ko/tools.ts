@@ -2,11 +2,11 @@ import type { Shape } from "@/i18n";
 import type { tools as en } from "../en/tools";
 
 export const tools: Shape<typeof en> = {
-  arguments: "인수",
+  arguments: "인자",
   input: "입력 방법",
   form: "폼",
-  argumentsJson: "JSON으로 쓴 인수",
-  noArguments: "인수를 받지 않는 도구입니다.",
+  argumentsJson: "JSON으로 쓴 인자",
+  noArguments: "인자를 받지 않는 도구입니다.",
   brokenJson: "아직 JSON 객체가 아닙니다.",
   leftOut: "– 보내지 않음",
   isNull: "null을 보냅니다.",
@@ -33,7 +33,7 @@ export const tools: Shape<typeof en> = {
   runAnyway: "그대로 실행",
   destructiveAsk:
     "서버가 파괴적이라고 표시한 도구입니다. 되돌릴 수 없을지도 모릅니다. 실행하려면 다시 누르세요.",
-  issuesAsk: "인수가 도구의 스키마에 맞지 않습니다. 고치거나, 그대로 보내려면 다시 누르세요.",
+  issuesAsk: "인자가 도구의 스키마에 맞지 않습니다. 고치거나, 그대로 보내려면 다시 누르세요.",
   stop: "멈추기",
   stopped: "호출을 멈췄습니다.",
   startOver: "처음부터",

@@ -219,7 +219,8 @@ async def timeline(bench: Bench, count: int) -> None:
 
         often, seldom, until = await busy(0), await busy(9 * count // 1000), datetime.now(UTC)
         request = (await line._tuples(f"select meta ->> 'request_id' from ledger where position = {count // 2}"))[0][0]
-        server = (await line._tuples("select server_id from servers limit 1"))[0][0]
+        added = "select data ->> 'server_id' from ledger where type = 'ServerAdded' order by position desc limit 1"
+        server = (await line._tuples(added))[0][0]
         for what, wanted, before in (
             ("first page", Wanted(), None),
             ("page half-way", Wanted(), Place(count // 2)),
@@ -243,6 +244,7 @@ async def timeline(bench: Bench, count: int) -> None:
             ("text tool_7", Wanted(text="tool_7"), None),
             ("text of a server's name", Wanted(text="newer"), None),
             ("text nothing has", Wanted(text="xyzzy"), None),
+            ("text of a letter that nothing has", Wanted(text="ö"), None),
             ("refused", Wanted(kind="access", outcome=Choice(None, ("done",))), None),
             ("a day half a year ago", Wanted(since=until - timedelta(180), until=until - timedelta(179)), None),
             ("settings of that day",

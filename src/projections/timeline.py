@@ -52,8 +52,9 @@ TEXTS = (
     "description",
     "reason",
     "last4",
-)  # members that texts are looked for in
+)  # members that texts are looked for in, as fact_texts has them (0024_ledger_texts.sql)
 FIRST_REACH = 10_000  # facts that are looked through for a text at first
+SHORTEST = 2  # letters of a text that the index finds
 WITH_TEXTS = [name for name, type_ in EVENT_TYPES.items() if not set(TEXTS).isdisjoint(type_.__struct_fields__)]
 ACCESS_COLUMNS = """
     select ledger_position as position, position as number, id, at, action, outcome, way, actor, subject, name_digest,
@@ -467,22 +468,35 @@ class Timeline:
         high = high if before is None else min(high or before, before)
         if after is not None or not wanted.text:
             return await self._found(wanted, size, low, high, "desc" if after is None else "asc")
-        # No index helps with a text: so it is looked for in ever larger steps, until there are enough.
+        # What many facts hold is soon found in the newest; what few hold, by the index. That knows pairs of letters, so
+        # a single one is looked for in ever larger steps.
         found: list[FactItem] = []
         reach, top = FIRST_REACH, high or (await self.newest()).position + 1
         while len(found) < size and top > (low or 0) + 1:
-            step = max(low or 0, top - 1 - reach)
-            found += await self._found(wanted, size - len(found), step, top, "desc")
+            by_index = len(wanted.text) >= SHORTEST and reach > FIRST_REACH
+            step = low or 0 if by_index else max(low or 0, top - 1 - reach)
+            found += await self._found(wanted, size - len(found), step, top, "desc", walking=not by_index)
             reach, top = reach * 4, step + 1
         return found
 
     async def _found(
-        self, wanted: Wanted, size: int, low: int | None, high: int | None, direction: Literal["asc", "desc"]
+        self,
+        wanted: Wanted,
+        size: int,
+        low: int | None,
+        high: int | None,
+        direction: Literal["asc", "desc"],
+        *,
+        walking: bool = True,
     ) -> list[FactItem]:
-        """Between two positions, without them."""
+        """Between two positions, without them.
+
+        Args:
+            walking: are texts looked for in one fact after the other, as suits few facts?
+        """
         parts: list[str] = []
         given: dict[str, Any] = {"size": size}
-        for conditions in _ways(wanted):
+        for conditions in _ways(wanted, walking=walking):
             types = wanted.types() if wanted.narrowed_by_type_alone else None
             if types is None:
                 _within(conditions, low, high)
@@ -536,7 +550,7 @@ class Timeline:
             return list(await cursor.fetchall())
 
 
-def _ways(wanted: Wanted) -> list[Conditions]:
+def _ways(wanted: Wanted, *, walking: bool = False) -> list[Conditions]:
     """How a fact can be one of those: each way is looked for by an index of its own, which an `or` has none of."""
     ways: list[list[tuple[str, dict[str, Any]]]] = []
     if wanted.own is not None:
@@ -554,7 +568,7 @@ def _ways(wanted: Wanted) -> list[Conditions]:
         named = enumerate(wanted.source.only or ())
         ways.append([(f"{SOURCE} = %(source{number})s", {f"source{number}": source}) for number, source in named])
     if wanted.text:
-        ways.append(_text_ways(wanted))
+        ways.append(_text_ways(wanted, walking=walking))
     found = []
     for way in product(*ways):
         conditions = _of_all(wanted)
@@ -564,17 +578,21 @@ def _ways(wanted: Wanted) -> list[Conditions]:
     return found
 
 
-def _text_ways(wanted: Wanted) -> list[tuple[str, dict[str, Any]]]:
-    text = _escaped(wanted.text)
+def _text_ways(wanted: Wanted, *, walking: bool) -> list[tuple[str, dict[str, Any]]]:
     types = [type_ for type_ in EVENT_TYPES if wanted.text.casefold() in type_.casefold()]
-    fields = " or ".join(f"ledger.data ->> '{field}' ilike %(text)s" for field in TEXTS)
-    # As JSON writes it, in the whole fact first: taking it apart for each member costs five times as much.
-    written = _escaped(encode(wanted.text).decode()[1:-1])
+    if walking or len(wanted.text) < SHORTEST:
+        # As JSON writes it, in the whole fact first: taking it apart costs five times as much.
+        first = "ledger.type = any(%(with_texts)s::text[]) and ledger.data::text ilike %(written)s"
+        written = _escaped(encode(wanted.text).decode()[1:-1])
+        given: dict[str, Any] = {"with_texts": WITH_TEXTS, "written": f"%{written}%"}
+    else:
+        first = "public.text_pairs(public.fact_texts(ledger.data)) @> public.text_pairs(%(letters)s)"
+        given = {"letters": wanted.text}
     ways: list[tuple[str, dict[str, Any]]] = [
         ("ledger.type = any(%(of_types)s::text[])", {"of_types": types}),
         (
-            f"(ledger.type = any(%(with_texts)s::text[]) and ledger.data::text ilike %(written)s and ({fields}))",
-            {"with_texts": WITH_TEXTS, "written": f"%{written}%", "text": f"%{text}%"},
+            f"({first} and public.fact_texts(ledger.data) ilike %(text)s)",
+            {**given, "text": f"%{_escaped(wanted.text)}%"},
         ),
         (f"{USER} = any(%(named)s::text[])", {"named": list(wanted.named)}),
         (f"{ACTOR} = any(%(named)s::text[]) and {FOR_ANOTHER}", {"named": list(wanted.named)}),

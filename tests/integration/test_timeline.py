@@ -8,11 +8,12 @@ import pytest
 from eventsourcing.dcb.domain import Tagged
 
 from mcphub.domain.actor import Meta, acting
-from mcphub.domain.codec import JsonMapper
+from mcphub.domain.codec import JsonMapper, encode
+from mcphub.domain.events import EVENT_TYPES
 from mcphub.postgres.pool import read_pool
 from mcphub.projections import timeline as asking
 from mcphub.projections.tables import all_projections, apply_batch, ensure_schema, head, read_facts, work_in
-from mcphub.projections.timeline import ACTOR, FOR_ANOTHER, SOURCE, TRACE, USER, Choice, Place, Timeline, Wanted
+from mcphub.projections.timeline import ACTOR, FOR_ANOTHER, SOURCE, TEXTS, TRACE, USER, Choice, Place, Timeline, Wanted
 from tests.support.facts import added, admin, grouped, issued, member, saved
 from tests.support.ledger import ANYTHING, telling
 
@@ -50,6 +51,9 @@ def facts(database):
         yield read_facts(db, 0)
 
 
+EVENT_MEMBERS = sorted({name for type_ in EVENT_TYPES.values() for name in type_.__struct_fields__})
+
+
 def one_of(*values):
     return Choice(tuple(values))
 
@@ -83,6 +87,10 @@ QUESTIONS = [
     (Wanted(text="eedl"), lambda fact: topic(fact) == "GroupCreated"),
     (Wanted(text="x" * 9, tagged=("server:jira",)), lambda fact: "server:jira" in fact.tags),
     (Wanted(text="nothing has it"), lambda fact: False),
+    (Wanted(text="ne%le"), lambda fact: False),
+    (Wanted(text="dn"), lambda fact: False),  # letters of it, elsewhere
+    (Wanted(text="f"), lambda fact: topic(fact) == "KeyIssued"),  # in its last letters
+    (Wanted(text="%"), lambda fact: False),
     (Wanted(trace=one_of("r3")), lambda fact: fact.meta.request_id == "r3"),
 ]  # fmt: skip
 
@@ -127,6 +135,7 @@ async def test_a_span_of_time_holds_the_facts_recorded_in_it(facts, database):
         ("ledger_source", f"{SOURCE} = 'cli'"),
         ("ledger_trace", f"({TRACE}) = 'x'"),
         ("ledger_type", "ledger.type = 'x'"),
+        ("ledger_texts", "public.text_pairs(public.fact_texts(ledger.data)) @> public.text_pairs('xy')"),
     ],
 )
 def test_the_ledger_has_an_index_for_each_way(database, index, condition):
@@ -136,3 +145,19 @@ def test_the_ledger_has_an_index_for_each_way(database, index, condition):
         plan = "\n".join(row[0] for row in db.execute(f"explain select position from ledger where {condition}"))
 
     assert f" {index} " in plan
+
+
+def test_the_index_of_texts_holds_what_texts_are_looked_for_in(database):
+    with psycopg.connect(database.app_dsn) as db:
+        for member in EVENT_MEMBERS:
+            (found,) = db.execute("select fact_texts(%s::json)", (encode({member: "Ein Wort"}).decode(),)).fetchone()
+            assert (found == "Ein Wort") == (member in TEXTS), member
+        (pairs,) = db.execute("select text_pairs(%s)", ("도구 Xy",)).fetchone()
+        assert pairs == ["도구", "구 ", " x", "xy"]
+
+
+def test_what_has_no_texts_that_can_be_read_is_recorded_all_the_same(database):
+    with psycopg.connect(database.app_dsn) as db:
+        (found,) = db.execute("""select fact_texts('{"name": "half of a \\ud83d", "tool": "x"}')""").fetchone()
+
+    assert found == ""

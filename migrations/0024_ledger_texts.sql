@@ -1,0 +1,37 @@
+-- Texts of facts are found by an index: by every two letters that follow each other, folded to small ones, so that any part
+-- of a text is found, in any language, from two letters on.
+
+-- fact_texts: what texts are looked for in, as TEXTS of projections/timeline.py has it. Nothing of a fact that jsonb cannot
+-- hold, such as half a character: it is recorded all the same.
+create function fact_texts(data json) returns text
+language plpgsql immutable strict
+as $$
+declare
+    fact jsonb;
+begin
+    begin
+        fact := data;
+    exception when data_exception then
+        return '';
+    end;
+    return concat_ws(E'\x1f', fact ->> 'name', fact ->> 'old_name', fact ->> 'tool', fact ->> 'variable',
+                     fact ->> 'description', fact ->> 'reason', fact ->> 'last4');
+end
+$$;
+
+-- text_pairs: every two letters that follow each other.
+create function text_pairs(letters text) returns text[]
+language plpgsql immutable strict parallel safe
+as $$
+declare
+    folded text := lower(letters);
+    pairs text[] := '{}';
+begin
+    for place in 1 .. length(folded) - 1 loop
+        pairs := pairs || substr(folded, place, 2);
+    end loop;
+    return pairs;
+end
+$$;
+
+create index ledger_texts on ledger using gin (text_pairs(fact_texts(data))) with (fastupdate = off);

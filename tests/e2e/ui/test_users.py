@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.e2e.ui.conftest import MakeReader
 from tests.support.rest import Admin, Person
@@ -59,6 +59,30 @@ def test_counts_and_rows_are_those_of_the_hub(reader: Reader, admin: Admin, make
     expect(page.get_by_role("row")).to_have_count(2)
     cells = row(page, plain.username).get_by_role("gridcell")
     assert [cells.nth(at).inner_text() for at in (2, 3, 5, 6)] == ["Active", "Member", "2", "0"]
+
+
+@pytest.mark.thorough
+def test_who_has_a_picture_that_is_not_to_be_had_is_shown_by_a_letter(
+    reader: Reader, make_user: Callable[[str], Person]
+) -> None:
+    elsewhere, gone = make_user("elsewhere"), make_user("gone")
+    pictures = {elsewhere.id: "https://ghe.example/a.png", gone.id: "https://avatars.githubusercontent.com/u/1"}
+
+    def with_pictures(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        for user in body["data"]:
+            user["avatarUrl"] = pictures.get(user["id"])
+        route.fulfill(response=answer, json=body)
+
+    reader.page.route("**/api/admin/users?*", with_pictures)
+    reader.page.route("https://avatars.githubusercontent.com/**", lambda route: route.fulfill(body=b"no picture"))
+    page = reader.go("/admin/users")
+
+    for person, letter in ((elsewhere, "e"), (gone, "g")):
+        cell = row(page, person.username).get_by_role("gridcell").filter(has_text=person.username)
+        expect(cell.get_by_text(letter, exact=True)).to_be_visible()
+        expect(cell.locator("img")).to_have_count(0)
 
 
 @pytest.mark.thorough

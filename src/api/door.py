@@ -60,29 +60,28 @@ class Door:
         self._origins = frozenset(origin.lower() for origin in settings.allowed_origins)
         self._proxies = [ip_network(proxy, strict=False) for proxy in settings.trusted_proxies]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """What the application behind the door returns; no coroutine of its own, as every call comes through here."""
         if scope["type"] == "lifespan":
-            await self._api(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._http(scope, receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1008})
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+            return self._api(scope, receive, send)
+        if scope["type"] != "http":
+            return send({"type": "websocket.close", "code": 1008})
         key = _take_key(scope)
         path = scope["path"]
         if path == "/mcp" or path.startswith("/mcp/"):
             if key:
                 scope[KEY_IN_SCOPE] = key
-            await self._gateway(scope, receive, send)
-            return
+            return self._gateway(scope, receive, send)
+        return self._http(scope, receive, send, key_presented=bool(key))
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send, *, key_presented: bool) -> None:
         headers = dict(scope["headers"])
         request = Incoming(
             new_id(),
             ip=self._client(scope, headers),
             agent=headers.get(b"user-agent", b"").decode("latin-1")[:500],
             accept_language=headers.get(b"accept-language", b"").decode("latin-1")[:200],
-            key_presented=bool(key),
+            key_presented=key_presented,
         )
         token, nobody = INCOMING.set(request), ACTOR.set(None)
         try:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -197,8 +197,8 @@ class HubGateway(Listener):
         )
         self._relay.router.not_had = self._resync.not_had
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self._front(scope, receive, send)
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Coroutine[Any, Any, None]:
+        return self._front(scope, receive, send)
 
     async def start(self) -> None:
         """The model has folded the ledger; what it says now is where changes start from."""

@@ -19,7 +19,7 @@ import structlog
 from msgspec import Raw
 
 from mcphub.domain.access import ALL, AccessModel, Principal, View
-from mcphub.domain.body_limit import most_bytes
+from mcphub.domain.body_limit import LEAST, most_bytes
 from mcphub.domain.keys import well_formed
 from mcphub.domain.settings_file import objects
 from mcphub.domain.vault import Vault
@@ -424,8 +424,11 @@ class Front:
         log_ended(request, "Denied", took, reason)
 
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
-        limit = most_bytes(objects(self._model.settings.system, "routing").get("jsonBodyLimit"))
-        if (declared := headers.get("content-length", "")).isdecimal() and int(declared) > limit:
+        declared = headers.get("content-length", "")
+        length = int(declared) if declared.isdecimal() else 0
+        # A body is never longer than declared, and no setting goes below the least: most need not be read.
+        limit = LEAST if 0 < length <= LEAST else self._most_bytes()
+        if length > limit:
             raise Refusal(413, f"A message has at most {limit} bytes.")
         chunks: list[bytes] = []
         size, more = 0, True
@@ -450,6 +453,9 @@ class Front:
         finally:
             timer.cancel()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _most_bytes(self) -> int:
+        return most_bytes(objects(self._model.settings.system, "routing").get("jsonBodyLimit"))
 
     # sessions
 

@@ -9,9 +9,10 @@ Promises:
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from msgspec import Raw
@@ -483,16 +484,21 @@ class Relay:
             offer = NAMED.get(call.message.method, (TOOLS, "name"))[0]
             raise UnknownName(offer.what, call.request.tool, decision.reason)
 
-    async def _sent(self, call: Call, server: ServerState, params: bytes) -> "bytes | _UpstreamError":
+    def _sent(self, call: Call, server: ServerState, params: bytes) -> "Coroutine[Any, Any, bytes | _UpstreamError]":
         if not server.spec.keep_payloads or self._payloads is None or call.message.method != "tools/call":
-            return await self._asked(call, server, params)
+            return self._asked(call, server, params)
+        return self._kept(self._payloads, call, server, params)
+
+    async def _kept(
+        self, payloads: Payloads, call: Call, server: ServerState, params: bytes
+    ) -> "bytes | _UpstreamError":
         frame = b""
         try:
             answer = await self._asked(call, server, params)
             frame = answer.frame if isinstance(answer, _UpstreamError) else answer
             return answer
         finally:
-            self._payloads.keep(call.request, params, frame)
+            payloads.keep(call.request, params, frame)
 
     async def _asked(self, call: Call, server: ServerState, params: bytes) -> "bytes | _UpstreamError":
         spec, request, asker = server.spec, call.request, call.asker

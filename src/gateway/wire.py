@@ -197,7 +197,7 @@ def text(found: Mapping[str, Raw], name: str) -> str | None:
 
 def joined(found: Mapping[str, Raw | bytes]) -> bytes:
     """An object made of raw members, in their order."""
-    return b"{" + b",".join(encode(name) + b":" + bytes(raw) for name, raw in found.items()) + b"}"
+    return b"{%b}" % b",".join([b"%b:%b" % (encode(name), raw) for name, raw in found.items()])
 
 
 # frames

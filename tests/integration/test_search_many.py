@@ -4,6 +4,7 @@ import asyncio
 import random
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from mcphub.search import index, many
@@ -209,3 +210,24 @@ async def test_the_worker_makes_it_and_a_search_goes_by_it_without_being_told(po
     assert asked == [1, 1, 1]  # asked anew with the numbers of now
     running.cancel()
     await world.gateway.stop(0)
+
+
+async def test_a_search_is_exact_where_the_index_cannot_be_made(pool, monkeypatch):
+    tried = []
+
+    async def in_vain(*_):
+        tried.append(1)
+        raise psycopg.errors.DiskFull
+
+    monkeypatch.setattr("mcphub.search.vectors.keep_neighbours", in_vain)
+    vectors = Vectors(pool, lambda: FewWords({}), many=0)
+    running = asyncio.create_task(vectors.run())
+    vectors.wake()
+    await until(lambda: len(tried) == 1, within=5, what="not tried")
+    vectors.ring()
+    await until(lambda: len(tried) == 2, within=5, what="not tried again")
+
+    assert (vectors.state, vectors.why) == ("ready", "")
+    assert vectors.model is not None
+    assert not vectors.near(vectors.model.model_id)
+    running.cancel()

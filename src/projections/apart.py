@@ -18,6 +18,7 @@ from typing import Literal
 import msgspec
 import psycopg
 
+from mcphub.projections.helper import Helper
 from mcphub.projections.rebuild import Comparison, Progress, compare, quiet, rebuild
 from mcphub.projections.tables import all_projections, ensure_schema
 
@@ -104,6 +105,7 @@ def main() -> None:
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     dsn = sys.stdin.buffer.read().decode()
+    beside = Helper(dsn).fold
     ticking = threading.Thread(target=tick, daemon=True)
     ticking.start()
     try:
@@ -111,11 +113,11 @@ def main() -> None:
             projections = all_projections()
             outdated = ensure_schema(db, projections)
             if sys.argv[1] == "rebuild":
-                said.position = rebuild(db, projections, note)
+                said.position = rebuild(db, projections, note, beside)
             elif outdated:
                 raise RuntimeError("these tables are of another version of the hub and wait for a rebuild")
             else:
-                said.found = compare(db, projections, note)
+                said.found = compare(db, projections, note, beside)
                 said.position = said.found.position
         said.done = True
     except Exception as error:

@@ -9,7 +9,7 @@ from mcphub.domain.events import ServiceTokenRemoved, ServiceTokenSaved, UserEra
 from mcphub.projections.projection import Projection, Rows
 
 
-class CredentialRow(Struct, frozen=True, kw_only=True):
+class CredentialRow(Struct, frozen=True, kw_only=True, gc=False):
     user_id: str
     server_id: str
     variable: str
@@ -43,24 +43,22 @@ class Credentials(Projection[CredentialRow]):
 
     def key(self, recorded: Recorded) -> tuple[str, str, str] | Rows:
         event = recorded.event
-        if isinstance(event, ServiceTokenSaved | ServiceTokenRemoved):
-            return (event.user_id, event.server_id, event.variable)
-        return Rows("user_id", event.user_id)  # type: ignore[attr-defined]
+        if type(event) is UserErased:
+            return Rows("user_id", event.user_id)
+        return (event.user_id, event.server_id, event.variable)  # type: ignore[attr-defined]
 
     def evolve(self, row: CredentialRow | None, recorded: Recorded) -> CredentialRow | None:
-        match recorded.event:
-            case ServiceTokenSaved() as event:
-                return CredentialRow(
-                    user_id=event.user_id,
-                    server_id=event.server_id,
-                    variable=event.variable,
-                    data_key=event.data_key,
-                    sealed=event.sealed,
-                    mask=event.mask,
-                    fingerprint=event.fingerprint,
-                    saved_at=recorded.at,
-                    position=recorded.position,
-                )
-            case ServiceTokenRemoved() | UserErased():
-                return None
-        return row
+        event = recorded.event
+        if type(event) is ServiceTokenSaved:
+            return CredentialRow(
+                user_id=event.user_id,
+                server_id=event.server_id,
+                variable=event.variable,
+                data_key=event.data_key,
+                sealed=event.sealed,
+                mask=event.mask,
+                fingerprint=event.fingerprint,
+                saved_at=recorded.at,
+                position=recorded.position,
+            )
+        return None  # removed, or its user erased

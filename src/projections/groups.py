@@ -1,6 +1,5 @@
 """Read model `groups`: one row per living group; a server's new name follows into it."""
 
-from collections.abc import Collection
 from datetime import datetime
 
 from msgspec import UNSET, Struct
@@ -22,7 +21,7 @@ from mcphub.projections.projection import Naming, Projection, Rows
 CHANGEABLE = ("name", "slug", "description", "servers")
 
 
-class GroupRow(Struct, frozen=True, kw_only=True):
+class GroupRow(Struct, frozen=True, kw_only=True, gc=False):
     group_id: str
     user_id: str
     name: str
@@ -40,6 +39,7 @@ class Groups(Projection[GroupRow]):
     version = 2
     row = GroupRow
     key_columns = ("group_id",)
+    naming = "servers"
     handles = (GroupCreated, GroupChanged, GroupActivated, GroupDeactivated, GroupDeleted, ServerRenamed, UserErased)
     ddl = """
         create table groups (
@@ -58,20 +58,16 @@ class Groups(Projection[GroupRow]):
     indexes = "create index groups_user on groups (user_id);"
 
     def key(self, recorded: Recorded) -> tuple[str] | Rows | Naming:
-        match recorded.event:
-            case UserErased(user_id=user):
-                return Rows("user_id", user)
-            case ServerRenamed(server_id=server, old_name=name):
-                return Naming((server, name))
-            case event:
-                return (event.group_id,)  # type: ignore[attr-defined]
-
-    def names(self, row: GroupRow) -> Collection[str]:
-        return [name for ref in row.servers for name in (ref.server_id, ref.name)]
+        event = recorded.event
+        if type(event) is UserErased:
+            return Rows("user_id", event.user_id)
+        if type(event) is ServerRenamed:
+            return Naming(lambda ref: _means(ref, event))
+        return (event.group_id,)  # type: ignore[attr-defined]
 
     def evolve(self, row: GroupRow | None, recorded: Recorded) -> GroupRow | None:
         event, at, position = recorded.event, recorded.at, recorded.position
-        if isinstance(event, GroupCreated):
+        if type(event) is GroupCreated:
             return GroupRow(
                 group_id=event.group_id,
                 user_id=event.user_id,
@@ -84,25 +80,16 @@ class Groups(Projection[GroupRow]):
                 updated_at=at,
                 position=position,
             )
-        if row is None:
+        if row is None or type(event) is GroupDeleted or type(event) is UserErased:
             return None
-        match event:
-            case GroupChanged():
-                changed = {name: value for name in CHANGEABLE if (value := getattr(event, name)) is not UNSET}
-                return replace(row, **changed, updated_at=at, position=position)
-            case GroupActivated():
-                return replace(row, active=True, updated_at=at, position=position)
-            case GroupDeactivated():
-                return replace(row, active=False, updated_at=at, position=position)
-            case GroupDeleted():
-                return None
-            case UserErased():
-                return None
-            case ServerRenamed():
-                named = ServerRef(event.server_id, event.name)
-                servers = [named if _means(ref, event) else ref for ref in row.servers]
-                return replace(row, servers=servers) if named in servers else row
-        return row
+        if type(event) is GroupChanged:
+            changed = {name: value for name in CHANGEABLE if (value := getattr(event, name)) is not UNSET}
+            return replace(row, **changed, updated_at=at, position=position)
+        if type(event) is ServerRenamed:
+            named = ServerRef(event.server_id, event.name)
+            servers = [named if _means(ref, event) else ref for ref in row.servers]
+            return replace(row, servers=servers) if named in servers else row
+        return replace(row, active=type(event) is GroupActivated, updated_at=at, position=position)
 
 
 def _means(ref: ServerRef, event: ServerRenamed) -> bool:

@@ -22,7 +22,7 @@ from mcphub.projections.projection import Projection, Rows
 CHANGEABLE = ("name", "description", "header_only", "scope")
 
 
-class KeyRow(Struct, frozen=True, kw_only=True):
+class KeyRow(Struct, frozen=True, kw_only=True, gc=False):
     key_id: str
     user_id: str
     name: str
@@ -72,11 +72,11 @@ class KeyTable(Projection[KeyRow]):
 
     def key(self, recorded: Recorded) -> tuple[str] | Rows:
         event = recorded.event
-        return Rows("user_id", event.user_id) if isinstance(event, UserErased) else (event.key_id,)  # type: ignore[attr-defined]
+        return Rows("user_id", event.user_id) if type(event) is UserErased else (event.key_id,)  # type: ignore[attr-defined]
 
     def evolve(self, row: KeyRow | None, recorded: Recorded) -> KeyRow | None:
         event, position = recorded.event, recorded.position
-        if isinstance(event, KeyIssued):
+        if type(event) is KeyIssued:
             return KeyRow(
                 key_id=event.key_id,
                 user_id=event.user_id,
@@ -91,22 +91,19 @@ class KeyTable(Projection[KeyRow]):
                 expires_at=event.expires_at,
                 position=position,
             )
-        if row is None:
+        if row is None or type(event) is UserErased:
             return None
-        match event:
-            case KeyRenamed():
-                changed = {name: value for name in CHANGEABLE if (value := getattr(event, name)) is not UNSET}
-                return replace(row, **changed, position=position)
-            case KeyExtended():
-                return replace(row, expires_at=event.expires_at, expiry_noted=False, position=position)
-            case KeyRotated():
-                return replace(row, grace_until=event.grace_until, successor=event.successor, position=position)
-            case KeyRevoked():
-                return replace(row, revoked_at=recorded.at, position=position)
-            case KeyExpired():
-                return replace(row, expiry_noted=True, position=position)
-            case KeyFirstUsed():
-                return replace(row, first_used_at=recorded.at, position=position)
-            case UserErased():
-                return None
+        if type(event) is KeyFirstUsed:
+            return replace(row, first_used_at=recorded.at, position=position)
+        if type(event) is KeyExtended:
+            return replace(row, expires_at=event.expires_at, expiry_noted=False, position=position)
+        if type(event) is KeyRenamed:
+            changed = {name: value for name in CHANGEABLE if (value := getattr(event, name)) is not UNSET}
+            return replace(row, **changed, position=position)
+        if type(event) is KeyExpired:
+            return replace(row, expiry_noted=True, position=position)
+        if type(event) is KeyRotated:
+            return replace(row, grace_until=event.grace_until, successor=event.successor, position=position)
+        if type(event) is KeyRevoked:
+            return replace(row, revoked_at=recorded.at, position=position)
         return row

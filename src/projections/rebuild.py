@@ -6,8 +6,9 @@ What takes long is cut into pieces, so that other threads of a hub that rebuilds
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from psycopg import Connection, sql
 from mcphub.domain.actor import Meta
 from mcphub.domain.codec import Recorded
 from mcphub.domain.events import AnyEvent, Event
-from mcphub.projections.projection import Projection, Table, copy_line
+from mcphub.projections.projection import Projection, Table
 from mcphub.projections.tables import (
     BATCH,
     COMPARE_LOCK,
@@ -33,8 +34,12 @@ from mcphub.projections.tables import (
 )
 
 Progress = Callable[[int, int], None]
+Folded = tuple[Projection[Any], Iterable[bytes]]  # a table, and its rows as COPY reads them, many at a time
+#: Begins to fold these tables up to a position somewhere else, and hands them over when they are asked for.
+Beside = Callable[[Sequence[Projection[Any]], int], Iterable[Folded]]
 
-CHUNK = 2000  # events decoded in one go, a few milliseconds
+# Events decoded in one go, a few milliseconds. Two or three such lists wait in the socket while one is folded here.
+CHUNK = 500
 LINES = 500  # rows made into lines in one go
 
 # Made in the server while the chunk before is folded here. Only what `evolve` may look at.
@@ -70,12 +75,18 @@ def quiet(position: int, upto: int) -> None:
     """Progress nobody asked for."""
 
 
-def rebuild(db: Connection[Any], projections: Sequence[Projection[Any]], progress: Progress = quiet) -> int:
+def rebuild(
+    db: Connection[Any],
+    projections: Sequence[Projection[Any]],
+    progress: Progress = quiet,
+    beside: Beside | None = None,
+) -> int:
     """Builds the read tables beside the living ones and swaps them in.
 
     Args:
         db: autocommit, as the role that owns the read schema.
         progress: told (position, head) after each chunk; what it raises ends the rebuild and changes nothing.
+        beside: takes half of the work.
 
     Returns:
         The position the new tables stand at.
@@ -86,7 +97,7 @@ def rebuild(db: Connection[Any], projections: Sequence[Projection[Any]], progres
     if not db.execute("select pg_try_advisory_lock(%s)", (REBUILD_LOCK,)).fetchone()[0]:  # type: ignore[index]
         raise RuntimeError("a rebuild is running already")
     try:
-        position = load(db, "read_next", projections, progress=progress)
+        position = load(db, "read_next", projections, progress, beside)
         while True:
             try:
                 return _swap(db, projections, position)
@@ -97,38 +108,63 @@ def rebuild(db: Connection[Any], projections: Sequence[Projection[Any]], progres
         db.execute("select pg_advisory_unlock(%s)", (REBUILD_LOCK,))
 
 
-def load(db: Connection[Any], schema: str, projections: Sequence[Projection[Any]], progress: Progress = quiet) -> int:
+def load(
+    db: Connection[Any],
+    schema: str,
+    projections: Sequence[Projection[Any]],
+    progress: Progress = quiet,
+    beside: Beside | None = None,
+) -> int:
     """Fills a schema of that name with the read tables as the whole ledger makes them; returns the position reached."""
     with db.transaction():
         make_tables(db, schema, projections)
     upto = head(db)
-    tables = {projection.name: Table(projection, touching=False) for projection in projections}  # every row is written
-    concerned = _concerned(projections, tables)
-    for chunk in _chunks(db, upto, concerned):
-        for fact in chunk:
-            for table in concerned[type(fact.event)]:
-                table.apply(fact)
-        progress(chunk[-1].position, upto)
-    for projection in projections:
-        _copy(db, projection, tables.pop(projection.name))
-        _finish(db, projection)
+    # Every other one: each half takes about as long.
+    own, others = (projections[::2], projections[1::2]) if beside else (projections, ())
+    folded_beside = beside(others, upto) if beside else ()
+    for projection, lines in chain(folded(db, own, upto, progress), folded_beside):
+        _fill(db, projection, lines)
     progress(upto, upto)
     return upto
 
 
-def _concerned(
-    projections: Sequence[Projection[Any]], tables: dict[str, Table[Any]]
-) -> dict[type[Event], list[Table[Any]]]:
-    out: dict[type[Event], list[Table[Any]]] = defaultdict(list)
+def folded(
+    db: Connection[Any], projections: Sequence[Projection[Any]], upto: int, progress: Progress = quiet
+) -> Iterator[Folded]:
+    """The tables as the facts up to a position make them, one after the other; nothing is written."""
+    tables = {projection.name: Table(projection, touching=False) for projection in projections}  # every row is written
+    concerned = _concerned(projections)
+    takers = {type_: [tables[one.name].apply for one in several] for type_, several in concerned.items()}
+    for chunk in _chunks(db, upto, concerned):
+        for fact in chunk:
+            for apply in takers[type(fact.event)]:
+                apply(fact)
+        progress(chunk[-1].position, upto)
+    takers.clear()
+    for projection in projections:
+        yield projection, _lines(projection, tables.pop(projection.name))
+
+
+def _lines(projection: Projection[Any], table: Table[Any]) -> Iterator[bytes]:
+    rows = list(table.rows.values())
+    for begin in range(0, len(rows), LINES):
+        yield projection.lines(rows[begin : begin + LINES]) + b"\n"
+
+
+def _concerned(projections: Sequence[Projection[Any]]) -> dict[type[Event], list[Projection[Any]]]:
+    """Who takes facts of a type."""
+    out: dict[type[Event], list[Projection[Any]]] = defaultdict(list)
     for projection in projections:
         for handled in projection.handles:
-            out[handled].append(tables[projection.name])
+            out[handled].append(projection)
     return out
 
 
-def _chunks(db: Connection[Any], upto: int, concerned: dict[type[Event], list[Table[Any]]]) -> Iterator[list[Bare]]:
+def _chunks(
+    db: Connection[Any], upto: int, concerned: Mapping[type[Event], Sequence[Projection[Any]]]
+) -> Iterator[list[Bare]]:
     """The facts of these types, up to a position, in order, but those that a later one makes as if they were not."""
-    of_last = {type_: field for type_, tables in concerned.items() if (field := _last_counts(type_, tables))}
+    of_last = {type_: field for type_, takers in concerned.items() if (field := _last_counts(type_, takers))}
     last: list[int] = []
     for type_, field in of_last.items():
         query = sql.SQL(LAST).format(type=type_.TOPIC, upto=upto, field=field)
@@ -156,28 +192,28 @@ def plain_times(db: Connection[Any]) -> Iterator[None]:
         yield
 
 
-def _last_counts(type_: type[Event], tables: Sequence[Table[Any]]) -> str | None:
+def _last_counts(type_: type[Event], takers: Sequence[Projection[Any]]) -> str | None:
     """By which field only the last counts, if it does to every table that takes the type."""
-    fields = {table.projection.last_counts.get(type_) for table in tables}
+    fields = {projection.last_counts.get(type_) for projection in takers}
     return fields.pop() if len(fields) == 1 else None
 
 
-def _copy(db: Connection[Any], projection: Projection[Any], table: Table[Any]) -> None:
-    into = sql.SQL("copy {} ({}) from stdin").format(
-        sql.Identifier(projection.name), sql.SQL(", ").join(map(sql.Identifier, projection.columns))
-    )
-    rows = [table.rows[key] for key in sorted(table.rows)]  # in the order of the primary key's index
-    with db.cursor() as cursor, cursor.copy(into) as copy:
-        for begin in range(0, len(rows), LINES):
-            copy.write("".join([copy_line(projection, row) + "\n" for row in rows[begin : begin + LINES]]))
-
-
-def _finish(db: Connection[Any], projection: Projection[Any]) -> None:
+def _fill(db: Connection[Any], projection: Projection[Any], lines: Iterable[bytes]) -> None:
+    """Puts the rows into the empty table, and then the indexes on it: half the work of keeping them up row by row."""
+    table, key = sql.Identifier(projection.name), sql.Identifier(f"{projection.name}_pkey")
+    columns = sql.SQL(", ").join(map(sql.Identifier, projection.columns))
+    into = sql.SQL("copy {} ({}) from stdin (format csv, escape '\\', null 'null', encoding 'utf8')")
     with db.transaction():
+        db.execute(sql.SQL("alter table {} drop constraint {}").format(table, key))
+        with db.cursor() as cursor, cursor.copy(into.format(table, columns)) as copy:
+            for several in lines:
+                copy.write(several)
         db.execute(f"set local maintenance_work_mem = '{MEMORY_FOR_INDEXES}'")
+        columns = sql.SQL(", ").join(map(sql.Identifier, projection.key_columns))
+        db.execute(sql.SQL("alter table {} add constraint {} primary key ({})").format(table, key, columns))
         make_indexes(db, projection)
         db.execute("set local default_statistics_target = 10")  # enough to plan by; autovacuum looks closer later
-        db.execute(sql.SQL("analyze {}").format(sql.Identifier(projection.name)))
+        db.execute(sql.SQL("analyze {}").format(table))
 
 
 def _swap(db: Connection[Any], projections: Sequence[Projection[Any]], position: int) -> int:
@@ -244,7 +280,12 @@ class Comparison(msgspec.Struct, frozen=True):
         return {name: (here, self.rebuilt[name]) for name, here in self.live.items() if here != self.rebuilt[name]}
 
 
-def compare(db: Connection[Any], projections: Sequence[Projection[Any]], progress: Progress = quiet) -> Comparison:
+def compare(
+    db: Connection[Any],
+    projections: Sequence[Projection[Any]],
+    progress: Progress = quiet,
+    beside: Beside | None = None,
+) -> Comparison:
     """Rebuilds beside and compares; the living tables stay, and nobody waits.
 
     They are read in one snapshot, and the others are brought to where that stands: so both have one position.
@@ -252,13 +293,14 @@ def compare(db: Connection[Any], projections: Sequence[Projection[Any]], progres
     Args:
         db: autocommit, as the role that owns the read schema.
         progress: told (position, head) after each chunk; what it raises ends the comparison.
+        beside: takes half of the work of the rebuild.
 
     Raises:
         RuntimeError: a rebuild or another comparison is running.
     """
     with _alone(db), psycopg.connect(db.info.dsn, password=db.info.password, autocommit=True) as living:
         try:
-            position = load(db, "read_check", projections, progress=progress)
+            position = load(db, "read_check", projections, progress, beside)
             work_in(db, "read")
             while 0 < apply_batch(db, projections) < position:  # where no hub runs
                 pass

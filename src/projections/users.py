@@ -1,6 +1,7 @@
 """Read model `users`: one row per living user, for the admin list, the session check and the caller's own page."""
 
 from datetime import datetime
+from typing import Any
 
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from mcphub.domain.events import (
     AdminRevoked,
     AuditorGranted,
     AuditorRevoked,
+    Event,
     SignedIn,
     UserActivated,
     UserDeactivated,
@@ -26,9 +28,18 @@ from mcphub.projections.projection import Projection
 
 PREFERENCES = ("language", "time_zone", "theme", "density", "exposure_mode", "show_why", "pinned_tools")
 SYNCED = ("display_name", "email")
+OF_ACCOUNTS: dict[type[Event], dict[str, Any]] = {
+    UserActivated: {"active": True, "was_active": True},
+    UserDeleted: {"active": False, "deleted": True},
+    UserRestored: {"deleted": False},
+    AdminGranted: {"admin": True},
+    AdminRevoked: {"admin": False},
+    AuditorGranted: {"auditor": True},
+    AuditorRevoked: {"auditor": False},
+}
 
 
-class UserRow(Struct, frozen=True, kw_only=True):
+class UserRow(Struct, frozen=True, kw_only=True, gc=False):
     user_id: str
     username: str  # sealed; the API opens it
     display_name: str  # sealed
@@ -103,7 +114,7 @@ class Users(Projection[UserRow]):
 
     def evolve(self, row: UserRow | None, recorded: Recorded) -> UserRow | None:
         event, position = recorded.event, recorded.position
-        if isinstance(event, UserRegistered):
+        if type(event) is UserRegistered:
             return UserRow(
                 user_id=event.user_id,
                 username=event.username,
@@ -113,33 +124,19 @@ class Users(Projection[UserRow]):
                 registered_at=recorded.at,
                 position=position,
             )
-        if row is None:
+        if row is None or type(event) is UserErased:
             return None
-        match event:
-            case SignedIn():  # first, as most facts of a user are of this type
-                return replace(row, last_sign_in_at=recorded.at, position=position)
-            case UserActivated():
-                return replace(row, active=True, was_active=True, position=position)
-            case UserDeactivated(cause=cause):
-                return replace(row, active=False, was_active=row.was_active and cause != UNDONE, position=position)
-            case UserDeleted():
-                return replace(row, active=False, deleted=True, position=position)
-            case UserRestored():
-                return replace(row, deleted=False, position=position)
-            case AdminGranted():
-                return replace(row, admin=True, position=position)
-            case AdminRevoked():
-                return replace(row, admin=False, position=position)
-            case AuditorGranted():
-                return replace(row, auditor=True, position=position)
-            case AuditorRevoked():
-                return replace(row, auditor=False, position=position)
-            case UserPreferencesChanged():
-                changed = {name: value for name in PREFERENCES if (value := getattr(event, name)) is not UNSET}
-                return replace(row, **changed, position=position)
-            case UserProfileSynced():
-                changed = {name: value for name in SYNCED if (value := getattr(event, name)) is not UNSET}
-                return replace(row, **changed, position=position)
-            case UserErased():
-                return None
-        return row
+        return replace(row, **_changed(row, recorded), position=position)
+
+
+def _changed(row: UserRow, recorded: Recorded) -> dict[str, Any]:
+    event = recorded.event
+    if type(event) is UserPreferencesChanged:  # first what there is much of
+        return {name: value for name in PREFERENCES if (value := getattr(event, name)) is not UNSET}
+    if type(event) is UserProfileSynced:
+        return {name: value for name in SYNCED if (value := getattr(event, name)) is not UNSET}
+    if type(event) is SignedIn:
+        return {"last_sign_in_at": recorded.at}
+    if type(event) is UserDeactivated:
+        return {"active": False, "was_active": row.was_active and event.cause != UNDONE}
+    return OF_ACCOUNTS[type(event)]

@@ -6,8 +6,10 @@ import psycopg
 import pytest
 
 from mcphub.domain.errors import Refused
+from mcphub.domain.events import UserPreferencesChanged
 from mcphub.domain.users import RegisterUser, SetUserActive
 from mcphub.projections.apart import RebuildFailed, compare_apart, rebuild_apart
+from mcphub.projections.helper import Helper
 from mcphub.projections.rebuild import check, compare, digests, rebuild
 from mcphub.projections.tables import (
     REBUILD_LOCK,
@@ -18,7 +20,7 @@ from mcphub.projections.tables import (
     standings,
     work_in,
 )
-from tests.support.facts import grouped, issued, member, saved
+from tests.support.facts import grouped, issued, member, of_user, saved
 from tests.support.ledger import telling
 
 pytestmark = pytest.mark.slow
@@ -91,6 +93,8 @@ class Readers:
 
 def test_rebuilt_tables_equal_those_kept_up(teller, db):
     some_history(teller)
+    odd = ' a\tb"c\\d\ne\\n,{null}\x01'
+    teller.tell(grouped("u1", "odd", "jira", name=odd), of_user(UserPreferencesChanged, "u1", pinned_tools=[odd, ""]))
     catch_up(db)
     kept_up = digests(db, "read", all_projections())
 
@@ -278,6 +282,34 @@ def test_a_rebuild_in_a_process_of_its_own_tells_why_it_failed_and_no_secret(dat
 
     assert "password authentication failed" in str(caught.value)
     assert "k4n4ry" not in str(caught.value)
+
+
+def test_the_tables_folded_beside_are_those_of_one_process(teller, db, database):
+    some_history(teller)
+    catch_up(db)
+    kept_up = digests(db, "read", all_projections())
+
+    rebuild(db, all_projections(), beside=Helper(database.app_dsn).fold)
+
+    assert digests(db, "read", all_projections()) == kept_up
+
+
+def test_a_helper_that_fails_or_is_gone_fails_the_rebuild_and_changes_nothing(teller, db, database):
+    some_history(teller, 3)
+    catch_up(db)
+    before = digests(db, "read", all_projections())
+    locked_out = Helper(database.app_dsn.replace("password=", "password=k4n4ry"))
+    gone = Helper(database.app_dsn)
+    gone.end()
+
+    with pytest.raises(RuntimeError, match="password authentication failed") as told:
+        rebuild(db, all_projections(), beside=locked_out.fold)
+    with pytest.raises(RuntimeError, match="was ended"):
+        rebuild(db, all_projections(), beside=gone.fold)
+
+    assert "k4n4ry" not in str(told.value)
+    assert digests(db, "read", all_projections()) == before
+    assert check(db, all_projections()) == {}
 
 
 def test_a_progress_that_raises_ends_the_process(teller, db, database):

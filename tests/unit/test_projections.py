@@ -40,7 +40,7 @@ from mcphub.domain.events import (
 from mcphub.projections.credentials import Credentials
 from mcphub.projections.groups import Groups
 from mcphub.projections.keys import KeyTable
-from mcphub.projections.projection import Naming, Projection, Rows, Table, copy_line, fold
+from mcphub.projections.projection import Naming, Projection, Rows, Table, fold
 from mcphub.projections.servers import Servers, SettingsDocument
 from mcphub.projections.slots import Slots
 from mcphub.projections.users import Users
@@ -290,15 +290,13 @@ class Notes(Projection[Note]):
     key_columns = ("key",)
     handles = ()
     ddl = ""
+    naming = "words"
 
     def __init__(self, key, evolve):
         self.key, self._evolve = key, evolve
 
     def evolve(self, row, fact):
         return self._evolve(row, fact)
-
-    def names(self, row):
-        return row.words
 
 
 def test_several_rows_are_found_by_a_column_also_those_that_came_after_the_first_look():
@@ -328,7 +326,7 @@ def test_a_row_that_is_gone_is_not_found_again():
 
 
 def test_rows_are_found_by_what_they_name_also_when_they_came_to_name_it_after_the_first_look():
-    looks = iter([Naming(("x", "y")), ("c",), Naming(("x",))])
+    looks = iter([Naming(lambda word: word in "xy"), ("c",), Naming(lambda word: word == "x")])
     table = Table(
         Notes(lambda _: next(looks), lambda row, _: replace(row, count=row.count + 1, words=["x"])),
         [Note(key="a", owner="o", words=["x", "z"]), Note(key="b", owner="o", words=["z"]), Note(key="c", owner="o")],
@@ -342,19 +340,25 @@ def test_rows_are_found_by_what_they_name_also_when_they_came_to_name_it_after_t
 @pytest.mark.parametrize(
     ("more", "columns"),
     [
-        ({}, r"k|o|0|\N|\N|{}|False|\N"),
-        ({"count": -7, "ratio": 1.5, "on": True}, r"k|o|-7|1.5|\N|{}|True|\N"),
-        ({"at": NOW.replace(microsecond=5)}, r"k|o|0|\N|2026-03-01 12:00:00.000005+00:00|{}|False|\N"),
-        ({"owner": "a\tb\nc\\d\re"}, r"k|a\tb\nc\\d\re|0|\N|\N|{}|False|\N"),
-        ({"owner": r"\N"}, r"k|\\N|0|\N|\N|{}|False|\N"),
-        ({"owner": ""}, r"k||0|\N|\N|{}|False|\N"),
-        ({"owner": "지라"}, r"k|지라|0|\N|\N|{}|False|\N"),
-        ({"words": ["a", 'b"c', "d\\e", "f,g"]}, r'k|o|0|\N|\N|{"a","b\\"c","d\\\\e","f,g"}|False|\N'),
-        ({"words": ["NULL", ""]}, r'k|o|0|\N|\N|{"NULL",""}|False|\N'),
-        ({"more": {"a": 'x"\n'}}, r'k|o|0|\N|\N|{}|False|{"a":"x\\"\\n"}'),
+        ({}, '"k","o",0,null,null,"{}",false,null'),
+        ({"count": -7, "ratio": 1.5, "on": True}, '"k","o",-7,1.5,null,"{}",true,null'),
+        ({"at": NOW.replace(microsecond=5)}, '"k","o",0,null,"2026-03-01T12:00:00.000005Z","{}",false,null'),
+        ({"owner": 'a\tb\nc\\d\re"\x01\x7f\b\f'}, '"k","a\tb\nc\\\\d\re\\"\x01\x7f\b\f",0,null,null,"{}",false,null'),
+        ({"owner": r"null \n ]"}, r'"k","null \\n ]",0,null,null,"{}",false,null'),
+        ({"owner": ""}, '"k","",0,null,null,"{}",false,null'),
+        ({"owner": "지라"}, '"k","지라",0,null,null,"{}",false,null'),
+        (
+            {"words": ["a", 'b"c', "d\\e", "f,g", "h\ni"]},
+            r""""k","o",0,null,null,"{\"a\",\"b\\\"c\",\"d\\\\e\",\"f,g\",\"h
+i\"}",false,null""",
+        ),
+        ({"words": ["NULL", ""]}, r'"k","o",0,null,null,"{\"NULL\",\"\"}",false,null'),
+        ({"more": {"a": 'x"\n'}}, r'"k","o",0,null,null,"{}",false,"{\"a\":\"x\\\"\\n\"}"'),
     ],
 )
 def test_a_row_is_a_line_as_copy_reads_it(more, columns):
-    row = Note(**{"key": "k", "owner": "o", **more})
+    row, plain = Note(**{"key": "k", "owner": "o", **more}), Note(key="p", owner="o")
 
-    assert copy_line(Notes(None, None), row).split("\t") == columns.split("|")
+    lines = Notes(None, None).lines([row, plain])
+
+    assert lines.decode() == columns + '\n"p","o",0,null,null,"{}",false,null'

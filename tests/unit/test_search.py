@@ -96,7 +96,7 @@ def test_latin_letters_of_a_stem_are_whole_words():
 
 
 def test_a_query_is_its_words_its_synonyms_and_what_its_korean_means():
-    assert terms("merge the PR", KO) == {"merg": 1.0, "pr": 1.0, "pull": 0.4, "request": 0.4}
+    assert terms("merge the PR", KO) == {"merg": 1.0, "pr": 1.0, "pull": 0.6, "request": 0.6}
     found = terms("이슈 목록", KO)
     assert (found["list"], found["issu"]) == (1.0, 0.6)
 

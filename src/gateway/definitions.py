@@ -11,6 +11,7 @@ Spec: MCP 2025-11-25, Schema (Tool, Prompt, Resource, ResourceTemplate).
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, field
@@ -20,6 +21,8 @@ from mcphub.gateway import wire
 from mcphub.gateway.kinds import PROMPTS, RESOURCES, TEMPLATES, TOOLS, Offer
 
 OBJECT = b'{"type":"object"}'
+REF = b'"$ref"'
+IDS = ("$id", "$anchor", "$dynamicAnchor", "id")
 
 
 class Anything(Struct):
@@ -112,12 +115,53 @@ def readable(raw: bytes, offer: Offer, *, newest: bool = False) -> bytes | None:
         newest: it is for clients of 2026-07-28.
     """
     shape = NewestTool if newest and offer is TOOLS else SHAPES[offer.list_method]
-    if _fits(raw, shape):
-        return raw
-    if offer in (RESOURCES, TEMPLATES):
-        found = wire.members(raw)
-        raw = wire.joined({**found, "name": found["name"] if _fits(found.get("name"), str) else found[offer.naming]})
-    return _mended(raw, shape)
+    kept: bytes | None = raw
+    if not _fits(raw, shape):
+        if offer in (RESOURCES, TEMPLATES):
+            found = wire.members(raw)
+            name = found["name"] if _fits(found.get("name"), str) else found[offer.naming]
+            raw = wire.joined({**found, "name": name})
+        kept = _mended(raw, shape)
+    if kept is not None and offer is TOOLS and REF in kept:
+        members: dict[str, Raw | bytes] = dict(wire.members(kept))
+        if "outputSchema" in members and not _leads_somewhere(bytes(members["outputSchema"])):
+            del members["outputSchema"]  # clients compile these as soon as they have the list
+            kept = wire.joined(members)
+    return kept
+
+
+def _leads_somewhere(schema: bytes) -> bool:
+    """Is what each `$ref` names within the schema? Nobody fetches it from anywhere else.
+
+    Spec: JSON Schema 2020-12, Core, section 8.2; RFC 6901.
+    """
+    try:
+        whole = msgspec.json.decode(schema)
+    except (DecodeError, RecursionError):
+        return False
+    refs, names, inside = [], {""}, [whole]
+    while inside:
+        each = inside.pop()
+        if isinstance(each, dict):
+            refs += [each["$ref"]] if isinstance(each.get("$ref"), str) else []
+            names |= {name for key in IDS if isinstance(name := each.get(key), str)}
+        inside += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+    return all(_is_at(whole, names, *ref.partition("#")[::2]) for ref in refs)
+
+
+def _is_at(whole: Any, names: set[str], base: str, fragment: str) -> bool:
+    if base not in names or (fragment and not fragment.startswith("/")):
+        return base in names and fragment in names
+    at = whole
+    for part in unquote(fragment).split("/")[1:] if not base else ():
+        part = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(at, list) and part.isdecimal() and int(part) < len(at):
+            at = at[int(part)]
+        elif isinstance(at, dict) and part in at:
+            at = at[part]
+        else:
+            return False
+    return True
 
 
 def _fits(raw: Raw | bytes | None, kind: Any) -> bool:

@@ -84,6 +84,36 @@ def test_in_the_newest_revision_what_comes_out_may_be_anything():
     assert mended(tool, newest=True) == tool
 
 
+@pytest.mark.parametrize(
+    ("ref", "stays"),
+    [
+        ("#", True),
+        ("#/$defs/a~1b", True),
+        ("#/$defs/a%7E1b", True),
+        ("#/allOf/0", True),
+        ("#here", True),
+        ("http://x/s#/anything", True),
+        ("#/$defs/nothing", False),
+        ("#/allOf/1", False),
+        ("#there", False),
+        ("http://y/s", False),
+        ("other.json#/a", False),
+    ],
+)
+def test_a_schema_of_results_that_refers_to_nothing_is_left_out(ref, stays):
+    output = {
+        **OBJECT,
+        "$id": "http://x/s",
+        "$defs": {"a/b": {"$anchor": "here"}},
+        "allOf": [{}],
+        "properties": {"a": {"$ref": ref}, "$ref": {}},
+    }
+    tool = {"name": "t", "inputSchema": {**OBJECT, "properties": {"a": {"$ref": "#/nowhere"}}}, "outputSchema": output}
+
+    assert ("outputSchema" in mended(tool)) is stays
+    assert mended(tool)["inputSchema"] == tool["inputSchema"]
+
+
 def test_prompts_and_resources_are_mended_too():
     prompt = {"name": "p", "arguments": [{"name": "a", "required": "yes"}, {}, 5]}
     assert mended(prompt, PROMPTS) == {"name": "p", "arguments": [{"name": "a"}]}

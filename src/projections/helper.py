@@ -49,7 +49,12 @@ class Helper:
         """
         with contextlib.suppress(BrokenPipeError):  # it is gone; that is told when its rows are asked for
             self._pipe.send(([projection.name for projection in projections], upto))
-        return ((projection, self._rows()) for projection in projections)
+        return self._tables(projections)
+
+    def _tables(self, projections: Sequence[Projection[Any]]) -> Iterator[Folded]:
+        for projection in projections:
+            yield projection, self._rows()
+        self._process.join()
 
     def _rows(self) -> Iterator[bytes]:
         while True:

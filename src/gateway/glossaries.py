@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mcphub.domain.access import AccessModel
 from mcphub.domain.settings_file import objects
-from mcphub.search.glossary import LANGUAGES, Entries, Glossary, built_in, made_of
+from mcphub.search.glossary import LANGUAGES, Entries, Glossary, built_in, known, made_of
 
 
 class Glossaries:
@@ -17,7 +17,8 @@ class Glossaries:
     def __call__(self) -> Glossary:
         config = self._model.settings.system_config
         if self._made is None or self._made[0] is not config:
-            self._made = (config, made_of(built_in(), own_entries(self._model)))
+            ours = own_entries(self._model)
+            self._made = (config, made_of(built_in(), ours) if any(ours.values()) else known())
         return self._made[1]
 
 

@@ -48,7 +48,7 @@ from mcphub.gateway.traffic import Request
 from mcphub.gateway.upstream.runtime import ServerStatus
 from mcphub.search import index, many
 from mcphub.search.document import weights
-from mcphub.search.glossary import Glossary, terms
+from mcphub.search.glossary import Glossary, known, terms
 from mcphub.search.index import Found, Visible
 from mcphub.search.many import Crowd
 from mcphub.search.misses import Misses
@@ -198,6 +198,7 @@ class ToolSearch:
             CallRefused: the index cannot be asked now.
         """
         gathered = await self._router.gather(asker, TOOLS, at)
+        await asyncio.to_thread(known)  # read by the first search, which holds up nobody else
         glossary = self._glossary()
         wanted = terms(query, glossary)
         try:

@@ -125,6 +125,12 @@ def built_in() -> Entries:
     return {language: read((folder / f"{language}.txt").read_text("utf-8")) for language in LANGUAGES}
 
 
+@cache
+def known() -> Glossary:
+    """The same, to look words up in. Takes a tenth of a second of a core, once."""
+    return made_of(built_in())
+
+
 def read(text: str) -> dict[str, str]:
     """Word → meaning, of lines `meaning: word, word, …`; the files say more."""
     found: dict[str, str] = {}

@@ -56,8 +56,8 @@ def main() -> None:
         tools = [tool for tool in tools if tool["server"] in options.servers.split(",")]
     if options.tools:
         print(conditions())
-        asked = [query for path in options.queries for query in json.loads(path.read_text())]
-        measure(tools, asked, options.tools)
+        wanted = [query for path in options.queries for query in json.loads(path.read_text())]
+        measure(tools, wanted, options.tools)
         return
     by_server: dict[str, list[str]] = defaultdict(list)
     for tool in tools:

@@ -184,6 +184,18 @@ async def test_a_change_the_read_tables_do_not_show_in_time_is_accepted_and_a_ke
     assert "mine" in [found.name for found in api.services.model.groups_of[bob.user_id].values()]
 
 
+async def test_what_was_made_and_is_not_shown_yet_is_accepted_again_when_it_is_asked_for_again(api):
+    admin = await api.user("admin", admin=True)
+    await api.services.projector.stop()
+    again = {"headers": {"Idempotency-Key": "one"}}
+
+    keys = [await admin.post("/api/oauth/keys", {"name": "ide"}, **again) for _ in range(2)]
+    users = [await admin.post("/api/admin/users", {"username": "bob"}, **again) for _ in range(2)]
+
+    assert [answer.status_code for answer in (*keys, *users)] == [202] * 4
+    assert len({answer.headers["x-mcphub-position"] for answer in keys}) == 1
+
+
 # live state
 
 

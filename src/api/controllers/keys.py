@@ -136,6 +136,7 @@ class KeysController(Controller):
             )
         )
         if not done.changed:
+            done.must_show()
             return IssuedKeyAnswer(data=IssuedKey(**_fields(await _view(keyring, key_id))), position=done.position)
         row = KeyRow(
             key_id=key_id,
@@ -254,6 +255,7 @@ class KeysController(Controller):
             )
         )
         if not done.changed:
+            done.must_show()
             return IssuedKeyAnswer(data=IssuedKey(**_fields(await _view(keyring, successor))), position=done.position)
         old = done.command.keys[key_id]
         row = KeyRow(

@@ -24,7 +24,7 @@ from mcphub.api.paging import DEFAULT, before, cursor, size_of
 from mcphub.api.past import Past
 from mcphub.api.people import Counts, People, User
 from mcphub.api.schemas import Envelope, Out, Page, Schema, at_each
-from mcphub.api.services import Committed, Services
+from mcphub.api.services import Accepted, Committed, Services
 from mcphub.api.simulator import AccessAnswer, Question, access
 from mcphub.domain.errors import ConfirmationNeeded, Refused
 from mcphub.domain.users import DeleteUser, EraseUser, RestoreUser, SetAdmin, SetAuditor, SetUserActive, SignOut
@@ -157,6 +157,8 @@ class UsersController(Controller):
         user_id = id_for(caller.user_id, "makeUser", idempotency_key)
         if user_id in services.model.users:
             people.must_exist(user_id)
+            if not await services.commands.shown(seen := services.tail.position):
+                raise Accepted(seen)
             return MadeUserAnswer(data=MadeUser(user=await people.user(user_id)))
         username, hashed = username_of(data.username), None
         if isinstance(data.password, str):

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from mcphub.gateway.upstream import stdio
+from mcphub.gateway.upstream import dialogue, stdio
 from mcphub.gateway.upstream.children import MARK, Children
 from mcphub.gateway.upstream.runtime import (
     Identity,
@@ -374,6 +374,24 @@ for message in messages():
 
 
 # time
+
+
+async def test_who_asks_without_end_and_reads_no_answer_costs_no_memory(world: World) -> None:
+    body = """
+for message in messages():
+    question = json.dumps({"jsonrpc": "2.0", "id": "same", "method": "roots/list", "params": {"x": "x" * 1000}})
+    sys.stdout.write((question + chr(10)) * 20000)
+    sys.stdout.flush()
+    reply(message, {})
+    time.sleep(60)
+"""
+    runtime = await world.open(body)
+    caller = Asker(roots_list={"roots": [{"uri": "file:///" + "x" * 2000}]})
+
+    await call(runtime, caller=caller, timeout=30)
+
+    assert len(caller.asked) <= dialogue.MOST_QUESTIONS
+    assert len(asyncio.all_tasks()) < dialogue.MOST_UNREAD + 50
 
 
 async def test_a_call_that_takes_too_long_ends_and_the_process_is_told(world: World) -> None:

@@ -27,6 +27,7 @@ from mcphub.gateway.upstream.runtime import (
 from mcphub.gateway.wire import Msg, Unreadable
 
 MOST_QUESTIONS = 64  # of an upstream at once
+MOST_UNREAD = 2 * MOST_QUESTIONS  # of which it may leave the answers unread
 MOST_PROMISED = 256  # tasks whose progress goes on
 
 Put = Callable[[bytes, bytes], Awaitable[None]]  # (id of the request, its frame)
@@ -49,6 +50,7 @@ class Dialogue:
         self._tokens: dict[bytes, tuple[bytes, Flight]] = {}  # the hub's → the client's
         self._promised: dict[bytes, bytes] = {}  # the same, of tasks whose calls are answered already
         self._answering: dict[bytes, asyncio.Task[None]] = {}
+        self._open = 0  # questions, also those that share an id
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, method: str, params: bytes, caller: Caller | None, clock: Clock, put: Put) -> Reply:
@@ -117,9 +119,10 @@ class Dialogue:
                 except UpstreamBroken as error:
                     known[1].set_exception(error)
         elif id_:
-            task = self._spawn(self._answer(message), "answer")
-            self._answering[id_] = task
-            task.add_done_callback(lambda _: self._answering.pop(id_, None))
+            if self._open < MOST_UNREAD:  # else it asks and asks, and does not read what it is told
+                self._open += 1
+                task = self._answering[id_] = self._spawn(self._answer(message), "answer")
+                task.add_done_callback(lambda _: self._answered(id_))
         elif method == frames.PROGRESS:
             self._progress(message)
         elif method == frames.CANCELLED:
@@ -129,6 +132,10 @@ class Dialogue:
             newest.caller.notify(frame)
         else:
             self._listener.server_notification(self._runtime, method, frame)
+
+    def _answered(self, question: bytes) -> None:
+        self._open -= 1
+        self._answering.pop(question, None)
 
     def _progress(self, message: Msg) -> None:
         own = frames.progress_token(message.params)
@@ -169,7 +176,7 @@ class Dialogue:
         id_, newest = bytes(message.id), self._newest()
         if message.method == "ping":
             reply = Reply(result=b"{}")
-        elif len(self._answering) > MOST_QUESTIONS:
+        elif self._open > MOST_QUESTIONS:
             reply = Reply(error=frames.NOBODY)
         elif newest is None or newest.caller is None:
             reply = await self._listener.server_asks(self._runtime, message.method, bytes(message.params) or b"{}")

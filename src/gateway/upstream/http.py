@@ -53,6 +53,7 @@ SESSION_HEADER = "Mcp-Session-Id"
 JSON = "application/json"
 MOST_SESSION_ID = 1024
 MOST_QUESTIONS = 64  # of an upstream at once
+MOST_UNREAD = 2 * MOST_QUESTIONS  # of which it may leave the answers unread
 KEPT = {"resources/subscribe", "resources/unsubscribe", "logging/setLevel"}  # what a session holds of a client's wishes
 
 
@@ -338,6 +339,8 @@ class HttpRuntime:
             The task that answers a question.
         """
         if bytes(message.id):
+            if len(self._questions) >= MOST_UNREAD:
+                return None
             task = asyncio.create_task(self._answer(message, flight or self._newest()), name=f"answer-{self.slug}")
             self._questions.add(task)
             task.add_done_callback(self._questions.discard)

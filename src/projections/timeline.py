@@ -75,6 +75,11 @@ NEWEST = """
         (select max(position) from access_log where recorded_at >= now() - interval '1 day'),
         (select max(position) from access_log))
 """
+# The first position behind each of some times. Facts are counted by position, as an index has it beside their type.
+FIRSTS = f"""
+    select last.low + 1 from unnest(%(edges)s::timestamptz[]) with ordinality as edge(at, number)
+    cross join lateral ({LAST_BY.replace("%(at)s", "edge.at")}) as last order by edge.number
+"""
 # Each subject is read once, however many facts of it are on the page.
 ORDINALS = """
     select position, tag, ordinal from (
@@ -362,22 +367,25 @@ class Timeline:
     async def counts(self, wanted: Wanted, since: datetime, until: datetime, bins: int) -> Counter[tuple[int, str]]:
         """How many there are by bin, from 0, and category."""
         total: Counter[tuple[int, str]] = Counter()
-        parts = []
+        step = (until - since) / bins
         if wanted.facts:
             conditions = _of_facts(wanted)
             _within(
                 conditions, *await self._between(max(since, wanted.since or since), min(until, wanted.until or until))
             )
-            parts.append((conditions, "recorded_at", "type", FACTS, CATEGORY_OF))
+            edges = [_just_before(since + step * number) for number in range(1, bins)]
+            given = {**conditions.given, "firsts": [first for (first,) in await self._tuples(FIRSTS, {"edges": edges})]}
+            query = (
+                f"select width_bucket(ledger.position, %(firsts)s::bigint[]), ledger.type, count(*){FACTS}{conditions}"
+            )
+            for bin_, type_, count in await self._tuples(f"{query} group by 1, 2", given):
+                total[bin_, CATEGORY_OF[type_]] += count
         if wanted.access and wanted.actions():
             conditions = _of_access(wanted)
             conditions.add("at >= %(lower)s and at < %(upper)s", lower=since, upper=until)
-            parts.append((conditions, "at", "action", ACCESS, CATEGORIES))
-        step = (until - since) / bins
-        for conditions, at, kind, rows, category_of in parts:
-            query = f"select date_bin(%(step)s, {at}, %(begin)s), {kind}, count(*){rows}{conditions} group by 1, 2"
-            for begin, name, count in await self._tuples(query, {**conditions.given, "step": step, "begin": since}):
-                total[min((begin - since) // step, bins - 1), category_of[name]] += count
+            query = f"select date_bin(%(step)s, at, %(begin)s), action, count(*){ACCESS}{conditions} group by 1, 2"
+            for begin, action, count in await self._tuples(query, {**conditions.given, "step": step, "begin": since}):
+                total[min((begin - since) // step, bins - 1), CATEGORIES[action]] += count
         return total
 
     # about one fact
@@ -529,7 +537,7 @@ class Timeline:
             if at is None:
                 found.append(None)
             else:
-                ((position, _),) = await self._tuples(LAST_BY, {"at": max(at, EPOCH) - timedelta(microseconds=1)})
+                ((position, _),) = await self._tuples(LAST_BY, {"at": _just_before(at)})
                 found.append(position)
         low, last = found
         return low, None if last is None else last + 1
@@ -641,6 +649,10 @@ def _within(conditions: Conditions, low: int | None, high: int | None) -> None:
         conditions.add("ledger.position > %(low)s", low=low)
     if high is not None:
         conditions.add("ledger.position < %(high)s", high=high)
+
+
+def _just_before(at: datetime) -> datetime:
+    return max(at, EPOCH) - timedelta(microseconds=1)
 
 
 def _of_access(wanted: Wanted) -> Conditions:

@@ -127,6 +127,23 @@ async def test_a_span_of_time_holds_the_facts_recorded_in_it(facts, database):
     assert nothing == []
 
 
+async def test_facts_are_counted_in_the_part_of_a_span_they_were_recorded_in(facts, database):
+    since, bins = facts[0].at, 7
+    until = facts[-1].at + timedelta(microseconds=1)
+    step = (until - since) / bins
+    expected = Counter(min((fact.at - since) // step, bins - 1) for fact in facts)
+    async with read_pool(database.app_dsn, search_path="read, public") as pool:
+        timeline = Timeline(pool)
+        found = await timeline.counts(Wanted(kind="fact"), since, until, bins)
+        in_one = await timeline.counts(Wanted(kind="fact"), since, until, 1)
+
+    by_bin: Counter[int] = Counter()
+    for (bin_, _), count in found.items():
+        by_bin[bin_] += count
+    assert by_bin == expected
+    assert in_one.total() == len(facts)
+
+
 @pytest.mark.parametrize(
     ("index", "condition"),
     [

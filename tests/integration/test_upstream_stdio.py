@@ -394,6 +394,22 @@ for message in messages():
     assert len(asyncio.all_tasks()) < dialogue.MOST_UNREAD + 50
 
 
+async def test_a_process_that_reads_nothing_is_not_written_to_without_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stdio, "MOST_UNREAD", 100_000)
+    runtime = await world.open("\nfor message in messages():\n    time.sleep(60)\n")
+    large = {"x": "x" * 300_000}
+
+    for _ in range(2):  # it reads one, and the next one waits
+        with pytest.raises(UpstreamTimeout):
+            await call(runtime, params=large, timeout=0.3)
+    with pytest.raises(UpstreamUnreachable, match="does not read what it is told") as caught:
+        await call(runtime, params=large)
+
+    assert not caught.value.sent
+
+
 async def test_a_call_that_takes_too_long_ends_and_the_process_is_told(world: World) -> None:
     body = """
 for message in messages():

@@ -44,6 +44,7 @@ log = structlog.get_logger()
 
 MOST_LINE = 32 * 1024 * 1024  # bytes; the reader's own 64 KiB would break on a big result
 MOST_MESSAGE = 16 * 1024 * 1024
+MOST_UNREAD = 16 * 1024 * 1024  # bytes that wait for the process to read them
 INITIALIZE_SECONDS = 30.0
 INSTALL_SECONDS = 300.0  # these fetch a package before it can start, over whatever line there is
 INSTALLERS = {"npx", "npm", "uvx", "uv"}
@@ -253,6 +254,8 @@ class StdioRuntime:
         process = self._process
         if self.ended or process is None or process.stdin is None or process.stdin.is_closing():
             raise UpstreamUnreachable(self.ended or "its process is gone", sent=False)
+        if process.stdin.transport.get_write_buffer_size() > MOST_UNREAD:
+            raise UpstreamUnreachable("its process does not read what it is told", sent=False)
         process.stdin.write(wire.one_line(frame) + b"\n")
         try:
             await process.stdin.drain()

@@ -330,7 +330,11 @@ def _status_of_collector(url: str) -> int:
 
 async def _database(settings: Settings) -> list[Finding]:
     if settings.database_url:
-        target = conninfo_to_dict(settings.database_url)
+        try:
+            target = conninfo_to_dict(settings.database_url)
+        except psycopg.ProgrammingError:  # its text may quote the password
+            remedy = "It looks like postgresql://user:password@host/name."
+            return [Finding("database", "error", "DATABASE_URL cannot be read", remedy)]
         where = f"{target.get('dbname')} at {target.get('host')} (DATABASE_URL)"
     else:
         if not any(settings.home.glob("pg/*/PG_VERSION")):

@@ -11,9 +11,10 @@ import ssl
 import stat
 import sys
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 
@@ -259,15 +260,15 @@ def read(
             f"mcphub does not listen on {bind} without https:"
             " set MCPHUB_PUBLIC_URL to an https address, or give --insecure."
         )
-    parts = urlsplit(public)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise SettingsUnusable("MCPHUB_PUBLIC_URL is not an http or https address.")
+    parts = _origin(public)
+    if parts is None:
+        raise SettingsUnusable("MCPHUB_PUBLIC_URL is not an http or https address without a path.")
     hosts = {"127.0.0.1", "localhost", "[::1]", parts.hostname, *_words(env, "MCPHUB_ALLOWED_HOSTS")}
     origins = {
         f"{parts.scheme}://{parts.netloc}",
         f"http://127.0.0.1:{number}",
         f"http://localhost:{number}",
-        *_words(env, "MCPHUB_ALLOWED_ORIGINS"),
+        *_origins(env, "MCPHUB_ALLOWED_ORIGINS"),
     }
     mode = _choice(env, "MCPHUB_AUDIT_MODE", ("normal", "strict"))
     config_env = frozenset(_words(env, "MCPHUB_CONFIG_ENV"))
@@ -282,7 +283,7 @@ def read(
         insecure=insecure,
         allowed_hosts=frozenset(hosts),
         allowed_origins=frozenset(origins),
-        trusted_proxies=tuple(_words(env, "MCPHUB_TRUSTED_PROXIES")),
+        trusted_proxies=_networks(env, "MCPHUB_TRUSTED_PROXIES"),
         database_url=database,
         database_direct_url=env.get("MCPHUB_DATABASE_DIRECT_URL", "") or database,
         database_replica_url=_secret(env, "MCPHUB_DATABASE_REPLICA_URL"),
@@ -294,7 +295,7 @@ def read(
         providers=(*_github(env, public), *_oidc(env, public)),
         new_users="active" if _choice(env, "MCPHUB_NEW_USERS", ("active", "pending")) == "active" else "pending",
         key_in_url=_flag(env, "MCPHUB_KEY_IN_URL", default=True),
-        egress_allow=tuple(_words(env, "MCPHUB_EGRESS_ALLOW")),
+        egress_allow=_networks(env, "MCPHUB_EGRESS_ALLOW"),
         egress_proxy=_proxy(env),
         egress_direct=tuple(word.lower().lstrip(".") for word in _words(env, "MCPHUB_EGRESS_DIRECT")),
         egress_children=_flag(env, "MCPHUB_EGRESS_CHILDREN", default=False),
@@ -554,6 +555,34 @@ def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
 
 def _words(env: Mapping[str, str], name: str) -> list[str]:
     return [word.strip() for word in env.get(name, "").split(",") if word.strip()]
+
+
+def _origin(url: str) -> SplitResult | None:
+    """The parts of an address of scheme, host and port, as browsers name where a page is from; None for any other."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if usable and "@" not in parts.netloc and url == f"{parts.scheme}://{parts.netloc}" else None
+
+
+def _origins(env: Mapping[str, str], name: str) -> list[str]:
+    words = [word.rstrip("/") for word in _words(env, name)]
+    for word in words:
+        if _origin(word) is None:
+            raise SettingsUnusable(f"{name}: {word!r} is not an origin like http://127.0.0.1:5173.")
+    return words
+
+
+def _networks(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    words = _words(env, name)
+    for word in words:
+        try:
+            ip_network(word, strict=False)
+        except ValueError:
+            raise SettingsUnusable(f"{name}: {word!r} is not an address or a network like 10.0.0.0/8.") from None
+    return tuple(words)
 
 
 def _flag(env: Mapping[str, str], name: str, *, default: bool) -> bool:

@@ -115,6 +115,18 @@ def test_a_database_that_does_not_answer_is_an_error_without_its_password(comman
 
 
 @pytest.mark.thorough
+def test_a_database_url_that_cannot_be_read_is_a_finding_among_others(commands: Commands) -> None:
+    commands.env["DATABASE_URL"] = "mysql://hub:very-secret-password@127.0.0.1/mcphub"  # scan:allow
+
+    found = findings(commands, code=1)
+
+    assert found["database"]["level"] == "error"
+    assert "postgresql://" in found["database"]["remedy"]
+    assert "very-secret-password" not in str(found)
+    assert found["mcphub"]["level"] == "ok"
+
+
+@pytest.mark.thorough
 def test_a_port_in_use_is_an_error_that_names_another(commands: Commands) -> None:
     with socket.create_server(("127.0.0.1", int(commands.env["MCPHUB_PORT"]))):
         finding = findings(commands, code=1)["port"]

@@ -178,6 +178,37 @@ def test_a_rate_that_would_refuse_an_ide_is_refused(rate) -> None:
     assert "give at least 600, or 0" in refusal(MCPHUB_USER_RATE=rate)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MCPHUB_PUBLIC_URL", "https://hub.example/path"),
+        ("MCPHUB_PUBLIC_URL", "https://hub.example?a=b"),
+        ("MCPHUB_PUBLIC_URL", "https://me:pw@hub.example"),
+        ("MCPHUB_PUBLIC_URL", "http://[::1"),
+        ("MCPHUB_PUBLIC_URL", "hub.example"),
+        ("MCPHUB_ALLOWED_ORIGINS", "*"),
+        ("MCPHUB_ALLOWED_ORIGINS", "http://127.0.0.1:5173/page"),
+        ("MCPHUB_ALLOWED_ORIGINS", "127.0.0.1:5173"),
+        ("MCPHUB_TRUSTED_PROXIES", "10.0.0.1,300.1.1.1"),
+        ("MCPHUB_EGRESS_ALLOW", "intranet.example"),
+    ],
+)
+def test_what_would_fit_nothing_is_refused_at_the_start_and_named(name: str, value: str) -> None:
+    assert name in refusal(**{name: value})
+
+
+def test_an_origin_may_end_in_a_slash_and_a_network_be_one_address() -> None:
+    found = settings(
+        MCPHUB_PUBLIC_URL="https://hub.example:8443/",
+        MCPHUB_ALLOWED_ORIGINS="http://127.0.0.1:5173/, https://page.example",
+        MCPHUB_TRUSTED_PROXIES="10.0.0.1, fd00::/8",
+    )
+
+    assert found.public_url == "https://hub.example:8443"
+    assert found.allowed_origins >= {"http://127.0.0.1:5173", "https://page.example", "https://hub.example:8443"}
+    assert found.trusted_proxies == ("10.0.0.1", "fd00::/8")
+
+
 @pytest.mark.parametrize("mode", ["auto", "strict", "landlock", "limits"])
 def test_a_sandbox_has_four_modes(mode: str) -> None:
     assert settings(MCPHUB_STDIO_SANDBOX=mode).stdio_sandbox == mode

@@ -15,6 +15,7 @@ from functools import cache
 from heapq import nsmallest
 from typing import Any
 from uuid import UUID
+from weakref import WeakSet
 
 import structlog
 from msgspec import Struct
@@ -51,13 +52,16 @@ DENSE = """(
 NOTHING_NEAR = "select null::uuid as content_hash where false"
 NOT_DENSE = "null::float8"
 SCAN = """
-    select set_config('hnsw.ef_search', %s::text, true), set_config('hnsw.iterative_scan', 'strict_order', true)"""
+    select set_config('hnsw.ef_search', %s::text, false), set_config('hnsw.iterative_scan', 'strict_order', false)"""
 
 
 NUMBERS = """
     select version, string_agg(int4send(coalesce(number, 0)), '' order by place)
     from tool_catalog_version, unnest(%s::uuid[]) with ordinality as one (content_hash, place)
     left join tool_catalog using (content_hash) group by version"""
+
+
+_scanning: WeakSet[AsyncConnection[Any]] = WeakSet()  # connections that scan as above
 
 
 class Crowd(Struct, frozen=True):
@@ -152,14 +156,16 @@ async def find(
         "most": most,
         "vector": literal(vector) if vector is not None else None,
     }
-    async with db.transaction():
-        if vector is not None:
-            await db.execute(SCAN, (CANDIDATES,))
-        asked = await db.execute(_find(model, len(vector) if vector is not None else 0, share), given, prepare=False)
-        rows = await asked.fetchall()
-        if not rows:
-            (version,) = await (await db.execute("select version from tool_catalog_version")).fetchone() or (None,)
-            return Found([], 0.0, tools) if version == among.version else None
+    if (
+        vector is not None and db not in _scanning
+    ):  # once, not with each query: a round trip takes as long as some tools
+        await db.execute(SCAN, (CANDIDATES,))
+        _scanning.add(db)
+    asked = await db.execute(_find(model, len(vector) if vector is not None else 0, share), given, prepare=False)
+    rows = await asked.fetchall()
+    if not rows:
+        (version,) = await (await db.execute("select version from tool_catalog_version")).fetchone() or (None,)
+        return Found([], 0.0, tools) if version == among.version else None
     return Found([among.place(number) for number, *_ in rows], rows[0][2], tools)
 
 

@@ -263,7 +263,7 @@ def read(
     parts = _origin(public)
     if parts is None:
         raise SettingsUnusable("MCPHUB_PUBLIC_URL is not an http or https address without a path.")
-    hosts = {"127.0.0.1", "localhost", "[::1]", parts.hostname, *_words(env, "MCPHUB_ALLOWED_HOSTS")}
+    hosts = {"127.0.0.1", "localhost", "[::1]", str(parts.hostname), *_words(env, "MCPHUB_ALLOWED_HOSTS")}
     origins = {
         f"{parts.scheme}://{parts.netloc}",
         f"http://127.0.0.1:{number}",

@@ -397,7 +397,7 @@ for message in messages():
 async def test_a_process_that_reads_nothing_is_not_written_to_without_end(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stdio, "MOST_UNREAD", 100_000)
+    monkeypatch.setattr(stdio, "MOST_UNREAD", 10_000)
     runtime = await world.open("\nfor message in messages():\n    time.sleep(60)\n")
     large = {"x": "x" * 300_000}
 

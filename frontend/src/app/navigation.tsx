@@ -27,7 +27,8 @@ export function usePages(): ListedPage[] {
         ? [{ ...info, path: withoutEnd(fullPath) }]
         : [];
     });
-    return listed.sort((a, b) => (a.order ?? 1000) - (b.order ?? 1000));
+    const place = ({ group, order = 1000 }: PageInfo) => (group ? GROUPS.indexOf(group) : 9) * 10_000 + order;
+    return listed.sort((a, b) => place(a) - place(b));
   }, [router, me]);
 }
 

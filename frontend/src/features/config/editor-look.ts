@@ -96,9 +96,16 @@ const theme = EditorView.theme({
     boxShadow: "inset 0 -2px var(--bad)",
   },
   ".cm-deletedLine, .cm-deletedLine del, .cm-deletedText": { textDecoration: "none" },
-  // The buttons stand at their own difference, not at the top of the editor.
-  ".cm-deletedChunk": { paddingLeft: "6px", position: "relative" },
-  ".cm-deletedChunk .cm-chunkButtons": { insetInlineEnd: "8px", top: "-2px" },
+  ".cm-deletedChunk": { paddingLeft: "6px" },
+  // At the right edge of what is seen, beside their own difference, however long its lines are; they take no room.
+  ".cm-deletedChunk .cm-chunkButtons": {
+    position: "sticky",
+    insetInlineEnd: "8px",
+    zIndex: "1",
+    width: "max-content",
+    height: "0",
+    marginInlineStart: "auto",
+  },
   ".cm-deletedChunk .cm-chunkButton": {
     fontFamily: "var(--font-sans)",
     fontSize: "11px",

@@ -49,7 +49,10 @@ export function SaveBar({ draft }: { draft: Draft }) {
   useShortcut("mod+s", () => draft.dirty && why === "" && !save.isPending && press());
   if (!draft.dirty) return null;
   return (
-    <section aria-label={m.settings.states.unsaved} className="pt-2.5">
+    <section
+      aria-label={m.settings.states.unsaved}
+      className="pt-2.5 max-lg:sticky max-lg:bottom-0 max-lg:z-20 max-lg:-mx-4.5 max-lg:border-line max-lg:border-t max-lg:bg-surface max-lg:px-4.5 max-lg:pb-2.5"
+    >
       {save.error && !draft.newer ? (
         <Notice tone="bad" announce className="mb-2">
           {explain(save.error, m)} <code className="text-xs">{asProblem(save.error).requestId}</code>

@@ -106,7 +106,7 @@ export function ShownKey({ issued, shown, onShow, onAnother }: ShownKeyProps) {
         >
           {shown ? <EyeOff aria-hidden /> : <Eye aria-hidden />}
         </IconButton>
-        <CopyButton withText value={() => key} />
+        <CopyButton withText autoFocus value={() => key} />
       </div>
       <div className="flex items-center justify-between gap-2 text-ink-3 text-xs">
         <span>

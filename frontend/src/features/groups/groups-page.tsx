@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { Boxes, Plus } from "lucide-react";
-import { useMemo } from "react";
+import { useMemo, useRef } from "react";
 import type { GroupView, ServerView } from "@/api/schema.gen";
 import { useCommands } from "@/app/commands";
 import { Page } from "@/components/page";
@@ -13,6 +13,7 @@ import { Segmented } from "@/components/ui/segmented";
 import { useMessages } from "@/i18n";
 import { groupsTexts } from "@/i18n/groups";
 import { useShortcut } from "@/lib/shortcuts";
+import { useFocusBack } from "@/lib/use-focus-back";
 import { AccessPreview } from "./access-preview";
 import { useGroupCommands } from "./commands";
 import { GroupForm } from "./group-form";
@@ -36,6 +37,8 @@ export function GroupsPage() {
     isPending: groups.isPending || servers.isPending,
     refetch: () => Promise.all([groups.refetch(), servers.refetch()]),
   };
+  const opener = useRef<HTMLButtonElement>(null);
+  useFocusBack(route.useSearch().make === true, () => opener.current);
   const start = () => void navigate({ search: (before) => ({ ...before, make: true }) });
   useCommands(
     useMemo(
@@ -69,7 +72,7 @@ export function GroupsPage() {
               }
             />
           ) : null}
-          <Button tone="primary" size="md" onClick={start}>
+          <Button ref={opener} tone="primary" size="md" onClick={start}>
             <Plus aria-hidden />
             {m.groups.make}
           </Button>

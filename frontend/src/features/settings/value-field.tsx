@@ -6,6 +6,7 @@ import { CopyButton } from "@/components/ui/copy-button";
 import { MaskedValue, SecretInput } from "@/components/ui/secret-field";
 import { useMessages } from "@/i18n";
 import { settingsTexts } from "@/i18n/settings";
+import { useFocusBack } from "@/lib/use-focus-back";
 import { type FieldView, fits, givenLabel, helpOf } from "./model";
 import { ValueHistory } from "./value-history";
 
@@ -26,6 +27,7 @@ export function ValueField({ server, field, typed, error, onChange, onShare }: V
   const { slot, short, saved, meta } = field;
   const [replacing, setReplacing] = useState(false);
   const masked = slot.secret && saved !== null && typed === undefined && !replacing;
+  useFocusBack(!masked, () => document.getElementById(id));
   const wrongForm =
     typeof typed === "string" && !fits(slot, typed) ? m.errors.codes.pattern_mismatch : undefined;
   const problem = error ?? wrongForm;

@@ -189,6 +189,10 @@ function NoTool({ server }: { server: ServerView }) {
             <Link to="/settings" hash={server.slug} className="text-accent underline">
               {m.servers.enterValues}
             </Link>
+          ) : closed === "hidden" ? (
+            <Link to="/user-groups" className="text-accent underline">
+              {m.shell.pageNames.groups}
+            </Link>
           ) : null
         }
       />

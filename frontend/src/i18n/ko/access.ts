@@ -72,7 +72,7 @@ export const access: Shape<typeof en> = {
   reasons: {
     allowed: "보임",
     unknown_user: "없는 사용자입니다",
-    user_inactive: "잠겼거나 관리자의 활성화를 기다리는 사용자입니다",
+    user_inactive: "비활성이거나 관리자의 활성화를 기다리는 사용자입니다",
     key_unusable: "폐기되었거나 만료된 키입니다",
     unknown_server: "없는 서버입니다",
     server_disabled: "꺼져 있는 서버입니다",

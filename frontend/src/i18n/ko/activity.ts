@@ -17,7 +17,7 @@ export const activity: Shape<typeof en> = {
     UserProfileSynced: "제공자의 프로필 반영",
     UserMembershipsChanged: "소속 변경",
     UserActivated: "계정 활성화",
-    UserDeactivated: "계정 잠금",
+    UserDeactivated: "계정 비활성화",
     AdminGranted: "관리자로 지정",
     AdminRevoked: "관리자 해제",
     AuditorGranted: "감사자로 지정",

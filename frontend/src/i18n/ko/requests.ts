@@ -133,7 +133,7 @@ export const requests: Shape<typeof en> = {
   exportHint: (most) => `조건에 맞는 최신 ${most}개`,
   reasons: {
     unknown_user: "알 수 없는 사용자",
-    user_inactive: "잠긴 계정",
+    user_inactive: "비활성 계정",
     key_unusable: "쓸 수 없는 키",
     unknown_server: "없는 서버",
     server_disabled: "관리자가 끔",
@@ -165,7 +165,7 @@ export const requests: Shape<typeof en> = {
     client_cancelled: "클라이언트가 취소함",
     client_closed: "클라이언트가 세션을 끝냄",
     ended_by_admin: "관리자가 끝냄",
-    user_deactivated: "계정이 잠김",
+    user_deactivated: "계정이 비활성화됨",
     user_deleted: "계정이 삭제됨",
     signed_out: "로그아웃",
     key_expired: "키 만료",

@@ -32,7 +32,7 @@ export const signIn: Shape<typeof en> = {
   pendingTitle: "관리자의 활성화를 기다리는 중입니다",
   pendingText: "계정은 만들어졌습니다. 관리자가 활성화하면 바로 쓸 수 있습니다.",
   inactiveTitle: "비활성화된 계정입니다",
-  inactiveText: "관리자가 이 계정을 잠갔습니다. 관리자만 다시 열 수 있습니다.",
+  inactiveText: "관리자가 이 계정을 비활성화했습니다. 관리자만 다시 활성화할 수 있습니다.",
   errorTitle: "로그인하지 못했습니다",
   signInAgain: "다시 로그인",
 };

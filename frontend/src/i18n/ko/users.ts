@@ -11,12 +11,12 @@ export const users: Shape<typeof en> = {
     all: "전체",
     pending: "대기",
     active: "활성",
-    inactive: "잠김",
+    inactive: "비활성",
     admin: "관리자",
     auditor: "감사자",
     deleted: "삭제됨",
   },
-  states: { active: "활성", pending: "대기 중", inactive: "잠김", deleted: "삭제됨" },
+  states: { active: "활성", pending: "대기 중", inactive: "비활성", deleted: "삭제됨" },
   columns: {
     name: "사용자",
     state: "상태",
@@ -68,7 +68,7 @@ export const users: Shape<typeof en> = {
     admin: (name) => `<b>${name}</b> 사용자의 관리자 권한을 거두었습니다`,
     auditor: (name) => `<b>${name}</b> 사용자의 감사자 역할을 거두었습니다`,
   },
-  restored: (name) => `<b>${name}</b> 사용자를 잠긴 상태로, 키 없이 복원했습니다`,
+  restored: (name) => `<b>${name}</b> 사용자를 비활성 상태로, 키 없이 복원했습니다`,
   removed: (name) => `<b>${name}</b> 사용자를 삭제했습니다`,
   erased: (name) => `<b>${name}</b> 사용자를 완전히 지웠습니다`,
   keysRevoked: (name, count) => `<b>${name}</b> 사용자의 키 ${count}개를 폐기했습니다`,
@@ -86,7 +86,7 @@ export const users: Shape<typeof en> = {
     remove: {
       title: (name) => `${name} 사용자 삭제`,
       text: (keys, sessions) =>
-        `키 ${keys}개가 폐기되고 열린 세션 ${sessions}개가 끊깁니다. 나중에 복원할 수 있지만 잠긴 상태로, 키 없이 돌아옵니다.`,
+        `키 ${keys}개가 폐기되고 열린 세션 ${sessions}개가 끊깁니다. 나중에 복원할 수 있지만 비활성 상태로, 키 없이 돌아옵니다.`,
       action: "삭제",
     },
     erase: {

@@ -4,6 +4,7 @@ Counts and means are exact, percentiles within 5 %.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mcphub.projections.rollups import BY_BOTH, BY_USER, HOUR, SPANS, Piece, down_to
+from mcphub.projections.rollups import BY_BOTH, BY_METHOD, BY_USER, HOUR, SPANS, Piece, down_to
 from mcphub.projections.sketches import SUMS, counted, percentiles
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Ask = Callable[[str, dict[str, Any]], Awaitable[list[dict[str, Any]]]]  # the na
 MOST_BUCKETS = 1000
 MOST_ROWS_OF_STATS = MOST_BUCKETS + 1  # the first and the last bucket are cut
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-PACKED = (BY_USER, BY_BOTH)  # whose hours are packed
+PACKED = (BY_USER, BY_METHOD, BY_BOTH)  # whose hours are packed
 OF_SERVERS, OF_USERS, USER_PARTS = 1, 2, 64  # see 0023_packed_requests.sql
 # Hours of packed requests that are looked through at once: of ten million a month 1.3 million requests.
 MOST_HOURS, MOST_HOURS_OF_A_PART = 96, 96 * USER_PARTS
@@ -102,27 +103,38 @@ class _Group(Struct):
 
 
 class _Packed(Struct):
-    """Sums of packed requests, and what their groups are."""
+    """Sums of packed requests, and which groups are to be shown."""
 
     sums: "PackedSums"
     keys: dict[int, Key]
 
 
 async def figures_of(kept: Kept, ask: Ask) -> list[Stats]:
-    """Everything is counted first, and looked into for as many groups as are shown.
+    """Of many users only the busiest are looked into.
 
     Args:
         ask: sees one state of everything.
     """
     given = kept.given()
-    of_many = kept.by == "user"
-    rows = await ask("requests_stats_long", given | {"sketched": not of_many, "users": None})
     packed = await _packed(kept, ask)
-    groups = await asyncio.to_thread(_groups, rows, packed)
-    if of_many:
-        users = [group.key[0] for group in groups]
-        rows = await ask("requests_stats_long", given | {"sketched": True, "users": users})
-    return await asyncio.to_thread(_with_percentiles, groups, rows, packed, kept.by)
+    users = await _busiest(given, packed, ask) if kept.by == "user" else None
+    rows = await ask("requests_stats_long", given | {"users": users})
+    return await asyncio.to_thread(_stats_of, rows, packed, kept.by)
+
+
+async def _busiest(given: dict[str, Any], packed: _Packed | None, ask: Ask) -> list[str]:
+    """Ids of as many users as are shown; `packed` learns their names."""
+    counted_rows = await ask("requests_counts_long", given)
+    counts: Counter[str | int] = Counter()  # of users by their numbers, and by their ids where they have none
+    for row in counted_rows:
+        counts[row["user"] if row["number"] is None else row["number"]] = row["count"]
+    if packed is not None:
+        counts.update(packed.sums.counts())
+    shown = [user for user, count in counts.most_common(MOST_ROWS_OF_STATS) if count > 0]
+    names = await ask("requests_packed_users", {"numbers": [user for user in shown if isinstance(user, int)]})
+    if packed is not None:
+        packed.keys = {name["number"]: (name["user_id"], "", "", EPOCH) for name in names}
+    return [*(name["user_id"] for name in names), *(user for user in shown if isinstance(user, str))]
 
 
 async def _packed(kept: Kept, ask: Ask) -> _Packed | None:
@@ -159,11 +171,7 @@ async def _packed(kept: Kept, ask: Ask) -> _Packed | None:
         rows = await ask("requests_packed", given | _spans(some))
         packed = [(row["at"], row["sign"], row["entries"]) for row in rows]
         await asyncio.to_thread(sums.add, packed, by=kept.by, steps=steps)
-    keys = {place: key for key, place in places.items()}
-    if kept.by == "user":
-        names = await ask("requests_packed_users", {"numbers": [number for number, _ in sums.found()]})
-        keys = {name["number"]: (name["user_id"], "", "", EPOCH) for name in names}
-    return _Packed(sums, keys)
+    return _Packed(sums, {place: key for key, place in places.items()})
 
 
 def _cut(pieces: Sequence[Piece], hours: int) -> Iterator[list[Piece]]:
@@ -190,42 +198,25 @@ def _spans(pieces: Sequence[Piece]) -> dict[str, Any]:
     }
 
 
-def _groups(rows: list[dict[str, Any]], packed: _Packed | None) -> list[_Group]:
-    """As many as are shown: time in order, else the busiest first."""
-    groups: dict[Key, _Group] = {}
-    for row in rows:
-        key = _key(row)
-        groups[key] = _Group(key, [float(row[name]) for name in SUMS])
+def _stats_of(rows: list[dict[str, Any]], packed: _Packed | None, by: By) -> list[Stats]:
+    """As many groups as are shown: time in order, else the busiest first."""
+    groups = {_key(row): _Group(_key(row), [float(row[name]) for name in SUMS]) for row in rows}
     if packed is not None:
-        for place, sums in packed.sums.found():
-            key = packed.keys[place]
-            known = groups.get(key)
-            if known is None:
-                groups[key] = _Group(key, sums, place)
-            else:
-                known.place = place
-                known.sums = [one + other for one, other in zip(known.sums, sums, strict=True)]
+        for place, sums in packed.sums.found(list(packed.keys)):
+            group = groups.setdefault(packed.keys[place], _Group(packed.keys[place], [0.0] * len(SUMS)))
+            group.place = place
+            group.sums = [one + other for one, other in zip(group.sums, sums, strict=True)]
     some = [group for group in groups.values() if round(group.sums[0]) > 0]
     # What a group has no name for comes last, as in SQL.
     some.sort(key=lambda group: (group.key[3], -group.sums[0], *((not name, name) for name in group.key[:3])))
-    return some[:MOST_ROWS_OF_STATS]
-
-
-def _with_percentiles(groups: list[_Group], rows: list[dict[str, Any]], packed: _Packed | None, by: By) -> list[Stats]:
-    """
-    Args:
-        rows: with sketches, of these groups at least.
-    """
-    if not groups:
-        return []
+    shown = some[:MOST_ROWS_OF_STATS]
     of = {_key(row): row for row in rows}
-    sketched = [of.get(group.key, NOTHING) for group in groups]
+    sketched = [of.get(group.key, NOTHING) for group in shown]
     counts = counted([row["sketch"] for row in sketched]) - counted([row["taken_away"] for row in sketched])
-    if packed is not None:
-        for place, group in enumerate(groups):
-            if group.place is not None:
-                counts[place] += packed.sums.bins[group.place]
-    return [_stats(group, three, by) for group, three in zip(groups, percentiles(counts), strict=True)]
+    for place, group in enumerate(shown):
+        if packed is not None and group.place is not None:
+            counts[place] += packed.sums.bins[group.place]
+    return [_stats(group, three, by) for group, three in zip(shown, percentiles(counts), strict=True)]
 
 
 def _stats(group: _Group, found: tuple[float | None, ...], by: By) -> Stats:

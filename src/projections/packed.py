@@ -42,7 +42,7 @@ class PackedSums:
         """
         entries = np.frombuffer(b"".join(packed for _, _, packed in hours), dtype=ENTRY)
         sizes = [len(packed) // ENTRY.itemsize for _, _, packed in hours]
-        signs = np.repeat(np.array([sign for _, sign, _ in hours], dtype=np.int64), sizes)
+        signs = np.repeat(np.array([sign for _, sign, _ in hours], dtype=np.float64), sizes)
         of_tool = self._tools[entries["tool"].astype(np.int64)]
         counts = of_tool >= 0
         if self._user is not None:
@@ -53,7 +53,7 @@ class PackedSums:
         elif by == "time":
             group = np.repeat(np.array([steps[at] for at, _, _ in hours], dtype=np.int64), sizes)[counts]
         outcome, bins = np.divmod(entries["class"].astype(np.int64), 1024)
-        number = signs * entries["number"].astype(np.int64)
+        number = signs * entries["number"].astype(np.float64)  # as the sums are: other types add up much more slowly
         answered = number * (bins != NO_DURATION)
         weights = (
             number * (outcome & ONLY_SAID == 0),
@@ -65,7 +65,11 @@ class PackedSums:
             np.add.at(sums, group, weight)
         np.add.at(self.bins.reshape(-1), group * BINS + np.minimum(bins, BINS - 1), answered)
 
-    def found(self) -> Iterator[tuple[int, list[float]]]:
-        """Groups that hold anything, each with its sums."""
-        some = np.flatnonzero(self.sums.any(axis=0))
-        return zip(some.tolist(), self.sums[:, some].T.tolist(), strict=True)
+    def counts(self) -> dict[int, int]:
+        """How many requests each group has, of those that have any."""
+        some = np.flatnonzero(self.sums[0])
+        return dict(zip(some.tolist(), self.sums[0, some].astype(np.int64).tolist(), strict=True))
+
+    def found(self, groups: Sequence[int]) -> Iterator[tuple[int, list[float]]]:
+        """Each of these groups with its sums."""
+        return zip(groups, self.sums[:, groups].T.tolist(), strict=True)

@@ -215,8 +215,7 @@ class Requests:
         """
         user = by == "user" or filters.user is not None
         tool = by in ("server", "tool") or filters.server is not None or filters.tool is not None
-        # Figures of users tell methods apart as those of tools do.
-        grain = grain_of(user=user, tool=tool or (filters.method is not None and not user))
+        grain = grain_of(user=user, tool=tool, method=filters.method is not None)
         (found,) = await self._rows(_Oldest, "requests_oldest", {})
         oldest, now = found.day or FIRST_DAY, self._now()
         units = units_of(grain, now - since)

@@ -18,6 +18,7 @@ from mcphub.postgres.pool import conninfo
 
 __all__ = [
     "BY_BOTH",
+    "BY_METHOD",
     "BY_USER",
     "DAY",
     "HOUR",
@@ -36,7 +37,7 @@ MEMORY = "64MB"  # for what a step puts together
 STEP = 200_000  # positions added at once: a second or two of one PostgreSQL process
 MINUTE, HOUR, DAY, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 SPANS = {MINUTE: 0, HOUR: 1, DAY: 2, WEEK: 3}
-EVERYBODY, BY_TOOL, BY_USER, BY_BOTH = 1, 2, 3, 4
+EVERYBODY, BY_TOOL, BY_USER, BY_METHOD, BY_BOTH = 1, 2, 3, 4, 5
 # The units of which there are figures, the coarsest first, and how long these are kept if not for ever (rollup_forget
 # in 0023_packed_requests.sql). What tells users apart is packed by the hour: a row for each would be nearly as many
 # rows as requests.
@@ -44,6 +45,7 @@ UNITS: dict[int, dict[timedelta, timedelta | None]] = {
     EVERYBODY: {WEEK: None, DAY: None, HOUR: None, MINUTE: timedelta(days=3)},
     BY_TOOL: {WEEK: None, DAY: None, HOUR: None},
     BY_USER: {WEEK: None, DAY: None, HOUR: None},
+    BY_METHOD: {WEEK: None, DAY: None, HOUR: None},
     BY_BOTH: {HOUR: None},
 }
 MARGIN = timedelta(hours=1)  # some may be forgotten while somebody asks
@@ -139,9 +141,13 @@ def units_of(grain: int, age: timedelta) -> list[timedelta]:
     return [unit for unit, kept in UNITS[grain].items() if kept is None or age < kept - MARGIN]
 
 
-def grain_of(*, user: bool, tool: bool) -> int:
-    """Which figures tell users and methods apart, or servers, tools and methods, or all of these."""
-    return {(False, False): EVERYBODY, (False, True): BY_TOOL, (True, False): BY_USER}.get((user, tool), BY_BOTH)
+def grain_of(*, user: bool, tool: bool, method: bool = False) -> int:
+    """Which figures tell users apart, or servers and tools, or methods; those of tools tell methods apart as well."""
+    if tool:
+        return BY_BOTH if user else BY_TOOL
+    if user:
+        return BY_METHOD if method else BY_USER
+    return BY_TOOL if method else EVERYBODY
 
 
 def down_to(at: datetime, unit: timedelta) -> datetime:

@@ -27,7 +27,7 @@ def counted(sketches: Sequence[bytes]) -> "np.ndarray[Any, Any]":
     bins = np.minimum(packed["bin"].astype(np.int64), BINS - 1)
     of = np.repeat(np.arange(len(sketches)), [len(sketch) // packed.itemsize for sketch in sketches])
     found = np.zeros((len(sketches), BINS))
-    np.add.at(found.reshape(-1), of * BINS + bins, packed["number"])
+    np.add.at(found.reshape(-1), of * BINS + bins, packed["number"].astype(np.float64))
     return found
 
 

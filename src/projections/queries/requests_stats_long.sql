@@ -10,7 +10,6 @@
 -- since, until         the span; what came in it after the figures were made is read from the rows
 -- reached              up to which position of the traffic they were, in the same snapshot; as a value, not as a
 --                      subquery, so that the plan looks for the few rows behind it instead of reading every day
--- sketched             are there to be sketches; without them figures of many users are a third of the work
 -- users                of these alone; null for all
 -- everything else      as in requests_stats.sql
 with part as (
@@ -18,8 +17,7 @@ with part as (
     from unnest(%(spans)s::smallint[], %(lows)s::timestamptz[], %(highs)s::timestamptz[], %(signs)s::integer[])
         as piece(span, low, high, sign)
     cross join lateral (
-        select user_id, server, tool, at, count, errors, denied, cancelled, tool_errors, answered, total_ms,
-               case when %(sketched)s then sketch end as sketch
+        select user_id, server, tool, at, count, errors, denied, cancelled, tool_errors, answered, total_ms, sketch
         from request_rollup
         where grain = %(grain)s and span = piece.span and at >= piece.low and at < piece.high
           and (%(user)s::text is null or user_id = %(user)s)

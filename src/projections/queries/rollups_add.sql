@@ -58,9 +58,14 @@ with ended as (
     from tool_hours, (values (2, 'day'), (3, 'week')) as spans(span, unit)
     group by 2, 3, 5, 6, 7, 8, 9
     union all
-    select 3, 2, day, user_id, '', '', method, outcome, bin, count, answered, total_ms from user_days
+    select 3, span, date_trunc(unit, day, 'UTC'), user_id, '', '', '', outcome, bin,
+           sum(count), sum(answered), sum(total_ms)
+    from user_days, (values (2, 'day'), (3, 'week')) as spans(span, unit)
+    group by 2, 3, 4, 8, 9
     union all
-    select 3, 3, date_trunc('week', day, 'UTC'), user_id, '', '', method, outcome, bin,
+    select 4, 2, day, user_id, '', '', method, outcome, bin, count, answered, total_ms from user_days
+    union all
+    select 4, 3, date_trunc('week', day, 'UTC'), user_id, '', '', method, outcome, bin,
            sum(count), sum(answered), sum(total_ms)
     from user_days group by 3, 4, 7, 8, 9
     union all

@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 
+LOG_LEVELS = ("info", "debug", "warning", "error", "critical")  # the first is the default
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 KNOWN = {
@@ -252,6 +253,8 @@ def read(
     """
     bind = host or env.get("MCPHUB_HOST") or "127.0.0.1"
     number = port if port is not None else _integer(env, "MCPHUB_PORT", 3000)
+    if not 0 <= number < 65536:
+        raise SettingsUnusable(f"MCPHUB_PORT is {number}; a port is 1 to 65535.")
     default_url = f"http://{'127.0.0.1' if bind in LOOPBACK or bind == '0.0.0.0' else bind}:{number}"  # noqa: S104
     public = env.get("MCPHUB_PUBLIC_URL", "").rstrip("/") or default_url
     insecure = insecure or _flag(env, "MCPHUB_INSECURE", default=False)
@@ -315,8 +318,10 @@ def read(
         backup_days=max(0, _integer(env, "MCPHUB_BACKUP_DAYS", 7)),
         migration_backups=max(0, _integer(env, "MCPHUB_MIGRATION_BACKUPS", 3)),
         audit_mode=mode,
-        log_level=env.get("MCPHUB_LOG_LEVEL", "info").lower(),
-        log_format=env.get("MCPHUB_LOG_FORMAT", ""),
+        log_level=_choice(
+            {"MCPHUB_LOG_LEVEL": env.get("MCPHUB_LOG_LEVEL", "").lower()}, "MCPHUB_LOG_LEVEL", LOG_LEVELS
+        ),
+        log_format=_choice(env, "MCPHUB_LOG_FORMAT", ("", "json", "console")),
         metrics_addr=_metrics_addr(env),
         metrics_token=_secret(env, "MCPHUB_METRICS_TOKEN"),
         traces=_traces(env),
@@ -549,7 +554,8 @@ def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     """One of some words; the first is the default."""
     value = env.get(name) or choices[0]
     if value not in choices:
-        raise SettingsUnusable(f"{name} is {value!r}; it can be {', '.join(choices[:-1])} or {choices[-1]}.")
+        named = [choice for choice in choices if choice]
+        raise SettingsUnusable(f"{name} is {value!r}; it can be {', '.join(named[:-1])} or {named[-1]}.")
     return value
 
 

@@ -191,13 +191,16 @@ def test_a_rate_that_would_refuse_an_ide_is_refused(rate) -> None:
         ("MCPHUB_ALLOWED_ORIGINS", "127.0.0.1:5173"),
         ("MCPHUB_TRUSTED_PROXIES", "10.0.0.1,300.1.1.1"),
         ("MCPHUB_EGRESS_ALLOW", "intranet.example"),
+        ("MCPHUB_PORT", "70000"),
+        ("MCPHUB_LOG_LEVEL", "debgu"),
+        ("MCPHUB_LOG_FORMAT", "xml"),
     ],
 )
 def test_what_would_fit_nothing_is_refused_at_the_start_and_named(name: str, value: str) -> None:
     assert name in refusal(**{name: value})
 
 
-def test_an_origin_may_end_in_a_slash_and_a_network_be_one_address() -> None:
+def test_what_fits_may_be_written_in_several_ways() -> None:
     found = settings(
         MCPHUB_PUBLIC_URL="https://hub.example:8443/",
         MCPHUB_ALLOWED_ORIGINS="http://127.0.0.1:5173/, https://page.example",
@@ -207,6 +210,8 @@ def test_an_origin_may_end_in_a_slash_and_a_network_be_one_address() -> None:
     assert found.public_url == "https://hub.example:8443"
     assert found.allowed_origins >= {"http://127.0.0.1:5173", "https://page.example", "https://hub.example:8443"}
     assert found.trusted_proxies == ("10.0.0.1", "fd00::/8")
+    assert (settings().log_level, settings(MCPHUB_LOG_LEVEL="DEBUG").log_level) == ("info", "debug")
+    assert "can be json or console" in refusal(MCPHUB_LOG_FORMAT="xml")
 
 
 @pytest.mark.parametrize("mode", ["auto", "strict", "landlock", "limits"])

@@ -62,6 +62,5 @@ export const projections = {
     servers: "Servers as the settings document describes them.",
     settings: "The settings document as a whole.",
     slots: "The variables that servers ask users for.",
-    audit: "A row for each event: when, by whom, about whom. The audit timeline finds events by it.",
   },
 };

@@ -67,6 +67,5 @@ export const projections: Shape<typeof en> = {
     servers: "설정 문서가 설명하는 서버입니다.",
     settings: "설정 문서 전체입니다.",
     slots: "서버가 사용자에게 요구하는 변수입니다.",
-    audit: "이벤트마다 한 행: 언제, 누가, 누구에 대해. 감사 타임라인이 이 테이블로 이벤트를 찾습니다.",
   },
 };

@@ -130,7 +130,9 @@ class Call:
             return Reply(error=wire.error(errors.METHOD_NOT_FOUND, f"The client does not take {method[:64]}."))
         id_, future = session.question()
         self._asking[id_] = future
-        self.answerer.put(wire.request(id_, method, params if self.untouched else without_reserved(params)))
+        if not self.untouched:
+            params = session.reporting(id_, self.request.server, without_reserved(params))
+        self.answerer.put(wire.request(id_, method, params))
         try:
             reply = await future
         except asyncio.CancelledError:  # the upstream does not want to know any more
@@ -140,6 +142,7 @@ class Call:
         finally:
             self._asking.pop(id_, None)
             session.questions.pop(id_, None)
+            session.reports.pop(id_, None)
         return reply if self.untouched else passed_back(reply)
 
     def over(self) -> None:

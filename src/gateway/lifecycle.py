@@ -29,6 +29,7 @@ from mcphub.gateway.upstream.runtime import Pool, Reply
 
 log = structlog.get_logger()
 
+PROGRESS = "notifications/progress"
 ROOTS_CHANGED = "notifications/roots/list_changed"
 CLOSE_WITHIN = 2.0
 SEEN_EVERY = 30.0  # seconds between writes of what was used
@@ -212,10 +213,16 @@ class Lifecycle:
         await self._attended.wait()
 
     def pass_on(self, session: Session, method: str, params: bytes) -> None:
-        """What a client tells the servers it uses: everything at a server's own address, else what concerns all."""
+        """What a client tells the servers it uses: everything at a server's own address, else what concerns all, and
+        its progress with a question of one of them.
+        """
         asker = session.asker
-        if asker.verbatim or method == ROOTS_CHANGED:
-            server_id = asker.view.id if asker.verbatim else ""
+        server_id = asker.view.id if asker.verbatim else ""
+        if method == PROGRESS and not asker.verbatim and (about := session.reported(params)) is not None:
+            slug, params = about
+            server = self._model.settings.by_slug(slug)
+            server_id = server.server_id if server is not None else ""
+        if server_id or method == ROOTS_CHANGED:
             params = params if asker.verbatim else without_reserved(params)
             work = self._pool.tell(session.public_id, session.principal.user_id, server_id, method, params)
             self._soon(work, "tell-upstreams")

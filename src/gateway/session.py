@@ -27,6 +27,7 @@ from mcphub.gateway.envelope import without_reserved
 from mcphub.gateway.errors import CONNECTION_CLOSED
 from mcphub.gateway.exposure import NOTHING, Asked
 from mcphub.gateway.protocol import MODERN_VERSION
+from mcphub.gateway.upstream import frames
 from mcphub.gateway.upstream.runtime import Identity, Reply
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -412,6 +413,7 @@ class Session:
         self.questions: dict[bytes, asyncio.Future[Reply]] = {}
         self.node = ""  # of several the one this part of the session lives at; '' while there is no other
         self.away: Callable[[bytes], None] | None = None  # takes what belongs on the stream that another node holds
+        self.reports: dict[bytes, tuple[str, bytes]] = {}  # question → (server, its token for the client's progress)
         self.subscriptions: dict[tuple[str, str], str] = {}  # (server id, URI there) → URI here
         self.listed: dict[str, object] = {}  # method → what the client knows of that list
         self._pages: dict[str, str] = {}  # id of a page the client was sent to → the server it is about
@@ -515,6 +517,22 @@ class Session:
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.questions[id_] = future
         return id_, future
+
+    def reporting(self, question: bytes, server: str, params: bytes) -> bytes:
+        """The parameters of a question with the hub's own progress token: two servers may have given the same."""
+        token = frames.wanted_token(params)
+        if not token:
+            return params
+        self.reports[question] = server, token
+        return frames.with_meta(params, {"progressToken": question})
+
+    def reported(self, params: bytes) -> tuple[str, bytes] | None:
+        """Whose question a client's progress is about, and the parameters as that server (a slug) knows them."""
+        known = self.reports.get(frames.progress_token(params))
+        if known is None:
+            return None
+        server, token = known
+        return server, wire.joined({**wire.members(params), "progressToken": token})
 
     def answered(self, question: bytes, reply: Reply) -> bool:
         """What the client said to a question, named by its raw JSON id; False when nobody here waits for it."""

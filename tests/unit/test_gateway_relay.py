@@ -421,6 +421,37 @@ async def test_an_upstreams_question_reaches_the_client_and_the_answer_the_upstr
     assert result["not"]["code"] == -32601  # the client never said it takes those
 
 
+async def test_a_clients_progress_with_a_question_reaches_the_server_that_asked_it(world):
+    session = await world.client(world.user("ann"), capabilities={"sampling": {}})
+    wiki, desk = world.server("wiki", "work"), world.server("desk", "work")
+
+    async def work(method, params, caller):
+        asked = b'{"messages":[],"_meta":{"progressToken":1,"x":2}}'
+        return Reply(result=(await caller.ask("sampling/createMessage", asked)).result)
+
+    wiki.behave = desk.behave = work
+    calls = [
+        await world.open("POST", **session, body=_call(n, name)) for n, name in ((1, "wiki__work"), (2, "desk__work"))
+    ]
+    for call in calls:
+        await call.until(lambda answer: answer.messages)
+    questions = [call.messages[0] for call in calls]
+    tokens = [question["params"]["_meta"]["progressToken"] for question in questions]
+    for token in (tokens[1], "nobodys", 1):
+        told = {"progressToken": token, "progress": 0.5}
+        await world.rpc("notifications/progress", told, id_=None, **session)
+    for question in questions:
+        await world.send("POST", body={"jsonrpc": "2.0", "id": question["id"], "result": {}}, **session)
+    await asyncio.wait_for(asyncio.gather(*(call.done for call in calls)), 5)
+    await world.rpc("notifications/progress", {"progressToken": tokens[1], "progress": 1}, id_=None, **session)
+
+    assert tokens[0] != tokens[1]
+    assert questions[0]["params"]["_meta"]["x"] == 2
+    [(_, user, server, method, params)] = world.pool.told
+    assert (user, server, method) == ("ann", "desk", "notifications/progress")
+    assert json.loads(params) == {"progressToken": 1, "progress": 0.5}
+
+
 @pytest.mark.parametrize("why", ["withdrawn by the upstream", "answered without it"])
 async def test_a_question_nobody_waits_for_any_more_is_taken_back(world, why):
     session = await world.client(world.user("ann"), capabilities={"elicitation": {}})

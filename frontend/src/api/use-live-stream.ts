@@ -6,11 +6,16 @@ import { follow, type StreamEvent, type StreamState } from "./stream";
  *
  * @param path with its query; another path is another stream.
  * @param onEvent told each event; the newest one given is called.
+ * @param whileHidden goes on while nobody sees the page.
  */
 export function useLiveStream(
   path: string,
   onEvent: (event: StreamEvent) => void,
-  { enabled = true, lastEventId }: { enabled?: boolean; lastEventId?: string } = {},
+  {
+    enabled = true,
+    whileHidden = false,
+    lastEventId,
+  }: { enabled?: boolean; whileHidden?: boolean; lastEventId?: string } = {},
 ): StreamState | "paused" {
   const [state, setState] = useState<StreamState>("connecting");
   const listener = useRef(onEvent);
@@ -23,9 +28,10 @@ export function useLiveStream(
     if (!enabled) return;
     return follow(path, {
       lastEventId: from.current,
+      whileHidden,
       onEvent: (event) => listener.current(event),
       onState: setState,
     });
-  }, [path, enabled]);
+  }, [path, enabled, whileHidden]);
   return enabled ? state : "paused";
 }

@@ -10,8 +10,8 @@ export function useOwnCalls(): { calls: RequestView[]; stale: boolean } {
   const state = useLiveStream(
     `/api/requests/stream?from=${encodeURIComponent(since)}`,
     ({ data }) => setCalls((before) => withCall(before, JSON.parse(data))),
-    // The list of tools comes after the greeting.
-    { enabled: !calls.some(({ shown }) => shown !== null) },
+    // The list of tools comes after the greeting; and one looks at the client meanwhile.
+    { enabled: !calls.some(({ shown }) => shown !== null), whileHidden: true },
   );
   return { calls, stale: state === "reconnecting" };
 }

@@ -286,86 +286,85 @@ class AccessModel:
         """Folds facts into a model that nobody has asked yet: in order, each once, and `position` is the caller's."""
         for recorded in facts:
             event = recorded.event
-            # By area first: each of a million facts would be compared with forty types.
+            # By area first: each of a million facts would be compared with forty types. And there by `is`: a pattern
+            # that does not match costs four times as much.
             AREAS.get(type(event), AccessModel._other)(self, event, recorded)
 
     def _person(self, event: UserFact, recorded: Recorded) -> None:
-        match event:
-            case UserPreferencesChanged():
-                user = self._user(event.user_id)
-                if event.exposure_mode is not UNSET:
-                    user.exposure_mode = event.exposure_mode
-                if event.show_why is not UNSET:
-                    user.show_why = event.show_why
-                if event.pinned_tools is not UNSET:
-                    user.pinned_tools = tuple(event.pinned_tools)
-                if event.language is not UNSET:
-                    user.language = event.language
-            case UserRegistered():
-                digest = next((tag[9:] for tag in recorded.tags if tag.startswith("username:")), "")
-                self.users[event.user_id] = User(
-                    event.user_id,
-                    provider=event.provider,
-                    name_digest=digest,
-                    identity=event.identity,
-                    issuer=event.issuer,
-                )
-                self.user_by_name[digest] = event.user_id
-                if event.identity:
-                    self.user_by_identity[event.identity] = event.user_id
-            case UserActivated():
-                user = self._user(event.user_id)
-                user.active = user.was_active = True
-            case UserMembershipsChanged():
-                self._user(event.user_id).memberships = frozenset(event.memberships)
-            case UserDeactivated():
-                user = self._user(event.user_id)
-                user.active, user.memberships = False, frozenset()
-                user.was_active = user.was_active and event.cause != UNDONE
-                self._end_sessions(event.user_id, recorded.position)
-            case UserDeleted():
-                user = self._user(event.user_id)
-                user.active, user.deleted, user.memberships = False, True, frozenset()
-                self._end_sessions(event.user_id, recorded.position)
-            case UserRestored():
-                self._user(event.user_id).deleted = False
-            case UserErased():
-                self._erase(event.user_id, recorded.position)
-            case AdminGranted():
-                self._user(event.user_id).admin = True
-            case AdminRevoked():
-                self._user(event.user_id).admin = False
-            case AuditorGranted():
-                self._user(event.user_id).auditor = True
-            case AuditorRevoked():
-                self._user(event.user_id).auditor = False
-            case PasswordSet():
-                self._user(event.user_id).password = event.sealed
-                self._end_sessions(event.user_id, recorded.position)
-            case SignedIn():
-                self._user(event.user_id).sessions[event.session_id] = recorded.position
-            case SignedOut(session_id=""):
-                self._end_sessions(event.user_id, recorded.position)
-            case SignedOut():
-                self._user(event.user_id).sessions.pop(event.session_id, None)
+        if type(event) is UserPreferencesChanged:
+            user = self._user(event.user_id)
+            if event.exposure_mode is not UNSET:
+                user.exposure_mode = event.exposure_mode
+            if event.show_why is not UNSET:
+                user.show_why = event.show_why
+            if event.pinned_tools is not UNSET:
+                user.pinned_tools = tuple(event.pinned_tools)
+            if event.language is not UNSET:
+                user.language = event.language
+        elif type(event) is UserRegistered:
+            digest = next((tag[9:] for tag in recorded.tags if tag.startswith("username:")), "")
+            self.users[event.user_id] = User(
+                event.user_id,
+                provider=event.provider,
+                name_digest=digest,
+                identity=event.identity,
+                issuer=event.issuer,
+            )
+            self.user_by_name[digest] = event.user_id
+            if event.identity:
+                self.user_by_identity[event.identity] = event.user_id
+        elif type(event) is UserActivated:
+            user = self._user(event.user_id)
+            user.active = user.was_active = True
+        elif type(event) is UserMembershipsChanged:
+            self._user(event.user_id).memberships = frozenset(event.memberships)
+        elif type(event) is UserDeactivated:
+            user = self._user(event.user_id)
+            user.active, user.memberships = False, frozenset()
+            user.was_active = user.was_active and event.cause != UNDONE
+            self._end_sessions(event.user_id, recorded.position)
+        elif type(event) is UserDeleted:
+            user = self._user(event.user_id)
+            user.active, user.deleted, user.memberships = False, True, frozenset()
+            self._end_sessions(event.user_id, recorded.position)
+        elif type(event) is UserRestored:
+            self._user(event.user_id).deleted = False
+        elif type(event) is UserErased:
+            self._erase(event.user_id, recorded.position)
+        elif type(event) is AdminGranted:
+            self._user(event.user_id).admin = True
+        elif type(event) is AdminRevoked:
+            self._user(event.user_id).admin = False
+        elif type(event) is AuditorGranted:
+            self._user(event.user_id).auditor = True
+        elif type(event) is AuditorRevoked:
+            self._user(event.user_id).auditor = False
+        elif type(event) is PasswordSet:
+            self._user(event.user_id).password = event.sealed
+            self._end_sessions(event.user_id, recorded.position)
+        elif type(event) is SignedIn:
+            self._user(event.user_id).sessions[event.session_id] = recorded.position
+        elif type(event) is SignedOut and event.session_id == "":
+            self._end_sessions(event.user_id, recorded.position)
+        elif type(event) is SignedOut:
+            self._user(event.user_id).sessions.pop(event.session_id, None)
 
     def _key(self, event: KeyFact, recorded: Recorded) -> None:
-        match event:
-            case KeyIssued():
-                self._issue(event, recorded.at)
-            case KeyFirstUsed():
-                self.keys[event.key_id].used = True
-            case KeyExtended():
-                self.keys[event.key_id].expires_at = event.expires_at
-            case KeyRotated():
-                self.keys[event.key_id].grace_until = event.grace_until
-            case KeyRevoked():
-                self.keys[event.key_id].revoked = True
-            case KeyRenamed():
-                key = self.keys[event.key_id]
-                for name in ("name", "description", "header_only", "scope"):
-                    if (value := getattr(event, name)) is not UNSET:
-                        setattr(key, name, value)
+        if type(event) is KeyIssued:
+            self._issue(event, recorded.at)
+        elif type(event) is KeyFirstUsed:
+            self.keys[event.key_id].used = True
+        elif type(event) is KeyExtended:
+            self.keys[event.key_id].expires_at = event.expires_at
+        elif type(event) is KeyRotated:
+            self.keys[event.key_id].grace_until = event.grace_until
+        elif type(event) is KeyRevoked:
+            self.keys[event.key_id].revoked = True
+        elif type(event) is KeyRenamed:
+            key = self.keys[event.key_id]
+            for name in ("name", "description", "header_only", "scope"):
+                if (value := getattr(event, name)) is not UNSET:
+                    setattr(key, name, value)
 
     def _save_value(self, event: ServiceTokenSaved, recorded: Recorded) -> None:
         of_user = self.credentials.get(event.user_id)
@@ -444,37 +443,35 @@ class AccessModel:
         groups = self.groups_of.get(event.user_id)
         if groups is None:
             groups = self.groups_of[event.user_id] = {}
-        match event:
-            case GroupCreated():
-                groups[event.group_id] = Group(
-                    event.group_id,
-                    event.user_id,
-                    event.name,
-                    event.slug,
-                    event.description,
-                    self.refs.numbers(event.servers),
-                    True,
-                    event.made or recorded.at,
-                    recorded.at,
-                    recorded.position,
-                )
-                return
-            case GroupDeleted():
-                groups.pop(event.group_id, None)
-                return
+        if type(event) is GroupCreated:
+            groups[event.group_id] = Group(
+                event.group_id,
+                event.user_id,
+                event.name,
+                event.slug,
+                event.description,
+                self.refs.numbers(event.servers),
+                True,
+                event.made or recorded.at,
+                recorded.at,
+                recorded.position,
+            )
+            return
+        elif type(event) is GroupDeleted:
+            groups.pop(event.group_id, None)
+            return
         group = groups[event.group_id]
         group.updated_at, group.position = recorded.at, recorded.position
-        match event:
-            case GroupChanged():
-                for name in ("name", "slug", "description"):
-                    if (value := getattr(event, name)) is not UNSET:
-                        setattr(group, name, value)
-                if event.servers is not UNSET:
-                    group.refs = self.refs.numbers(event.servers)
-            case GroupActivated():
-                group.active = True
-            case GroupDeactivated():
-                group.active = False
+        if type(event) is GroupChanged:
+            for name in ("name", "slug", "description"):
+                if (value := getattr(event, name)) is not UNSET:
+                    setattr(group, name, value)
+            if event.servers is not UNSET:
+                group.refs = self.refs.numbers(event.servers)
+        elif type(event) is GroupActivated:
+            group.active = True
+        elif type(event) is GroupDeactivated:
+            group.active = False
 
     def _rename_in_groups(self, event: ServerRenamed) -> None:
         """Into every group that means the server, by its id or because it took the name of one that is gone."""

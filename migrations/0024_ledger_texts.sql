@@ -19,16 +19,20 @@ begin
 end
 $$;
 
--- text_pairs: every two letters that follow each other.
+-- text_pairs: every two letters that follow each other, in one walk: a description may be a hundred thousand letters long.
 create function text_pairs(letters text) returns text[]
 language plpgsql immutable strict parallel safe
 as $$
 declare
-    folded text := lower(letters);
+    letter text;
+    former text;
     pairs text[] := '{}';
 begin
-    for place in 1 .. length(folded) - 1 loop
-        pairs := pairs || substr(folded, place, 2);
+    foreach letter in array string_to_array(lower(letters), null) loop
+        if former is not null then
+            pairs := pairs || (former || letter);
+        end if;
+        former := letter;
     end loop;
     return pairs;
 end

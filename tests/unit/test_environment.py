@@ -183,7 +183,7 @@ def test_a_rate_that_would_refuse_an_ide_is_refused(rate) -> None:
     [
         ("MCPHUB_PUBLIC_URL", "https://hub.example/path"),
         ("MCPHUB_PUBLIC_URL", "https://hub.example?a=b"),
-        ("MCPHUB_PUBLIC_URL", "https://me:pw@hub.example"),
+        ("MCPHUB_PUBLIC_URL", "https://me:pw@hub.example"),  # scan:allow
         ("MCPHUB_PUBLIC_URL", "http://[::1"),
         ("MCPHUB_PUBLIC_URL", "hub.example"),
         ("MCPHUB_ALLOWED_ORIGINS", "*"),

@@ -61,7 +61,7 @@ LAST = "select max(position) from public.ledger where type = {type} and position
 MEMORY_FOR_INDEXES = "256MB"  # a million rows sorted in one go
 
 
-class Bare(Recorded, frozen=True, kw_only=True, array_like=True):
+class Bare(Recorded, frozen=True, kw_only=True, array_like=True, gc=False):
     """A fact without its metadata, as a list of its fields: in its order, and the last ones may lack."""
 
     event: AnyEvent

@@ -173,7 +173,7 @@ def test_the_difference_of_two_times_is_read_thing_by_thing(watcher: Reader, adm
     expect(watcher.heading("What changed")).to_be_visible()
     changes = page.get_by_role("list", name="Changes").get_by_role("listitem")
     expect(changes.filter(has_text=f"new of {person.username}")).to_contain_text("new")
-    mine = changes.filter(has_text=re.compile(f"changed.*Users.*{person.username}"))
+    mine = changes.filter(has_text=re.compile(f"changed.*User.*{person.username}"))
     expect(mine.get_by_role("row", name="isAdmin")).to_contain_text("true")
     page.get_by_role("button", name=re.compile("^Groups")).click()
     expect(mine).to_have_count(0)

@@ -162,6 +162,7 @@ async def test_on_every_transport_at_once_nobody_sees_anybody_else_and_no_answer
         await asyncio.gather(*(play(player, world) for player in players))
         # The official client fails in closing when the answer to a call it gave up comes in that moment.
         await until(lambda: not calls_under_way(hub), within=10, what="every call was answered")
+        await asyncio.to_thread(calls_under_way, hub)  # the question above held the loop: now the answers are read
 
     for player in players:
         others = [other.secret for other in players if other is not player]

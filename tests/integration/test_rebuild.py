@@ -1,5 +1,6 @@
 """The read tables made anew: equal to those kept up, swapped in under readers, while commands go on."""
 
+import os
 import threading
 
 import psycopg
@@ -9,7 +10,7 @@ from mcphub.domain.errors import Refused
 from mcphub.domain.events import UserPreferencesChanged
 from mcphub.domain.users import RegisterUser, SetUserActive
 from mcphub.projections.apart import RebuildFailed, compare_apart, rebuild_apart
-from mcphub.projections.helper import Helper
+from mcphub.projections.helper import FORK, Helper
 from mcphub.projections.rebuild import check, compare, digests, rebuild
 from mcphub.projections.tables import (
     REBUILD_LOCK,
@@ -22,6 +23,8 @@ from mcphub.projections.tables import (
 )
 from tests.support.facts import grouped, issued, member, of_user, saved
 from tests.support.ledger import telling
+from tests.support.owners import running
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -310,6 +313,21 @@ def test_a_helper_that_fails_or_is_gone_fails_the_rebuild_and_changes_nothing(te
     assert "k4n4ry" not in str(told.value)
     assert digests(db, "read", all_projections()) == before
     assert check(db, all_projections()) == {}
+
+
+def test_a_helper_ends_with_the_process_it_works_for(database):
+    here, there = FORK.Pipe()
+
+    def killed():
+        there.send(Helper(database.app_dsn)._process.pid)
+        os._exit(1)
+
+    rebuilding = FORK.Process(target=killed)
+    rebuilding.start()
+    helper = here.recv()
+    rebuilding.join()
+
+    eventually(lambda: not running(helper), within=10, what="the helper has ended")
 
 
 def test_a_progress_that_raises_ends_the_process(teller, db, database):

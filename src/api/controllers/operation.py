@@ -141,7 +141,7 @@ class OperationController(Controller):
                 version=services.version,
                 name=NAME,
                 public_url=services.settings.public_url,
-                modes=modes_of(services.model),
+                modes=list(modes_of(services.model)),
                 limits=Limits(
                     key_days=MOST_DAYS, keys_per_user=MOST_KEYS, value_bytes=MOST_VALUE, settings_bytes=MOST_BYTES
                 ),

@@ -390,7 +390,7 @@ for message in messages():
 
     await call(runtime, caller=caller, timeout=30)
 
-    assert len(caller.asked) <= dialogue.MOST_QUESTIONS
+    assert len(caller.asked) < 1000  # of 20,000: those at once, and those whose answers a socket's buffer takes
     assert len(asyncio.all_tasks()) < dialogue.MOST_UNREAD + 50
 
 

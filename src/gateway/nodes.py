@@ -28,6 +28,7 @@ from psycopg_pool import AsyncConnectionPool
 from mcphub.gateway.store import DATABASE_AWAY
 from mcphub.periodic import Periodic, end
 from mcphub.postgres.migrate import OUTGROWN
+from mcphub.postgres.pool import execute_many
 from mcphub.projections.tail import Tail
 
 log = structlog.get_logger()
@@ -339,7 +340,7 @@ class Nodes:
                     target = listeners[target]
                 if target:
                     rows.append((target, body))
-            await db.cursor().executemany(ADD, rows)
+            await execute_many(db, ADD, rows)
             for node in sorted({node for node, _ in rows}):
                 await db.execute("select pg_notify(%s, '')", (channel(node),))
 

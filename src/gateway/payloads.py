@@ -24,7 +24,7 @@ from mcphub.domain.vault import Unopenable, Vault
 from mcphub.gateway import wire
 from mcphub.gateway.traffic import Request
 from mcphub.periodic import end
-from mcphub.postgres.pool import explain
+from mcphub.postgres.pool import execute_many, explain
 
 __all__ = ["MOST", "Payload", "Payloads", "opened"]
 
@@ -135,8 +135,8 @@ class Payloads:
         try:
             rows = await asyncio.to_thread(self._sealed, batch)
             if rows:
-                async with self._pool.connection() as db, db.cursor() as cursor:
-                    await cursor.executemany(ADD, rows)
+                async with self._pool.connection() as db:
+                    await execute_many(db, ADD, rows)
         except (psycopg.OperationalError, psycopg.InterfaceError):  # a pool that waits in vain as well
             return False
         except Exception as error:

@@ -37,7 +37,7 @@ from mcphub.metrics import Metrics
 from mcphub.periodic import end
 from mcphub.postgres.days import TRAFFIC
 from mcphub.postgres.leader import VANISH_SOON
-from mcphub.postgres.pool import conninfo, explain
+from mcphub.postgres.pool import conninfo, execute_many, explain
 
 __all__ = ["NotRecorded", "Request", "Session", "Status", "TrafficWriter"]
 
@@ -369,7 +369,7 @@ class TrafficWriter:
         self._spool.remember([*predecessors, self.boot])
         async with await self._connect() as db:
             await self._register(db)
-            await db.cursor().executemany(DIED_HERE, [(boot, self._node_name) for boot in predecessors])
+            await execute_many(db, DIED_HERE, [(boot, self._node_name) for boot in predecessors])
             await make_partitions(db, days_around(datetime.now(UTC).date()))
             if self._spool.size:
                 # An earlier version of the hub may have written them.

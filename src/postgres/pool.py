@@ -1,9 +1,10 @@
 """Connection pools that notice a dead server at once and recover within seconds, and error texts without secrets."""
 
+import asyncio
 import re
 import select
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -136,6 +137,22 @@ class Preferred:
     def taken_up(self) -> None:
         """The replica is asked again, without waiting for the while to be over."""
         self.again_at = 0.0
+
+
+async def execute_many(db: psycopg.AsyncConnection[Any], statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    """`executemany`, for tasks that may be cancelled.
+
+    Cancelled as it begins a pipeline, psycopg (3.3) says AssertionError instead and leaves the connection in that
+    pipeline: whoever catches errors would take it for one, and whoever is lent the connection next would wait for ever.
+    """
+    try:
+        await db.cursor().executemany(statement, rows)
+    except AssertionError:
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():
+            raise
+        await db.close()
+        raise asyncio.CancelledError from None
 
 
 def _has_news(db: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:

@@ -663,17 +663,13 @@ def _of_access(wanted: Wanted) -> Conditions:
     for column, choice in (("actor", wanted.actor), ("subject", wanted.user), ("outcome", wanted.outcome)):
         where.choose(column, choice)
     if wanted.text:
-        where.add(
-            "(action ilike %(text)s or outcome ilike %(text)s or route ilike %(text)s"
-            " or actor = any(%(named)s::text[]) or subject = any(%(named)s::text[]))",
-            **_text(wanted),
-        )
+        # All three at once: each look costs as much as putting them together.
+        parts = ["action || e'\\x1f' || outcome || e'\\x1f' || route ilike %(text)s"]
+        if wanted.named:
+            parts.append("actor = any(%(named)s::text[]) or subject = any(%(named)s::text[])")
+        where.add(f"({' or '.join(parts)})", text=f"%{_escaped(wanted.text)}%", named=list(wanted.named))
     where.within(wanted, "at")
     return where
-
-
-def _text(wanted: Wanted) -> dict[str, Any]:
-    return {"text": f"%{_escaped(wanted.text)}%", "named": list(wanted.named), "tagged": list(wanted.tagged)}
 
 
 def began_at(request_id: str) -> datetime | None:

@@ -334,4 +334,4 @@ def test_a_tool_that_is_not_there_and_one_that_needs_values_say_what_to_do(
     serve({asking: {**server.config(), "headers": {"X-A": "${USER_UI_RUN}"}}})
     page = reader.go(f"/servers/{asking}/tools/say")
 
-    expect(page.get_by_text("Enter what the server needs first.")).to_be_visible()
+    expect(page.get_by_text("Its tools are known once your values are entered")).to_be_visible()

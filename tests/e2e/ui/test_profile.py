@@ -65,7 +65,8 @@ def test_what_clients_list_is_chosen_with_its_result_before_the_eyes(
 
     expect(lists).to_contain_text("Your clients list 12 tools now.")
     expect(lists.get_by_role("radio", name="Automatic")).to_be_checked()
-    expect(lists.locator("label").locator("[data-count]")).to_have_text(["lists 12", "lists 12", "lists 1"])
+    expect(lists.locator("label").locator("[data-count]")).to_have_text(["lists 12", "lists 12", "lists 1", "lists 4"])
+    expect(lists.get_by_role("radio", name="Search lists 4")).to_be_visible()
     lists.get_by_role("radio", name="One tool for each server").check()
 
     expect(lists).to_contain_text("Your clients list 1 tool now.")

@@ -40,7 +40,7 @@ CHECKS = [
 
 
 # Ends the caller's session, or never ends, or takes a process of its own each time.
-LEFT_OUT = r"logs/stream|events/stream|projections/stream|/check$|auth/logout|user/sessions$|rebuild"
+LEFT_OUT = r"logs/stream|requests/stream|events/stream|projections/stream|/check$|auth/logout|user/sessions$|rebuild"
 # What succeeds only where something is parked, was rebuilt beside, kept, or not found: no visit makes that.
 SPECIAL = {
     "DELETE /api/admin/search/misses",
